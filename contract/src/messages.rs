@@ -1,0 +1,101 @@
+//! The messages of core's internal listener, and the envelope of every public answer.
+//!
+//! Internal calls carry `Authorization: Bearer <internal token>`; the key set alone is open.
+//!
+//! | call | body | answer |
+//! | --- | --- | --- |
+//! | `GET /.well-known/jwks.json` | | a JSON Web Key Set (RFC 7517) |
+//! | `POST /internal/v1/sessions/lookup` | [`SessionQuery`] | [`SessionFacts`] |
+//! | `POST /internal/v1/sessions/revoke` | [`SessionQuery`] | 204, also when there was nothing to end |
+//! | `POST /internal/v1/standing` | [`StandingQuery`] | [`StandingFacts`] |
+//! | `GET /internal/v1/health` | | 200 once the database answers |
+
+use crate::claims::{AccountRole, PlatformRole};
+use crate::ids::{AccountId, UserId};
+use crate::standing::AccountFacts;
+use serde::{Deserialize, Serialize};
+
+/// Where the key set is published on the internal listener.
+pub const JWKS_PATH: &str = "/.well-known/jwks.json";
+/// Session look-up.
+pub const SESSION_LOOKUP_PATH: &str = "/internal/v1/sessions/lookup";
+/// Session revocation.
+pub const SESSION_REVOKE_PATH: &str = "/internal/v1/sessions/revoke";
+/// Standing of one account and one of its users.
+pub const STANDING_PATH: &str = "/internal/v1/standing";
+/// Health of the core.
+pub const HEALTH_PATH: &str = "/internal/v1/health";
+
+/// Which session is meant. It travels in a body: a URL would end up in logs.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionQuery {
+    /// The cookie's value.
+    pub session: String,
+}
+
+impl std::fmt::Debug for SessionQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionQuery(secret)")
+    }
+}
+
+/// Whose session it is. Also the answer of an app's introspection URL, so unknown members are let pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    pub authenticated: bool,
+    #[serde(default)]
+    pub is_staff: bool,
+    #[serde(default)]
+    pub is_superuser: bool,
+    #[serde(default)]
+    pub user_id: Option<i64>,
+    #[serde(default)]
+    pub account_id: Option<i64>,
+}
+
+/// Whose standing is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingQuery {
+    pub account_id: AccountId,
+    pub user_id: UserId,
+    /// The sign-in of the token, its `sid` claim.
+    pub sid: String,
+}
+
+/// The standing of one account, one user and one sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingFacts {
+    /// Nothing when core does not know the account.
+    pub account: Option<AccountFacts>,
+    /// Nothing when core does not know the user, or the user belongs to another account.
+    pub user: Option<UserFacts>,
+    /// Whether the sign-in still runs.
+    pub sid_active: bool,
+}
+
+/// What the proxy needs to know of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserFacts {
+    pub is_active: bool,
+    pub role: AccountRole,
+    pub platform_role: Option<PlatformRole>,
+    pub user_epoch: i64,
+}
+
+/// A successful public answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Success<T> {
+    pub success: bool,
+    pub data: T,
+}
+
+impl<T> Success<T> {
+    /// Wraps `data` as `{"success": true, "data": …}`.
+    pub const fn new(data: T) -> Self {
+        Self { success: true, data }
+    }
+}

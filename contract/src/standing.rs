@@ -1,0 +1,195 @@
+//! Standing: what an account may do now, and why not. One function decides it, for JWTs, API keys and the panel alike.
+
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where an account stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    Trial,
+    Active,
+    PastDue,
+    PendingPayment,
+    Suspended,
+    Cancelled,
+}
+
+impl AccountStatus {
+    /// Every status, in the order of the table of words.
+    pub const ALL: [Self; 6] =
+        [Self::Trial, Self::Active, Self::PastDue, Self::PendingPayment, Self::Suspended, Self::Cancelled];
+
+    /// The word on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::PendingPayment => "pending_payment",
+            Self::Suspended => "suspended",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status of a word; nothing for any other word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// Why an account is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuspendReason {
+    TrialEnded,
+    PaymentOverdue,
+    Abuse,
+    Staff,
+}
+
+impl SuspendReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::TrialEnded, Self::PaymentOverdue, Self::Abuse, Self::Staff];
+
+    /// The word on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TrialEnded => "trial_ended",
+            Self::PaymentOverdue => "payment_overdue",
+            Self::Abuse => "abuse",
+            Self::Staff => "staff",
+        }
+    }
+
+    /// The reason of a word; nothing for any other word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// What the decision needs to know of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountFacts {
+    pub status: AccountStatus,
+    /// Set when, and only when, the status is `suspended`.
+    pub reason: Option<SuspendReason>,
+    /// The plan's slug; the throttle asks for it too.
+    pub plan: String,
+    pub account_epoch: i64,
+    /// The end of the running trial or paid period.
+    pub period_end_us: Option<Timestamp>,
+    /// Until when a `past_due` account goes on as before.
+    pub grace_end_us: Option<Timestamp>,
+}
+
+/// How much standing a route asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StandingNeed {
+    /// The account must be in good standing; reading goes on a little longer. The default.
+    #[default]
+    Required,
+    /// Billing and account pages: open to whoever can still put things right.
+    Any,
+    /// Signing in and out: open to every account that exists.
+    Auth,
+}
+
+/// Decides whether an account may make this request now. `account` is nothing when core does not know the account;
+/// `reads` says that the method is GET or HEAD.
+///
+/// # Errors
+/// `account_missing`, `account_suspended`, `account_cancelled` (403); `trial_ended`, `payment_required` (402).
+pub fn validate_account_and_plan(
+    account: Option<&AccountFacts>,
+    need: StandingNeed,
+    reads: bool,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(account) = account else { return Err(Refusal::AccountMissing) };
+    if need == StandingNeed::Auth {
+        return Ok(());
+    }
+    let runs = |end: Option<Timestamp>| end.is_some_and(|end| now < end);
+    let open_to_billing = |refusal, passes: bool| {
+        if passes || need == StandingNeed::Any { Ok(()) } else { Err(refusal) }
+    };
+    match account.status {
+        AccountStatus::Trial | AccountStatus::Active => Ok(()),
+        AccountStatus::PastDue => open_to_billing(Refusal::PaymentRequired, reads || runs(account.grace_end_us)),
+        AccountStatus::PendingPayment => open_to_billing(Refusal::PaymentRequired, runs(account.period_end_us)),
+        AccountStatus::Suspended => match account.reason {
+            Some(SuspendReason::TrialEnded) => open_to_billing(Refusal::TrialEnded, reads),
+            Some(SuspendReason::PaymentOverdue) => open_to_billing(Refusal::PaymentRequired, reads),
+            Some(SuspendReason::Abuse | SuspendReason::Staff) | None => Err(Refusal::AccountSuspended),
+        },
+        AccountStatus::Cancelled => Err(Refusal::AccountCancelled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn facts(status: AccountStatus, reason: Option<SuspendReason>, end: i64) -> AccountFacts {
+        AccountFacts {
+            status,
+            reason,
+            plan: "free-trial".into(),
+            account_epoch: 0,
+            period_end_us: Some(Timestamp(end)),
+            grace_end_us: Some(Timestamp(end)),
+        }
+    }
+
+    /// The table of standings, row by row: (facts, need, reads) and what comes of it.
+    #[test]
+    fn the_table_of_standings_holds() {
+        use AccountStatus::*;
+        use StandingNeed::*;
+        let rows = [
+            (facts(Trial, None, 0), Required, false, Ok(())),
+            (facts(Active, None, 0), Required, false, Ok(())),
+            (facts(PastDue, None, 1_001), Required, false, Ok(())),
+            (facts(PastDue, None, 1_000), Required, false, Err(Refusal::PaymentRequired)),
+            (facts(PastDue, None, 1_000), Required, true, Ok(())),
+            (facts(PastDue, None, 1_000), Any, false, Ok(())),
+            (facts(PendingPayment, None, 1_001), Required, false, Ok(())),
+            (facts(PendingPayment, None, 1_000), Required, true, Err(Refusal::PaymentRequired)),
+            (facts(PendingPayment, None, 1_000), Any, false, Ok(())),
+            (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Required, true, Ok(())),
+            (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Required, false, Err(Refusal::TrialEnded)),
+            (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Any, false, Ok(())),
+            (facts(Suspended, Some(SuspendReason::PaymentOverdue), 0), Required, false, Err(Refusal::PaymentRequired)),
+            (facts(Suspended, Some(SuspendReason::PaymentOverdue), 0), Required, true, Ok(())),
+            (facts(Suspended, Some(SuspendReason::Abuse), 0), Any, true, Err(Refusal::AccountSuspended)),
+            (facts(Suspended, None, 0), Required, true, Err(Refusal::AccountSuspended)),
+            (facts(Suspended, Some(SuspendReason::Staff), 0), Auth, false, Ok(())),
+            (facts(Cancelled, None, 0), Any, true, Err(Refusal::AccountCancelled)),
+            (facts(Cancelled, None, 0), Auth, true, Ok(())),
+        ];
+        for (account, need, reads, verdict) in rows {
+            assert_eq!(
+                validate_account_and_plan(Some(&account), need, reads, NOW),
+                verdict,
+                "{account:?} {need:?} reads={reads}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_account_that_core_does_not_know_is_refused_everywhere() {
+        for need in [StandingNeed::Required, StandingNeed::Any, StandingNeed::Auth] {
+            assert_eq!(validate_account_and_plan(None, need, true, NOW), Err(Refusal::AccountMissing));
+        }
+    }
+}
