@@ -1,0 +1,8 @@
+"""The ASGI entry point, for uvicorn, hypercorn and daphne."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+application = get_asgi_application()

@@ -1,0 +1,1 @@
+"""The app's tests: `python manage.py test`."""
