@@ -5,9 +5,13 @@
 //! share a stack where they can. [`process`] ends every process with the test that started it, [`ports`] gives two tests
 //! never the same port, and [`wait`] waits for conditions, never for a length of time.
 
+pub mod config;
+pub mod django;
+pub mod folder;
 pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod stack;
 pub mod wait;

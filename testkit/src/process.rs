@@ -205,18 +205,27 @@ pub fn wait_until_gone(id: u32, limit: Duration) {
 /// When it has not been built; the message says how to build it.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test lies: {error}"));
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or_else(|| panic!("{} lies nowhere", test.display()));
-    let path = folder.join(name);
+    let path = binary_folder().join(name);
     assert!(
         path.is_file(),
         "{} is not built: run script/test, or `cargo build --workspace` first",
         path.display()
     );
     path
+}
+
+/// Where cargo puts the binaries of the build that this test belongs to.
+///
+/// # Panics
+/// When the system does not say where the test lies.
+#[must_use]
+pub fn binary_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_else(|error| panic!("cannot tell where this test lies: {error}"));
+    // Tests lie in `deps` beside the binaries.
+    let folder = test.parent().and_then(Path::parent);
+    folder
+        .unwrap_or_else(|| panic!("{} lies nowhere", test.display()))
+        .to_owned()
 }
 
 /// The root of the repository.
