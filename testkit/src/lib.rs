@@ -8,6 +8,7 @@
 pub mod config;
 pub mod django;
 pub mod folder;
+pub mod hostile;
 pub mod http;
 pub mod ports;
 pub mod postgres;

@@ -1,0 +1,87 @@
+//! Sending one case and taking down everything that comes back.
+
+use super::{Case, Verdict};
+use crate::raw::{Connection, ReadError, Response};
+use std::time::Duration;
+
+/// How long an answer, or the end of the connection after it, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for an answer to bytes that may break off, before closing.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What came back on the case's connection.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The mark that the case was sent with.
+    pub mark: String,
+    /// The first answer; nothing where the connection was closed without one.
+    pub answer: Option<Response>,
+    /// How many answers there were.
+    pub answers: usize,
+    /// Whether the other side closed the connection in time.
+    pub closed: bool,
+}
+
+/// Sends `case` to `address` on a connection of its own. `case_number` makes the mark.
+///
+/// # Panics
+/// When there is no connection to be had.
+#[must_use]
+pub fn exchange(case: &Case, case_number: usize, address: &str, token: &str) -> Exchange {
+    let mark = mark(case_number);
+    let bytes = case.render(&mark, address, token);
+    let mut connection =
+        Connection::open(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+    // Whoever refuses early may close before everything is sent.
+    let _may_be_refused = connection.send(&bytes);
+    let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "GET" };
+    let mut first = connection.read_response_to(method, if case.breaks_off { PAUSE } else { PATIENCE });
+    let _may_be_closed = connection.finish_sending();
+    if matches!(first, Err(ReadError::TimedOut(_))) {
+        first = connection.read_response_to(method, PATIENCE);
+    }
+    let mut answers = usize::from(first.is_ok());
+    let closed = loop {
+        match connection.read_response(PATIENCE) {
+            Ok(_) => answers += 1,
+            Err(ReadError::TimedOut(_)) => break false,
+            Err(_) => break true,
+        }
+    };
+    Exchange {
+        mark,
+        answer: first.ok(),
+        answers,
+        closed,
+    }
+}
+
+/// The mark of a case: it travels in `X-Marker` and names the case in what the witness wrote down.
+#[must_use]
+pub fn mark(case_number: usize) -> String {
+    format!("case-{case_number}")
+}
+
+/// Whether the answer is the refusal that the verdict asks for. The code is in a JSON body; in HTML the status must do.
+#[must_use]
+pub fn is_refused_as(answer: &Response, verdict: &Verdict) -> bool {
+    let Verdict::Refused(codes) = verdict else { return false };
+    let code = answer.code();
+    if code.is_empty() {
+        return codes.iter().any(|code| status_of(code) == answer.status);
+    }
+    codes.contains(&code.as_str()) && status_of(&code) == answer.status
+}
+
+fn status_of(code: &str) -> u16 {
+    match code {
+        "credentials_required" | "credentials_ambiguous" | "token_invalid" | "token_expired" | "api_key_invalid" => 401,
+        "session_not_allowed" | "superuser_session_blocked" => 403,
+        "no_route" => 404,
+        "method_not_allowed" => 405,
+        "body_too_large" => 413,
+        "expectation_failed" => 417,
+        "fields_too_large" => 431,
+        _ => 400,
+    }
+}
