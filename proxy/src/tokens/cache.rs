@@ -1,0 +1,101 @@
+//! Tokens that have been verified, so that a signature is checked once and not with every request.
+//!
+//! A hit needs the same bytes from the first to the last, the key set of the same generation, and a time before `exp`.
+//! Only tokens that verified get in. Whether the account may still do anything is asked with every request, elsewhere.
+
+use crate::policy::identity::Identity;
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use igny8_contract::time::Timestamp;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The longest token that is kept, in bytes: with the number of entries this bounds memory.
+pub const CACHED_BYTES_MAX: usize = 2 * 1024;
+
+/// More shards than the map would choose by itself: every request reads, and readers of one shard share a cache line.
+const SHARDS: usize = 128;
+
+/// Verified tokens, at most `max` of them.
+#[derive(Debug)]
+pub struct Cache<S = RandomState> {
+    map: DashMap<Arc<[u8]>, Entry, S>,
+    /// The tokens of the map in the order in which they came, with their `exp`. Every change of the map is made under this
+    /// lock, so the two agree and the bound holds; reading needs the map alone.
+    order: Mutex<VecDeque<(Arc<[u8]>, i64)>>,
+    max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u64,
+    verified: Arc<Identity>,
+}
+
+impl Cache {
+    /// Room for `max` tokens; memory is taken as they come. The hash is seeded for this process.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self::with_hasher(max, RandomState::default())
+    }
+}
+
+impl<S: BuildHasher + Clone> Cache<S> {
+    fn with_hasher(max: usize, hasher: S) -> Self {
+        let map = DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, SHARDS);
+        Self {
+            map,
+            order: Mutex::new(VecDeque::new()),
+            max,
+        }
+    }
+
+    /// The verified form of a token, if it is known under this generation of the key set and has not expired.
+    #[must_use]
+    pub fn get(&self, token: &[u8], now: Timestamp, generation: u64) -> Option<Arc<Identity>> {
+        let entry = self.map.get(token)?;
+        let fresh = entry.generation == generation && now.unix_seconds() < entry.verified.exp;
+        fresh.then(|| Arc::clone(&entry.verified))
+    }
+
+    /// Keeps a token that has just been verified under `generation`. The oldest make room: tokens live equally long, so they
+    /// are the first to expire, too.
+    pub fn put(&self, token: &[u8], verified: Arc<Identity>, now: Timestamp, generation: u64) {
+        if token.len() > CACHED_BYTES_MAX || self.max == 0 {
+            return;
+        }
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut entry) = self.map.get_mut(token) {
+            // Two requests verified it at the same time, or the key set has changed since: its place in the order stays.
+            *entry = Entry { generation, verified };
+            return;
+        }
+        while order
+            .front()
+            .is_some_and(|(_, exp)| order.len() >= self.max || *exp <= now.unix_seconds())
+        {
+            if let Some((oldest, _)) = order.pop_front() {
+                self.map.remove(&oldest);
+            }
+        }
+        let token: Arc<[u8]> = token.into();
+        order.push_back((Arc::clone(&token), verified.exp));
+        self.map.insert(token, Entry { generation, verified });
+    }
+
+    /// How many tokens are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;
