@@ -1,1 +1,18 @@
-//! proxy
+//! The security sidecar. Modules stand in the order in which a request meets them.
+
+pub mod answer;
+pub mod config;
+pub mod directory;
+pub mod edge;
+pub mod facts;
+pub mod front;
+pub mod gate;
+pub mod gateway;
+pub mod ops;
+pub mod passage;
+pub mod policy;
+pub mod reload;
+pub mod serve;
+pub mod telemetry;
+pub mod throttle;
+pub mod tokens;

@@ -1,0 +1,223 @@
+//! From text to the typed file: TOML first, so that an error names line and key, then the environment over it.
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use toml::{Table, Value};
+
+/// The start of every environment variable that sets a key: `IGNY8_PROXY__LISTEN__PUBLIC=127.0.0.1:9000`.
+pub const ENVIRONMENT_PREFIX: &str = "IGNY8_PROXY__";
+
+/// Why a configuration was refused. The text is meant for the person who wrote it.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path}:{line}:{column}: {message}{hint}")]
+    Syntax {
+        path: String,
+        line: usize,
+        column: usize,
+        message: String,
+        hint: String,
+    },
+    #[error("environment variable {name}: {message}")]
+    Environment { name: String, message: String },
+    #[error("{path}: {key}: {message}")]
+    Invalid { path: String, key: String, message: String },
+}
+
+/// Parses `text`, the content of `path`, and lays the environment's `IGNY8_PROXY__…` variables over it.
+///
+/// # Errors
+/// The file's own errors are told first, with their line; then those that the environment brings.
+pub fn parse<T: DeserializeOwned>(
+    path: &str,
+    text: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let mut overlay: Vec<(String, String)> = environment
+        .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+        .collect();
+    let file = toml::from_str::<T>(text).map_err(|error| syntax(path, text, &error));
+    if overlay.is_empty() {
+        return file;
+    }
+    overlay.sort();
+    // A key that the file lacks may come from the environment, so only syntax is judged before the overlay.
+    let mut table: Table = text.parse().map_err(|error| syntax(path, text, &error))?;
+    for (name, value) in &overlay {
+        set(&mut table, &name[ENVIRONMENT_PREFIX.len()..], value).map_err(|message| ConfigError::Environment {
+            name: name.clone(),
+            message,
+        })?;
+    }
+    T::deserialize(table).map_err(|error| match file {
+        Err(with_line) => with_line,
+        Ok(_) => ConfigError::Environment {
+            name: overlay
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+            message: error.message().to_owned(),
+        },
+    })
+}
+
+/// Sets one key of the table; `__` separates its parts and a number picks an element of an array.
+fn set(table: &mut Table, key: &str, text: &str) -> Result<(), String> {
+    let parts: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+    let (last, parents) = parts.split_last().ok_or("names no key")?;
+    let mut whole = Value::Table(std::mem::take(table));
+    let mut place = &mut whole;
+    for part in parents {
+        place = step(place, part)?;
+    }
+    match place {
+        Value::Table(inner) => {
+            inner.insert(last.clone(), value_of(text));
+        }
+        _ => return Err(format!("`{}` is not a table", parents.join("."))),
+    }
+    if let Value::Table(changed) = whole {
+        *table = changed;
+    }
+    Ok(())
+}
+
+fn step<'a>(place: &'a mut Value, part: &str) -> Result<&'a mut Value, String> {
+    match place {
+        Value::Table(table) => Ok(table.entry(part).or_insert_with(|| Value::Table(Table::new()))),
+        Value::Array(items) => {
+            let count = items.len();
+            part.parse::<usize>()
+                .ok()
+                .and_then(|index| items.get_mut(index))
+                .ok_or_else(|| format!("`{part}` is not one of the {count} elements, counted from 0"))
+        }
+        _ => Err(format!("nothing can be set below `{part}`")),
+    }
+}
+
+/// The value of a variable: TOML where it is TOML (numbers, booleans, arrays), else the text itself.
+fn value_of(text: &str) -> Value {
+    format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn syntax(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = &text.as_bytes()[..start];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = start - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) + 1;
+    let message = error.message().to_owned();
+    let hint = nearest_key(&message).map_or_else(String::new, |key| format!(" (did you mean `{key}`?)"));
+    ConfigError::Syntax {
+        path: path.to_owned(),
+        line,
+        column,
+        message,
+        hint,
+    }
+}
+
+/// From serde's "unknown field `x`, expected one of `a`, `b`": the expected key that is nearest to the unknown one.
+fn nearest_key(message: &str) -> Option<String> {
+    let rest = message
+        .strip_prefix("unknown field ")
+        .or_else(|| message.strip_prefix("unknown variant "))?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    quoted
+        .map(|key| (distance(unknown, key), key))
+        .min()
+        .filter(|(away, key)| *away <= key.len().max(unknown.len()) / 2)
+        .map(|(_, key)| key.to_owned())
+}
+
+/// Levenshtein distance in bytes.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let substituted = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Shape {
+        listen: Listen,
+        #[serde(default)]
+        route: Vec<Listen>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Listen {
+        public: String,
+        #[serde(default)]
+        threads: i64,
+    }
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Shape, ConfigError> {
+        parse(
+            "p.toml",
+            text,
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+        )
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+        let error = read("[listen]\npublic = \"a\"\nthread = 1\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("p.toml:3:1: unknown field `thread`"), "{error}");
+        assert!(error.ends_with("(did you mean `threads`?)"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_overrides_and_completes_the_file() {
+        let shape = read(
+            "[[route]]\npublic = \"r\"\n",
+            &[
+                ("IGNY8_PROXY__LISTEN__PUBLIC", "127.0.0.1:1"),
+                ("IGNY8_PROXY__LISTEN__THREADS", "3"),
+                ("IGNY8_PROXY__ROUTE__0__PUBLIC", "s"),
+                ("OTHER", "x"),
+            ],
+        )
+        .unwrap();
+        assert_eq!((shape.listen.public.as_str(), shape.listen.threads), ("127.0.0.1:1", 3));
+        assert_eq!(shape.route[0].public, "s");
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        let text = "[listen]\npublic = \"a\"\n";
+        for (name, value) in [
+            ("IGNY8_PROXY__LISTEN__TREADS", "1"),
+            ("IGNY8_PROXY__LISTEN__THREADS", "many"),
+            ("IGNY8_PROXY__ROUTE__7__PUBLIC", "x"),
+            ("IGNY8_PROXY__LISTEN__PUBLIC__DEEPER", "x"),
+        ] {
+            let error = read(text, &[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

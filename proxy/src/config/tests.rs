@@ -1,0 +1,111 @@
+use super::*;
+
+/// A minimal configuration in a folder of its own, with `more` laid over or added.
+fn load(more: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "t\n").unwrap();
+    std::fs::write(folder.path().join("edge"), format!("{}\n", "ab".repeat(32))).unwrap();
+    let text = format!(
+        "[upstream.app]\naddress = \"127.0.0.1:1\"\nedge_secret_file = \"{0}/edge\"\n\
+         [core]\ninternal = \"http://127.0.0.1:2\"\ntoken_file = \"{0}/token\"\n\
+         [[issuer]]\nname = \"core\"\niss = \"i\"\naud = \"a\"\njwks_url = \"http://127.0.0.1:2/k\"\nalgorithms = [\"EdDSA\"]\n\
+         {more}",
+        folder.path().display()
+    );
+    let path = folder.path().join("proxy.toml");
+    std::fs::write(&path, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(&path, environment).map_err(|error| error.to_string())
+}
+
+const ROUTE: &str = "[[route]]\nprefix = \"/\"\nkind = \"page\"\nupstream = \"app\"\n";
+
+#[test]
+fn the_file_that_is_shipped_is_valid_and_says_every_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("config/proxy.toml")).unwrap();
+    let file: File = load::parse("proxy.toml", &text, std::iter::empty()).unwrap();
+    let defaults: File = load::parse(
+        "defaults.toml",
+        "route = []\nissuer = []\n[upstream.app]\naddress = \"127.0.0.1:8084\"\n[core]\ninternal = \"x\"\ntoken_file = \"x\"",
+        std::iter::empty(),
+    )
+    .unwrap();
+    assert_eq!(format!("{:?}", file.server), format!("{:?}", defaults.server));
+    assert_eq!(format!("{:?}", file.listen), format!("{:?}", defaults.listen));
+    assert_eq!(format!("{:?}", file.flags), format!("{:?}", defaults.flags));
+    assert_eq!(file.core.stale_max, defaults.core.stale_max);
+    assert_eq!(
+        file.upstream["app"].total_timeout,
+        defaults.upstream["app"].total_timeout
+    );
+}
+
+#[test]
+fn a_valid_file_becomes_a_configuration() {
+    let config = load(ROUTE, &[("IGNY8_PROXY__SERVER__THREADS", "3")]).unwrap();
+    assert_eq!(config.threads, 3);
+    assert_eq!(config.routes.all().len(), 1);
+    assert!(!format!("{config:?}").contains("abab"), "a secret prints");
+}
+
+#[test]
+fn whatever_is_wrong_is_named() {
+    for (more, part) in [
+        ("", "route"),
+        (
+            "[[route]]\nprefix = \"/\"\nkind = \"admin\"\nupstream = \"app\"\n",
+            "the root cannot be an admin route",
+        ),
+        (
+            "[[route]]\nprefix = \"/a\"\nkind = \"page\"\nupstream = \"nope\"\n",
+            "there is no upstream `nope`",
+        ),
+        (
+            "[[route]]\nprefix = \"a\"\nkind = \"page\"\nupstream = \"app\"\n",
+            "route `a`",
+        ),
+        (
+            "[[route]]\nprefix = \"/a/../b\"\nkind = \"page\"\nupstream = \"app\"\n",
+            "canonical",
+        ),
+        (
+            "[[route]]\nprefix = \"/a\"\nkind = \"session\"\nupstream = \"app\"\n",
+            "unknown variant `session`",
+        ),
+        (
+            &format!("{ROUTE}[[route]]\nprefix = \"/\"\nkind = \"page\"\nupstream = \"app\"\n"),
+            "two routes",
+        ),
+        (&format!("{ROUTE}[server]\nhosts = [\"a b\"]\n"), "server.hosts: `a b`"),
+        (
+            &format!("{ROUTE}[server]\ntrusted_hops = [\"x\"]\n"),
+            "server.trusted_hops",
+        ),
+        (&format!("{ROUTE}[server]\nheader_timeout = \"10\"\n"), "not a duration"),
+        (
+            &format!("{ROUTE}[sessions]\ncookies = [\"__Host-sessionid\"]\n"),
+            "__Host-",
+        ),
+        (
+            &format!("{ROUTE}[flags]\nstrict_jwt_only = false\n"),
+            "flags.strict_jwt_only",
+        ),
+        (&format!("{ROUTE}[flag]\nx = 1\n"), "did you mean `flags`?"),
+    ] {
+        let error = load(more, &[]).expect_err(more);
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(
+        load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "maybe")])
+            .unwrap_err()
+            .contains("TENANCY_STRICT_JWT_ONLY")
+    );
+    assert!(
+        load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "false")])
+            .unwrap_err()
+            .contains("strict_jwt_only")
+    );
+}

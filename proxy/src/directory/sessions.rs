@@ -1,0 +1,231 @@
+//! Where sessions come from, and how they are looked up and ended there: core's own panel, and the app's.
+
+use super::client::{ClientError, HttpClient};
+use super::core::{CoreClient, read};
+use crate::edge::EdgeKey;
+use crate::policy::session::Found;
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use http::{Method, Request, Uri};
+use http_body_util::Full;
+use igny8_contract::edge::{EdgeFields, INTROSPECTION_RULE};
+use igny8_contract::headers;
+use igny8_contract::messages::SessionQuery;
+use igny8_contract::time::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many sessions are remembered.
+const MAX_REMEMBERED: u64 = 50_000;
+
+/// What both sources said of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub core: Found,
+    /// Silence where no app answers for sessions would count as an outage, so there it is "nobody".
+    pub app: Found,
+}
+
+impl Sighting {
+    /// Whether any source named a superuser.
+    #[must_use]
+    pub fn is_superuser(&self) -> bool {
+        self.core.is_superuser() || self.app.is_superuser()
+    }
+
+    /// Whether a source that might have named a superuser did not answer.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        !self.is_superuser() && (self.core == Found::Silent || self.app == Found::Silent)
+    }
+}
+
+/// The app's introspection URL: `GET` with the cookie tells whose session it is, `DELETE` ends it.
+#[derive(Debug)]
+pub struct AppSource {
+    pub client: HttpClient,
+    pub url: Uri,
+    /// Derived from the app's edge secret for this purpose; nothing where the app has none.
+    pub key: Option<EdgeKey>,
+    pub deadline: Duration,
+}
+
+/// Both sources, and a short memory of what they said.
+pub struct SessionSources {
+    core: CoreClient,
+    app: Option<AppSource>,
+    clock: Arc<dyn Clock>,
+    memory: moka::future::Cache<[u8; 32], Sighting>,
+    /// Sessions are remembered by keyed hash, so that a memory dump holds none.
+    memory_key: hmac::Key,
+}
+
+impl std::fmt::Debug for SessionSources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionSources")
+            .field("app", &self.app)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SessionSources {
+    /// `memory_seed` is random and known to this process alone.
+    #[must_use]
+    pub fn new(
+        core: CoreClient,
+        app: Option<AppSource>,
+        clock: Arc<dyn Clock>,
+        memory: Duration,
+        memory_seed: &[u8; 32],
+    ) -> Self {
+        let memory = moka::future::Cache::builder()
+            .max_capacity(MAX_REMEMBERED)
+            .time_to_live(memory)
+            .build();
+        Self {
+            core,
+            app,
+            clock,
+            memory,
+            memory_key: hmac::Key::new(hmac::HMAC_SHA256, memory_seed),
+        }
+    }
+
+    /// What is remembered of a session.
+    pub async fn remembered(&self, cookie: &str, session: &str) -> Option<Sighting> {
+        self.memory.get(&self.digest(cookie, session)).await
+    }
+
+    /// Asks both sources, once for all who ask at the same time. Silence is not remembered.
+    pub async fn look_up(&self, cookie: &str, session: &str) -> Sighting {
+        let asked = self.memory.try_get_with(self.digest(cookie, session), async {
+            let sighting = self.ask(cookie, session).await;
+            if sighting.core == Found::Silent || sighting.app == Found::Silent {
+                Err(sighting)
+            } else {
+                Ok(sighting)
+            }
+        });
+        match asked.await {
+            Ok(sighting) => sighting,
+            Err(silent) => Sighting::clone(&silent),
+        }
+    }
+
+    async fn ask(&self, cookie: &str, session: &str) -> Sighting {
+        let query = SessionQuery {
+            session: session.to_owned(),
+        };
+        let app = async {
+            match &self.app {
+                Some(app) => app
+                    .ask(cookie, session, self.clock.now().unix_seconds())
+                    .await
+                    .map_or(Found::Silent, Found::Facts),
+                None => Found::Facts(Default::default()),
+            }
+        };
+        let (core, app) = tokio::join!(self.core.session(&query), app);
+        Sighting {
+            core: core.map_or(Found::Silent, Found::Facts),
+            app,
+        }
+    }
+
+    /// Ends a session where it was seen and forgets it.
+    ///
+    /// # Errors
+    /// When a source that named it does not confirm its end.
+    pub async fn end(&self, cookie: &str, session: &str, seen: &Sighting) -> Result<(), ClientError> {
+        let query = SessionQuery {
+            session: session.to_owned(),
+        };
+        let lives = |found: &Found| matches!(found, Found::Facts(facts) if facts.authenticated);
+        let core = async {
+            if lives(&seen.core) {
+                self.core.end_session(&query).await
+            } else {
+                Ok(())
+            }
+        };
+        let app = async {
+            match &self.app {
+                Some(app) if lives(&seen.app) => app.end(cookie, session, self.clock.now().unix_seconds()).await,
+                _ => Ok(()),
+            }
+        };
+        let (core, app) = tokio::join!(core, app);
+        self.memory.invalidate(&self.digest(cookie, session)).await;
+        core.and(app)
+    }
+
+    fn digest(&self, cookie: &str, session: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.memory_key);
+        context.update(cookie.as_bytes());
+        context.update(b"=");
+        context.update(session.as_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
+    }
+}
+
+impl AppSource {
+    async fn ask(
+        &self,
+        cookie: &str,
+        session: &str,
+        now: i64,
+    ) -> Result<igny8_contract::messages::SessionFacts, ClientError> {
+        read(
+            &self
+                .client
+                .send(self.request(Method::GET, cookie, session, now)?, self.deadline)
+                .await?,
+        )
+    }
+
+    async fn end(&self, cookie: &str, session: &str, now: i64) -> Result<(), ClientError> {
+        let answer = self
+            .client
+            .send(self.request(Method::DELETE, cookie, session, now)?, self.deadline)
+            .await?;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(ClientError::Unreachable)
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        cookie: &str,
+        session: &str,
+        now: i64,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let host = self.url.authority().map_or("", http::uri::Authority::as_str);
+        let request_id = format!("introspection-{now}");
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(&self.url)
+            .header(http::header::COOKIE, format!("{cookie}={session}"))
+            .header(headers::REQUEST_ID, &request_id);
+        if let Some(key) = &self.key {
+            let signed = key.sign(&EdgeFields {
+                method: method.as_str(),
+                host,
+                path: self.url.path(),
+                query: self.url.query().unwrap_or_default().as_bytes(),
+                rule: INTROSPECTION_RULE,
+                account: "",
+                user: "",
+                role: "",
+                request_id: &request_id,
+                t: &now.to_string(),
+            });
+            request = request.header(headers::EDGE, signed);
+        }
+        request.body(Full::default()).map_err(|_| ClientError::Unreachable)
+    }
+}

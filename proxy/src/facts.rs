@@ -1,0 +1,218 @@
+//! Plain facts: of a connection, and of a request while it is on its way.
+
+use crate::config::Network;
+use crate::policy::framing::{Body, Framed, Method};
+use http::HeaderValue;
+use pingora::protocols::Stream;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub ip: IpAddr,
+    /// The address as a field value, made once for a connection.
+    pub ip_value: HeaderValue,
+    /// Whether the peer is a trusted hop, whose word on addresses and schemes is taken.
+    pub trusted_hop: bool,
+    pub tls: bool,
+}
+
+impl Client {
+    /// The client of a stream. A stream without an address is nobody's and counts as the unspecified address.
+    #[must_use]
+    pub fn of(stream: &Stream, trusted_hops: &[Network]) -> Self {
+        let digest = stream.get_socket_digest();
+        let ip = digest
+            .as_ref()
+            .and_then(|digest| digest.peer_addr())
+            .and_then(|address| address.as_inet())
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
+        let trusted_hop = trusted_hops.iter().any(|network| network.contains(ip));
+        Self {
+            ip,
+            ip_value: ip_value(ip),
+            trusted_hop,
+            tls: stream.get_ssl_digest().is_some(),
+        }
+    }
+
+    /// The client of one request: through trusted hops it is the rightmost address that is not a trusted hop itself.
+    #[must_use]
+    pub fn behind_hops(&self, framed: &Framed<'_>, trusted_hops: &[Network]) -> Self {
+        let Some(list) = framed.forwarded_for.and_then(|list| std::str::from_utf8(list).ok()) else {
+            return self.clone();
+        };
+        let mut ip = self.ip;
+        for text in list.rsplit(',') {
+            let Ok(address) = text.trim().parse::<IpAddr>() else {
+                break;
+            };
+            ip = address.to_canonical();
+            if !trusted_hops.iter().any(|network| network.contains(ip)) {
+                break;
+            }
+        }
+        let https = framed
+            .fields
+            .iter()
+            .any(|field| field.name.eq_ignore_ascii_case(b"x-forwarded-proto") && field.value == b"https");
+        Self {
+            ip,
+            ip_value: ip_value(ip),
+            trusted_hop: true,
+            tls: self.tls || https,
+        }
+    }
+}
+
+fn ip_value(ip: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// What is remembered of a request when everything borrowed from it has gone into the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub method: Method,
+    pub accept: Option<&'a [u8]>,
+    pub target: &'a [u8],
+    pub has_body: bool,
+    pub close: bool,
+}
+
+impl<'a> Seen<'a> {
+    #[must_use]
+    pub fn of(framed: &Framed<'a>) -> Self {
+        Self {
+            method: framed.method,
+            accept: framed.accept,
+            target: framed.target,
+            has_body: framed.body != Body::None,
+            close: framed.close || (framed.http10 && !framed.keep_alive),
+        }
+    }
+}
+
+/// A request's id: 32 hex digits, unique among all proxies, also a W3C trace id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 32]);
+
+impl RequestId {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only hex digits are ever written.
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+
+    /// A `traceparent` (W3C Trace Context, section 3.2) that starts a trace with this request.
+    #[must_use]
+    pub fn traceparent(&self) -> [u8; 55] {
+        let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
+        value[3..35].copy_from_slice(&self.0);
+        value[36..52].copy_from_slice(&self.0[16..]);
+        value
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Makes request ids: a random start for the process, then a count that is mixed so that neighbours do not look alike.
+#[derive(Debug)]
+pub struct RequestIds {
+    process: u64,
+    seed: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    /// `seed` is random.
+    #[must_use]
+    pub fn new(seed: [u8; 16]) -> Self {
+        let (process, seed) = seed.split_at(8);
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        Self {
+            process: number(process) | 1,
+            seed: number(seed),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// The next id.
+    #[must_use]
+    pub fn next(&self) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        // An odd multiplier permutes the 64-bit numbers: no id comes twice before 2^64 requests.
+        let mixed = self.seed.wrapping_add(count).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut id = [0; 32];
+        write_hex(&mut id[..16], self.process);
+        write_hex(&mut id[16..], mixed ^ (mixed >> 32));
+        RequestId(id)
+    }
+}
+
+fn write_hex(out: &mut [u8], number: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in out.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+/// Whether a client's `traceparent` is well-formed and starts a trace at all.
+#[must_use]
+pub fn is_traceparent(value: &[u8]) -> bool {
+    let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    value.len() == 55
+        && value.starts_with(b"00-")
+        && value[35] == b'-'
+        && value[52] == b'-'
+        && [&value[3..35], &value[36..52], &value[53..]].into_iter().all(hex)
+        && value[3..35].iter().any(|byte| *byte != b'0')
+        && value[36..52].iter().any(|byte| *byte != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::framing;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique_and_make_valid_trace_parents() {
+        let ids = RequestIds::new(*b"0123456789abcdef");
+        let all: HashSet<String> = (0..10_000).map(|_| ids.next().as_str().to_owned()).collect();
+        assert_eq!(all.len(), 10_000);
+        assert!(is_traceparent(&ids.next().traceparent()));
+        for wrong in [&b""[..], b"00-0-0-01", &[b'0'; 55]] {
+            assert!(!is_traceparent(wrong));
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_rightmost_address_that_no_trusted_hop_owns() {
+        let hops = [Network::parse("10.0.0.0/8").unwrap()];
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        let hop = Client {
+            ip,
+            ip_value: ip_value(ip),
+            trusted_hop: true,
+            tls: false,
+        };
+        for (list, client) in [
+            ("1.2.3.4", "1.2.3.4"),
+            ("6.6.6.6, 1.2.3.4, 10.9.9.9", "1.2.3.4"),
+            ("10.1.1.1", "10.1.1.1"),
+            ("1.2.3.4, junk", "10.0.0.1"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+        ] {
+            let block = format!("GET / HTTP/1.1\r\nX-Forwarded-For: {list}\r\nX-Forwarded-Proto: https\r\n\r\n");
+            let found = hop.behind_hops(&framing::parse(block.as_bytes()).unwrap(), &hops);
+            assert_eq!(found.ip_value, client, "{list}");
+            assert!(found.tls);
+        }
+    }
+}

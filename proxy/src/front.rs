@@ -1,0 +1,319 @@
+//! The front: it stands before pingora, reads each raw HTTP/1 header block itself and hands on only what has a permit.
+//!
+//! pingora repairs some malformed requests and refuses others where no hook sees it. Here the client's bytes are linted as
+//! they are, refusals are answered and counted, and what goes on is a fresh block that the policy wrote: pingora never
+//! parses a byte of a header that the client sent. Bodies stream through pingora untouched.
+
+use crate::answer::Answer;
+use crate::facts::{Client, RequestId};
+use crate::gate::Gate;
+use crate::gateway::{Gateway, rate_fields};
+use crate::passage::Refused;
+use crate::policy::framing;
+use crate::telemetry::{Entry, loggable};
+use async_trait::async_trait;
+use bytes::BytesMut;
+use igny8_contract::refusal::Refusal;
+use memchr::memmem;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use pingora_timeout::timeout;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const BLOCK_END: &[u8] = b"\r\n\r\n";
+/// A connection's first buffer; a request of ordinary size fits.
+const BUFFER_BYTES: usize = 2048;
+/// After a refusal, this much of a body is read and thrown away so that the client gets to read the answer.
+const DRAIN_BYTES: usize = 256 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// The accept side of the proxy.
+pub struct Front {
+    gate: Arc<Gate>,
+    proxy: Arc<HttpProxy<Gateway>>,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Front")
+    }
+}
+
+/// What came of waiting for a header block.
+enum Head {
+    /// A whole block of this many bytes stands at the start of the buffer.
+    Block(usize),
+    /// The client has gone, or never said anything.
+    Gone,
+    Refused(Refusal),
+}
+
+/// What comes after a request.
+enum Next {
+    Read(Stream, Option<HttpPersistentSettings>),
+    Close,
+}
+
+/// Counts requests in flight, so that draining knows when it is done.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl ServerApp for Front {
+    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let client = Client::of(&stream, &self.gate.config.trusted_hops);
+        let mut settings = None;
+        let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
+        let mut idle = self.gate.config.header_timeout;
+        loop {
+            let end = match self.read_head(&mut stream, &mut buffer, idle).await {
+                Head::Block(end) => end,
+                Head::Gone => return None,
+                Head::Refused(refusal) => {
+                    self.refuse_bytes(stream, &buffer, refusal, &client).await;
+                    return None;
+                }
+            };
+            let _in_flight = InFlight::enter(&self.gate.in_flight);
+            match self
+                .serve(stream, &mut buffer, end, &client, settings.take(), shutdown)
+                .await
+            {
+                Next::Read(back, kept) => (stream, settings) = (back, kept),
+                Next::Close => return None,
+            }
+            idle = self.gate.config.keepalive_timeout;
+        }
+    }
+}
+
+impl Front {
+    #[must_use]
+    pub const fn new(gate: Arc<Gate>, proxy: Arc<HttpProxy<Gateway>>) -> Self {
+        Self { gate, proxy }
+    }
+
+    /// Reads until a whole header block stands in the buffer. Doubtful bytes are refused as soon as they show.
+    async fn read_head(&self, stream: &mut Stream, buffer: &mut BytesMut, idle: Duration) -> Head {
+        if buffer.is_empty() {
+            match timeout(idle, stream.read_buf(buffer)).await {
+                Ok(Ok(read)) if read > 0 => {}
+                _ => return Head::Gone,
+            }
+        }
+        // In nearly every case the first read brings the whole block, and no second timer is started.
+        match block_end(buffer, 0) {
+            Ok(Some(end)) => Head::Block(end),
+            Ok(None) => {
+                let rest = timeout(self.gate.config.header_timeout, read_rest(stream, buffer));
+                rest.await.unwrap_or(Head::Refused(Refusal::RequestTimeout))
+            }
+            Err(refusal) => Head::Refused(refusal),
+        }
+    }
+
+    /// Serves the request whose block is the first `end` bytes of the buffer; the rest is the start of its body.
+    async fn serve(
+        &self,
+        mut stream: Stream,
+        buffer: &mut BytesMut,
+        end: usize,
+        client: &Client,
+        settings: Option<HttpPersistentSettings>,
+        shutdown: &ShutdownWatch,
+    ) -> Next {
+        let framed = match framing::parse(&buffer[..end]) {
+            Ok(framed) => framed,
+            Err(refusal) => {
+                self.refuse_bytes(stream, buffer, refusal, client).await;
+                return Next::Close;
+            }
+        };
+        if framed.target == b"/healthz" && framed.method.reads() {
+            let told = tell_health(&mut stream, framed.method).await && !framed.close;
+            return after_own_answer(stream, buffer, end, settings, told);
+        }
+        let request_id = self.gate.ids.next();
+        let mut block = BytesMut::with_capacity(buffer.len() + 64);
+        match self.gate.decide(framed, client, request_id, &mut block).await {
+            Ok(passage) => {
+                block.extend_from_slice(&buffer[end..]);
+                buffer.clear();
+                let mut session = ServerSession::new_http1(stream);
+                match settings {
+                    Some(settings) => settings.apply_to_session(&mut session),
+                    None => session.set_keepalive(Some(self.gate.config.keepalive_timeout.as_secs())),
+                }
+                session.set_read_timeout(Some(self.gate.config.body_timeout));
+                session.set_pipelined_prefix(block);
+                session.set_connection_user_context(Some(Box::new(passage)));
+                match self.proxy.process_new_http(session, shutdown).await {
+                    Some(reused) => {
+                        let (stream, settings) = reused.consume();
+                        Next::Read(stream, settings)
+                    }
+                    None => Next::Close,
+                }
+            }
+            Err(refused) => {
+                let close = refused.close || self.gate.draining.load(Ordering::Relaxed) || buffer.len() > end;
+                let told = self.tell(&mut stream, &refused, request_id, client, close).await;
+                if refused.has_body || buffer.len() > end {
+                    drain(stream).await;
+                    return Next::Close;
+                }
+                after_own_answer(stream, buffer, end, settings, told && !close)
+            }
+        }
+    }
+
+    /// Tells a refusal, logs and counts it; whether the client was there to hear it.
+    async fn tell(
+        &self,
+        stream: &mut Stream,
+        refused: &Refused,
+        request_id: RequestId,
+        client: &Client,
+        close: bool,
+    ) -> bool {
+        let gate = &self.gate;
+        let answer = Answer {
+            refusal: refused.refusal,
+            request_id: request_id.as_str(),
+            html: refused.html,
+            cookies: if refused.expire_sessions {
+                gate.expired_cookies(client.tls)
+            } else {
+                Vec::new()
+            },
+            fields: refused.rate.as_ref().map(rate_fields).unwrap_or_default(),
+            head_only: refused.head_only,
+        };
+        gate.metrics.refused(refused.route, refused.refusal);
+        gate.access_log.add(&Entry {
+            time_us: gate.clock.now().0,
+            request_id: request_id.as_str(),
+            client: client.ip_value.to_str().unwrap_or(""),
+            method: refused.method,
+            path: &refused.path,
+            route: refused
+                .route
+                .map_or("", |route| gate.config.routes.all()[route].label()),
+            verdict: "refused",
+            code: refused.refusal.code(),
+            status: refused.refusal.status(),
+            account: None,
+            user: None,
+            took: Duration::ZERO,
+        });
+        stream.write_all(&answer.to_bytes(close)).await.is_ok() && stream.flush().await.is_ok()
+    }
+
+    /// Refuses bytes that are no request; nothing further is read as one.
+    async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Client) {
+        let line = bytes
+            .split(|byte| matches!(byte, b'\r' | b'\n'))
+            .next()
+            .unwrap_or_default();
+        let refused = Refused {
+            refusal,
+            route: None,
+            html: false,
+            head_only: false,
+            expire_sessions: false,
+            rate: None,
+            close: true,
+            has_body: true,
+            method: "",
+            path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
+        };
+        self.tell(&mut stream, &refused, self.gate.ids.next(), client, true)
+            .await;
+        drain(stream).await;
+    }
+}
+
+/// Answers `/healthz`: this process takes requests, and nothing more is said.
+async fn tell_health(stream: &mut Stream, method: framing::Method) -> bool {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
+    let body = if method == framing::Method::Head { "" } else { "ok" };
+    stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok() && stream.flush().await.is_ok()
+}
+
+/// Goes on with a connection on which the proxy itself has answered a request without a body.
+fn after_own_answer(
+    stream: Stream,
+    buffer: &mut BytesMut,
+    end: usize,
+    settings: Option<HttpPersistentSettings>,
+    keep: bool,
+) -> Next {
+    // Whatever came beyond the request is not read as a next one.
+    if !keep || buffer.len() > end {
+        return Next::Close;
+    }
+    buffer.clear();
+    Next::Read(stream, settings)
+}
+
+/// Where the header block ends, if it is whole.
+fn block_end(buffer: &[u8], already_linted: usize) -> Result<Option<usize>, Refusal> {
+    let from = already_linted.saturating_sub(BLOCK_END.len() - 1);
+    match memmem::find(&buffer[from..], BLOCK_END) {
+        Some(at) if from + at + BLOCK_END.len() > framing::MAX_BLOCK_BYTES => Err(Refusal::FieldsTooLarge),
+        Some(at) => Ok(Some(from + at + BLOCK_END.len())),
+        None => framing::lint_unfinished(buffer, already_linted).map(|()| None),
+    }
+}
+
+async fn read_rest(stream: &mut Stream, buffer: &mut BytesMut) -> Head {
+    loop {
+        let linted = buffer.len();
+        match stream.read_buf(buffer).await {
+            Ok(read) if read > 0 => {}
+            _ => return Head::Gone,
+        }
+        match block_end(buffer, linted) {
+            Ok(Some(end)) => return Head::Block(end),
+            Ok(None) => {}
+            Err(refusal) => return Head::Refused(refusal),
+        }
+    }
+}
+
+/// Closes our side and reads the rest for a moment: a connection that is reset takes the answer with it.
+async fn drain(mut stream: Stream) {
+    if AsyncWriteExt::shutdown(&mut stream).await.is_err() {
+        return;
+    }
+    let rest = async {
+        let mut bytes = [0; 4096];
+        let mut left = DRAIN_BYTES;
+        while let Ok(read) = stream.read(&mut bytes).await {
+            left = left.saturating_sub(read);
+            if read == 0 || left == 0 {
+                return;
+            }
+        }
+    };
+    // Past the time, the connection is simply closed.
+    drop(timeout(DRAIN_TIME, rest).await);
+}

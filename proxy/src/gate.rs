@@ -1,0 +1,384 @@
+//! What all requests share, and the way of one request through the policy: decide, ask whoever has to be asked, decide.
+
+use crate::config::Config;
+use crate::directory::sessions::{SessionSources, Sighting};
+use crate::directory::standing::Directory;
+use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
+use crate::passage::{Passage, Refused};
+use crate::policy::cookies::SessionPair;
+use crate::policy::credential::Presented;
+use crate::policy::framing::{Framed, Method};
+use crate::policy::identity::Identity;
+use crate::policy::route::RouteKind;
+use crate::policy::session::{self, SessionVerdict};
+use crate::policy::{Permit, Proven, Routed, Standing, edits};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::throttle::{Live, ScopeId, Throttle, Verdict, Who};
+use crate::tokens::Tokens;
+use crate::{answer, telemetry};
+use http::HeaderValue;
+use igny8_contract::edge::EdgeFields;
+use igny8_contract::refusal::Refusal;
+use igny8_contract::time::{Clock, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Gate {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub ids: RequestIds,
+    pub tokens: Tokens,
+    pub directory: Directory,
+    pub sessions: SessionSources,
+    pub throttle: Throttle,
+    pub limits: Live,
+    /// The scope of each route, by the route's place.
+    pub scopes: Vec<Option<ScopeId>>,
+    pub metrics: Metrics,
+    pub access_log: AccessLog,
+    pub draining: AtomicBool,
+    pub in_flight: AtomicUsize,
+}
+
+/// A refusal on its way out of the decision, before it is told.
+struct Stop {
+    refusal: Refusal,
+    rate: Option<Verdict>,
+    expire_sessions: bool,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            rate: None,
+            expire_sessions: false,
+        }
+    }
+}
+
+/// One request on its way through the policy.
+struct Way<'a> {
+    gate: &'a Gate,
+    client: &'a Client,
+    now: Timestamp,
+    elapsed: Duration,
+}
+
+impl Gate {
+    /// Decides on a well-framed request: a passage, with the block that goes on written to `out`, or a refusal.
+    ///
+    /// # Errors
+    /// The refusal, ready to be told. Nothing has been forwarded then.
+    pub async fn decide(
+        &self,
+        framed: Framed<'_>,
+        client: &Client,
+        request_id: RequestId,
+        out: &mut bytes::BytesMut,
+    ) -> Result<Passage, Box<Refused>> {
+        let behind = client
+            .trusted_hop
+            .then(|| client.behind_hops(&framed, &self.config.trusted_hops));
+        let client = behind.as_ref().unwrap_or(client);
+        let seen = Seen::of(&framed);
+        let trace = framed.traceparent.filter(|value| is_traceparent(value));
+        let way = Way {
+            gate: self,
+            client,
+            now: self.clock.now(),
+            elapsed: self.clock.elapsed(),
+        };
+        let routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
+            Ok(routed) => routed,
+            Err(refusal) => return Err(self.refused(refusal.into(), None, &seen)),
+        };
+        let route = routed.route_index();
+        let expire_sessions = self.is_logout(&routed);
+        match way.permit(routed, expire_sessions).await {
+            Ok((permit, rate)) => {
+                permit.write_block(out);
+                let edge = way.sign(&permit, request_id.as_str());
+                let id = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""));
+                Ok(Passage {
+                    request_id,
+                    request_id_value: id(request_id.as_str().as_bytes()),
+                    traceparent: id(trace.unwrap_or(&request_id.traceparent())),
+                    edge,
+                    rate,
+                    expire_sessions,
+                    html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
+                    started: way.elapsed,
+                    body_bytes: 0,
+                    refusal: None,
+                    client: client.clone(),
+                    forward: permit.into_forward(),
+                })
+            }
+            Err(stop) => Err(self.refused(stop, Some(route), &seen)),
+        }
+    }
+
+    /// The `Set-Cookie` values that make a browser forget its sessions.
+    #[must_use]
+    pub fn expired_cookies(&self, secure: bool) -> Vec<String> {
+        let admins: Vec<&str> = self.config.routes.admin_prefixes().collect();
+        edits::expired_sessions(&self.config.sessions.rules, admins.into_iter(), secure)
+    }
+
+    fn is_logout(&self, routed: &Routed<'_>) -> bool {
+        routed.framed().method == Method::Post
+            && routed.canonical().path.trim_end_matches('/') == self.config.sessions.logout_path
+    }
+
+    fn refused(&self, stop: Stop, route: Option<usize>, seen: &Seen<'_>) -> Box<Refused> {
+        let kind = route.map(|route| self.config.routes.all()[route].kind);
+        Box::new(Refused {
+            refusal: stop.refusal,
+            route,
+            html: answer::wants_html(kind, seen.accept),
+            head_only: seen.method == Method::Head,
+            expire_sessions: stop.expire_sessions,
+            rate: stop.rate,
+            close: seen.close || seen.has_body,
+            has_body: seen.has_body,
+            method: seen.method.as_str(),
+            path: telemetry::loggable(seen.target),
+        })
+    }
+}
+
+impl<'a> Way<'a> {
+    /// The whole way, from the route to the permit.
+    async fn permit<'r>(&self, routed: Routed<'r>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
+        let proven = if is_logout {
+            Box::pin(self.log_out(&routed)).await?;
+            routed.prove_open(SessionVerdict::GoOn)?
+        } else {
+            self.prove(routed).await?
+        };
+        let facts = match proven.identity() {
+            None => None,
+            Some(identity) => match self.gate.directory.fresh(&identity.standing, self.elapsed) {
+                Some(facts) => Some(facts),
+                None => {
+                    let staff = identity.platform_role.is_some();
+                    Box::pin(self.gate.directory.ask(&identity.standing, staff)).await
+                }
+            },
+        };
+        let standing = proven.stand(facts, self.now)?;
+        self.admit(standing)
+    }
+
+    /// Who is asking: a token, or nobody where the route asks for none.
+    async fn prove<'r>(&self, routed: Routed<'r>) -> Result<Proven<'r>, Stop> {
+        let credential = match routed.credential() {
+            Ok(credential) => credential,
+            Err(refusal) => return Err(self.failed_authentication(refusal)),
+        };
+        if routed.needs_session_look_up(credential) {
+            let verdict = Box::pin(self.judge_sessions(&routed)).await?;
+            return routed.prove_open(verdict).map_err(|refusal| Stop {
+                refusal,
+                rate: None,
+                expire_sessions: true,
+            });
+        }
+        match credential {
+            Presented::Bearer(token) => {
+                let identity = match self.gate.tokens.cached(token.as_bytes(), self.now) {
+                    Some(identity) => identity,
+                    None => Box::pin(self.verify(token)).await?,
+                };
+                Ok(routed.prove_token(identity))
+            }
+            // Keys are exchanged at core; until a core that does so is there, no key is a good one.
+            Presented::ApiKey(_) => Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Presented::Nothing if routed.route().kind == RouteKind::Api => {
+                let rate = self.ask_address(self.gate.scopes[routed.route_index()]);
+                let refusal = if rate.allowed {
+                    Refusal::CredentialsRequired
+                } else {
+                    Refusal::Throttled
+                };
+                Err(Stop {
+                    refusal,
+                    rate: Some(rate),
+                    expire_sessions: false,
+                })
+            }
+            Presented::Nothing => Ok(routed.prove_open(SessionVerdict::GoOn)?),
+        }
+    }
+
+    /// Verifies a token that is not in the cache. The client's address pays first.
+    async fn verify(&self, token: &str) -> Result<Arc<Identity>, Stop> {
+        self.pay_for_cold_work()?;
+        Ok(self.gate.tokens.verify(token, self.now).await?)
+    }
+
+    fn failed_authentication(&self, refusal: Refusal) -> Stop {
+        match self.pay_for_cold_work() {
+            Ok(()) => refusal.into(),
+            Err(throttled) => throttled,
+        }
+    }
+
+    fn pay_for_cold_work(&self) -> Result<(), Stop> {
+        let limits = self.gate.limits.load();
+        let rate = self.gate.throttle.charge_cold(&limits, self.client.ip, self.nanos());
+        if rate.allowed {
+            return Ok(());
+        }
+        Err(Stop {
+            refusal: Refusal::Throttled,
+            rate: Some(rate),
+            expire_sessions: false,
+        })
+    }
+
+    /// Looks sessions up at their sources and ends a superuser's.
+    async fn judge_sessions(&self, routed: &Routed<'_>) -> Result<SessionVerdict, Stop> {
+        let kind = routed.route().kind;
+        let (mut superuser, mut failed) = (false, false);
+        for pair in routed.sessions() {
+            let Some((name, session)) = plausible(pair) else {
+                continue;
+            };
+            let sighting = match self.gate.sessions.remembered(name, session).await {
+                Some(sighting) => sighting,
+                None => match self.pay_for_cold_work() {
+                    Ok(()) => self.gate.sessions.look_up(name, session).await,
+                    // An api route refuses every session, whether or not it could be looked up.
+                    Err(_) if kind == RouteKind::Api => break,
+                    Err(throttled) => return Err(throttled),
+                },
+            };
+            if sighting.is_silent() {
+                metrics::counter!("igny8_session_source_silent_total").increment(1);
+            }
+            if sighting.is_superuser() {
+                superuser = true;
+                if session::ends_session(routed.route().on_superuser_session) {
+                    failed |= !self.end_session(name, session, &sighting).await;
+                }
+            }
+        }
+        Ok(session::judge(kind, superuser, failed))
+    }
+
+    /// Ends a superuser's session at its source; whether that is certain.
+    async fn end_session(&self, name: &str, session: &str, sighting: &Sighting) -> bool {
+        let ended = self.gate.sessions.end(name, session, sighting).await;
+        match ended {
+            Ok(()) => {
+                metrics::counter!("igny8_sessions_revoked_total").increment(1);
+                tracing::warn!(client = %self.client.ip, "a superuser session outside the admin panel was ended");
+            }
+            Err(error) => tracing::error!(client = %self.client.ip, %error, "a superuser session could not be ended"),
+        }
+        ended.is_ok()
+    }
+
+    /// Ends every session that a logout brought, wherever it lives. Nothing stops a logout but a foreign origin.
+    async fn log_out(&self, routed: &Routed<'_>) -> Result<(), Stop> {
+        let framed = routed.framed();
+        if let Some(origin) = framed.origin {
+            let authority = origin
+                .splitn(2, |byte| *byte == b':')
+                .nth(1)
+                .and_then(|rest| rest.strip_prefix(b"//"));
+            if authority.is_none() || authority != framed.host {
+                return Err(Refusal::OriginRefused.into());
+            }
+        }
+        for pair in routed.sessions() {
+            let Some((name, session)) = plausible(pair) else {
+                continue;
+            };
+            if self.pay_for_cold_work().is_ok() {
+                let sighting = self.gate.sessions.look_up(name, session).await;
+                if self.gate.sessions.end(name, session, &sighting).await.is_err() {
+                    metrics::counter!("igny8_session_source_silent_total").increment(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the throttle, on the account's or the address's behalf.
+    fn admit<'r>(&self, standing: Standing<'r>) -> Result<(Permit<'r>, Verdict), Stop> {
+        let scope = self.gate.scopes[standing.routed().route_index()];
+        let rate = match standing.payer() {
+            Some((identity, plan)) => {
+                let who = Who::Account {
+                    id: identity.account(),
+                    plan,
+                    scope,
+                };
+                self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())
+            }
+            None => self.ask_address(scope),
+        };
+        match standing.admit(rate.allowed) {
+            Ok(permit) => Ok((permit, rate)),
+            Err(refusal) => Err(Stop {
+                refusal,
+                rate: Some(rate),
+                expire_sessions: false,
+            }),
+        }
+    }
+
+    fn ask_address(&self, scope: Option<ScopeId>) -> Verdict {
+        let who = Who::Address {
+            ip: self.client.ip,
+            scope,
+        };
+        self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())
+    }
+
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The edge signature over what goes upstream.
+    fn sign(&self, permit: &Permit<'_>, request_id: &str) -> Option<HeaderValue> {
+        let routed = permit.routed();
+        let key = self.gate.config.upstreams[routed.route().upstream].edge_key.as_ref()?;
+        let identity = permit.identity();
+        let text = |value: fn(&Identity) -> &HeaderValue| {
+            identity
+                .and_then(|identity| value(identity).to_str().ok())
+                .unwrap_or("")
+        };
+        Some(
+            key.sign(&EdgeFields {
+                method: routed.framed().method.as_str(),
+                host: routed
+                    .framed()
+                    .host
+                    .and_then(|host| std::str::from_utf8(host).ok())
+                    .unwrap_or(""),
+                path: &routed.canonical().path,
+                query: routed.canonical().query.unwrap_or("").as_bytes(),
+                rule: routed.route().label(),
+                account: text(|identity| &identity.account_value),
+                user: text(|identity| &identity.user_value),
+                role: text(|identity| &identity.role_value),
+                request_id,
+                t: itoa::Buffer::new().format(self.now.unix_seconds()),
+            }),
+        )
+    }
+}
+
+/// A session that can be asked about.
+fn plausible<'a>(pair: &SessionPair<'a>) -> Option<(&'a str, &'a str)> {
+    let value = std::str::from_utf8(pair.value).ok()?;
+    session::is_plausible(pair.value).then_some((pair.name, value))
+}

@@ -1,0 +1,69 @@
+//! The ops listener: liveness, readiness and metrics, on loopback.
+
+use crate::gate::Gate;
+use async_trait::async_trait;
+use http::{Response, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Answers operators and their tools.
+pub struct Ops {
+    gate: Arc<Gate>,
+    metrics: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Ops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ops")
+    }
+}
+
+impl Ops {
+    #[must_use]
+    pub const fn new(gate: Arc<Gate>, metrics: PrometheusHandle) -> Self {
+        Self { gate, metrics }
+    }
+
+    /// Ready means: tokens can be verified, and no shutdown has begun.
+    fn readiness(&self) -> (StatusCode, &'static str) {
+        if self.gate.draining.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        }
+        if !self.gate.tokens.ready(self.gate.clock.now()) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's key set\n");
+        }
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Ops {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let (status, content_type, body) = match session.req_header().uri.path() {
+            "/healthz" => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            "/readyz" => {
+                let (status, text) = self.readiness();
+                (status, "text/plain", text.to_owned())
+            }
+            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render()),
+            _ => (
+                StatusCode::NOT_FOUND,
+                "text/plain",
+                "try /healthz, /readyz or /metrics\n".to_owned(),
+            ),
+        };
+        let mut response = Response::new(body.into_bytes());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(0));
+        let length = response.body().len();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        response
+    }
+}

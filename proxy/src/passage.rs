@@ -1,0 +1,49 @@
+//! One request on its way through the proxy: what was decided, and what is written for it upstream and back.
+
+use crate::facts::{Client, RequestId};
+use crate::policy::Forward;
+use crate::throttle::Verdict;
+use http::HeaderValue;
+use igny8_contract::refusal::Refusal;
+use std::time::Duration;
+
+/// A permitted request. It travels with pingora's session from the front to the hooks.
+#[derive(Debug)]
+pub struct Passage {
+    pub forward: Forward,
+    pub client: Client,
+    pub request_id: RequestId,
+    pub request_id_value: HeaderValue,
+    pub traceparent: HeaderValue,
+    /// The edge signature; nothing where the upstream has no edge secret.
+    pub edge: Option<HeaderValue>,
+    pub rate: Verdict,
+    /// The answer makes the browser forget its sessions.
+    pub expire_sessions: bool,
+    /// Refusals of this request are told to people.
+    pub html: bool,
+    /// The clock's elapsed time at the start.
+    pub started: Duration,
+    pub body_bytes: u64,
+    /// Set when the request is refused after it was permitted, as when its app is down.
+    pub refusal: Option<Refusal>,
+}
+
+/// A request that goes nowhere, and how it is told.
+#[derive(Debug)]
+pub struct Refused {
+    pub refusal: Refusal,
+    /// The route's place, once one was met.
+    pub route: Option<usize>,
+    pub html: bool,
+    pub head_only: bool,
+    pub expire_sessions: bool,
+    pub rate: Option<Verdict>,
+    /// No further request is read from the connection.
+    pub close: bool,
+    /// Body bytes may still be on their way.
+    pub has_body: bool,
+    /// For the log: method and path, in a form fit for it.
+    pub method: &'static str,
+    pub path: String,
+}

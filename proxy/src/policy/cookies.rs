@@ -1,0 +1,293 @@
+//! Cookies on their way in: the one `Cookie` field that goes upstream is rebuilt from parsed pairs. Pure.
+//!
+//! Pairs are split at every `;`, whatever quotes stand around it, and names are compared as the most lenient reader
+//! would: Unicode white space trimmed, escapes decoded, case and PHP's dots folded. What passes, passes byte for byte.
+
+use super::fields::{FieldName, trim};
+use super::framing::Framed;
+use super::route::{Route, RouteKind};
+
+/// The names that carry a session, and what else the proxy knows of cookies.
+#[derive(Clone, Debug)]
+pub struct CookieRules {
+    /// Lower-case, without `__Host-` or `__Secure-`.
+    names: Vec<String>,
+    shortest: usize,
+}
+
+impl CookieRules {
+    /// The drop list, by name; prefixed forms are meant as well.
+    #[must_use]
+    pub fn new(names: &[String]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| fold(name.as_bytes())).collect();
+        Self {
+            shortest: names.iter().map(String::len).min().unwrap_or(usize::MAX),
+            names,
+        }
+    }
+
+    /// The session cookie that a name, as any framework might read it, means.
+    #[must_use]
+    pub fn session_name(&self, name: &[u8]) -> Option<&str> {
+        // Most cookies are ruled out by their length before anything is decoded.
+        if name.len() < self.shortest {
+            return None;
+        }
+        let folded = fold(name);
+        self.names
+            .iter()
+            .find(|session| **session == folded)
+            .map(String::as_str)
+    }
+
+    /// The plain names of the drop list.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+/// How many session pairs of one request are looked at; more of them are dropped unseen.
+pub const MAX_SESSIONS: usize = 4;
+
+/// What a request's cookies come down to.
+#[derive(Debug, Default)]
+pub struct Cookies<'a> {
+    /// The value of the field that goes upstream; empty when none goes.
+    pub forward: Vec<u8>,
+    /// Session pairs in their order, at most [`MAX_SESSIONS`].
+    pub sessions: Vec<SessionPair<'a>>,
+}
+
+/// A cookie that carries a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionPair<'a> {
+    /// The name in its plain form.
+    pub name: &'a str,
+    pub value: &'a [u8],
+}
+
+/// Rebuilds the cookies of a request for its route.
+#[must_use]
+pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -> Cookies<'a> {
+    let mut cookies = Cookies::default();
+    if !framed.has_cookies {
+        return cookies;
+    }
+    for field in framed
+        .fields
+        .iter()
+        .filter(|field| field.name_kind == FieldName::Cookie)
+    {
+        for pair in field.value.split(|byte| *byte == b';').map(trim) {
+            let Some(equals) = memchr::memchr(b'=', pair) else {
+                continue;
+            };
+            let (name, value) = (&pair[..equals], trim(&pair[equals + 1..]));
+            let passes = if let Some(session) = rules.session_name(name) {
+                let first = cookies.sessions.is_empty();
+                if cookies.sessions.len() < MAX_SESSIONS {
+                    cookies.sessions.push(SessionPair {
+                        name: session,
+                        value: unquote(value),
+                    });
+                }
+                first && route.kind == RouteKind::Admin && is_plain_name(name)
+            } else {
+                is_plain_name(name) && passes(route, name)
+            };
+            if passes {
+                if cookies.forward.is_empty() {
+                    cookies.forward.reserve(field.value.len());
+                } else {
+                    cookies.forward.extend_from_slice(b"; ");
+                }
+                cookies.forward.extend_from_slice(pair);
+            }
+        }
+    }
+    cookies
+}
+
+/// Whether a pair that carries no session goes upstream.
+fn passes(route: &Route, name: &[u8]) -> bool {
+    match route.kind {
+        RouteKind::Admin | RouteKind::Page => true,
+        RouteKind::Api | RouteKind::Public => route.cookies_allow.iter().any(|allowed| allowed.as_bytes() == name),
+    }
+}
+
+/// A name that every reader takes for the same name (RFC 6265, section 4.1.1: a token).
+fn is_plain_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| super::fields::is_token(*byte))
+}
+
+fn unquote(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => value,
+    }
+}
+
+/// The form in which names are compared.
+fn fold(name: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let escaped = match (byte, rest) {
+            (b'%', [high, low, ..]) => char::from(*high).to_digit(16).zip(char::from(*low).to_digit(16)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+                rest = &rest[2..];
+            }
+            None => bytes.push(*byte),
+        }
+    }
+    // A server may read the bytes as UTF-8 or as Latin-1; both have white space that Python's `str.strip` removes.
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let blank = |c: char| c.is_whitespace() || c.is_control() || c == '"';
+    let folded = text.trim_matches(blank).to_lowercase().replace(['.', ' ', '['], "_");
+    for prefix in ["__host-", "__secure-"] {
+        if let Some(bare) = folded.strip_prefix(prefix) {
+            return bare.to_owned();
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framing;
+    use super::*;
+    use igny8_contract::standing::StandingNeed;
+    use proptest::prelude::*;
+
+    fn route(kind: RouteKind) -> Route {
+        Route {
+            prefix: "/x".into(),
+            kind,
+            upstream: 0,
+            scope: None,
+            standing: StandingNeed::Required,
+            authorization: super::super::route::Authorization::Drop,
+            cookies_allow: vec!["locale".into()],
+            hosts: Vec::new(),
+            on_superuser_session: super::super::route::OnSuperuserSession::Revoke,
+            max_body_bytes: 0,
+            stream: false,
+        }
+    }
+
+    /// What goes upstream, and which sessions were seen.
+    fn run(kind: RouteKind, fields: &[&[u8]]) -> (String, Vec<String>) {
+        let mut block = b"GET / HTTP/1.1\r\n".to_vec();
+        for field in fields {
+            block.extend_from_slice(b"Cookie: ");
+            block.extend_from_slice(field);
+            block.extend_from_slice(b"\r\n");
+        }
+        block.extend_from_slice(b"\r\n");
+        let framed = framing::parse(&block).unwrap();
+        let rules = CookieRules::new(&["sessionid".into()]);
+        let cookies = rebuild(&framed, &route(kind), &rules);
+        (
+            cookies.forward.escape_ascii().to_string(),
+            cookies
+                .sessions
+                .iter()
+                .map(|session| session.value.escape_ascii().to_string())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn an_api_route_gets_no_cookie_but_those_it_names() {
+        assert_eq!(
+            run(RouteKind::Api, &[b"a=1; sessionid=S; locale=de"]),
+            ("locale=de".into(), vec!["S".into()])
+        );
+        assert_eq!(run(RouteKind::Public, &[b"a=1; csrftoken=t"]).0, "");
+    }
+
+    #[test]
+    fn every_spelling_that_a_framework_takes_for_a_session_is_dropped_from_pages() {
+        let spellings: [&[u8]; 20] = [
+            b"sessionid=S",
+            b"sessionid =S",
+            b"sessionid\t=S",
+            b" sessionid=S",
+            b"\xa0sessionid=S",
+            b"sessionid\xa0=S",
+            b"\xc2\xa0sessionid=S",
+            b"sessionid\xe2\x80\x83=S",
+            b"\x85sessionid=S",
+            b"\xe3\x80\x80sessionid=S",
+            b"SessionId=S",
+            b"__Host-sessionid=S",
+            b"__Secure-sessionid=S",
+            b"__host-sessionid=S",
+            b"%73essionid=S",
+            b"sessionid%20=S",
+            b"\"sessionid\"=S",
+            b"\"sessionid=S",
+            b"%C2%A0sessionid=S",
+            b"sessionid=\"S\"",
+        ];
+        for spelling in spellings {
+            let field = [b"a=1; ", spelling, b"; b=2"].concat();
+            let (forward, sessions) = run(RouteKind::Page, &[&field]);
+            assert_eq!(forward, "a=1; b=2", "{}", spelling.escape_ascii());
+            assert_eq!(sessions, ["S"], "{}", spelling.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn quotes_hide_nothing_and_pairs_pass_byte_for_byte() {
+        let (forward, sessions) = run(RouteKind::Page, &[b"a=\"1; sessionid=S\"; b= x\"y ;;c; =d; e=f=g"]);
+        assert_eq!(forward, "a=\\\"1; b= x\\\"y; e=f=g");
+        assert_eq!(sessions, ["S\\\""]);
+    }
+
+    #[test]
+    fn several_fields_become_one() {
+        assert_eq!(run(RouteKind::Page, &[b"a=1", b"sessionid=S", b"b=2"]).0, "a=1; b=2");
+    }
+
+    #[test]
+    fn an_admin_route_gets_the_first_of_duplicate_sessions_only() {
+        let (forward, sessions) = run(
+            RouteKind::Admin,
+            &[b"sessionid=A; csrftoken=t; sessionid=B", b"sessionid=C"],
+        );
+        assert_eq!(forward, "sessionid=A; csrftoken=t");
+        assert_eq!(sessions, ["A", "B", "C"]);
+        assert_eq!(run(RouteKind::Admin, &[b"\xa0sessionid=X; sessionid=A"]).0, "");
+    }
+
+    #[test]
+    fn names_that_only_contain_the_word_are_not_sessions() {
+        assert_eq!(
+            run(RouteKind::Page, &[b"xsessionid=1; sessionid2=2; my-sessionid=3"]).0,
+            "xsessionid=1; sessionid2=2; my-sessionid=3"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_to_a_page_holds_no_session_however_it_is_split(field in "[a-cS=; \"\u{a0}%sesionid]{0,60}") {
+            let (forward, _) = run(RouteKind::Page, &[field.as_bytes()]);
+            let rules = CookieRules::new(&["sessionid".into()]);
+            for pair in forward.split(';') {
+                let name = pair.split('=').next().unwrap_or_default();
+                prop_assert!(rules.session_name(name.as_bytes()).is_none(), "{forward}");
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Which credential a request presents: at most one, never guessed (RFC 6750; RFC 9110, section 11.6.2). Pure.
+
+use super::framing::Framed;
+use igny8_contract::refusal::Refusal;
+
+/// How API keys start.
+pub const API_KEY_PREFIX: &[u8] = b"igk_";
+
+/// What a request proves identity with; unverified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented<'a> {
+    Nothing,
+    /// A token in the form of RFC 6750's `b64token`.
+    Bearer(&'a str),
+    ApiKey(&'a str),
+}
+
+/// Query parameters that clients have been seen to carry tokens in.
+const TOKEN_PARAMETERS: [&str; 5] = ["access_token", "bearer_token", "jwt", "api_key", "apikey"];
+
+/// Finds the credential of a request.
+///
+/// # Errors
+/// `credentials_ambiguous` for a list, for two credentials that disagree, or for one in the query beside one in a field;
+/// `token_invalid` or `api_key_invalid` for what cannot be one; `credentials_required` for other schemes than Bearer.
+pub fn presented<'a>(framed: &Framed<'a>, query: Option<&str>) -> Result<Presented<'a>, Refusal> {
+    if framed.authorization.is_none() && framed.api_key.is_none() {
+        return Ok(Presented::Nothing);
+    }
+    let authorization = framed.authorization.map(bearer).transpose()?;
+    let api_key = match framed.api_key {
+        Some(value) => Some(api_key(value).ok_or(Refusal::ApiKeyInvalid)?),
+        None => None,
+    };
+    if query.is_some_and(names_a_token) {
+        return Err(Refusal::CredentialsAmbiguous);
+    }
+    match (authorization, api_key) {
+        (Some(Presented::ApiKey(one)), Some(other)) if one == other => Ok(Presented::ApiKey(other)),
+        (Some(_), Some(_)) => Err(Refusal::CredentialsAmbiguous),
+        (Some(credential), None) => Ok(credential),
+        (None, Some(key)) => Ok(Presented::ApiKey(key)),
+        (None, None) => Ok(Presented::Nothing),
+    }
+}
+
+fn bearer(value: &[u8]) -> Result<Presented<'_>, Refusal> {
+    let space = memchr::memchr(b' ', value).unwrap_or(value.len());
+    let (scheme, token) = (&value[..space], value.get(space + 1..).unwrap_or_default());
+    if memchr::memchr(b',', value).is_some() {
+        return Err(Refusal::CredentialsAmbiguous);
+    }
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Refusal::CredentialsRequired);
+    }
+    if token.starts_with(API_KEY_PREFIX) {
+        return api_key(token).map(Presented::ApiKey).ok_or(Refusal::ApiKeyInvalid);
+    }
+    let plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    if token.is_empty() || !token.iter().all(plain) {
+        return Err(Refusal::TokenInvalid);
+    }
+    std::str::from_utf8(token)
+        .map(Presented::Bearer)
+        .map_err(|_| Refusal::TokenInvalid)
+}
+
+fn api_key(value: &[u8]) -> Option<&str> {
+    let plain = value.starts_with(API_KEY_PREFIX)
+        && value.len() <= 128
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if plain { std::str::from_utf8(value).ok() } else { None }
+}
+
+fn names_a_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        TOKEN_PARAMETERS
+            .iter()
+            .any(|parameter| name.eq_ignore_ascii_case(parameter))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framing;
+    use super::*;
+
+    fn run(fields: &str, query: Option<&str>) -> Result<String, Refusal> {
+        let block = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
+        let framed = framing::parse(block.as_bytes())?;
+        presented(&framed, query).map(|found| format!("{found:?}"))
+    }
+
+    #[test]
+    fn one_credential_is_found() {
+        assert_eq!(run("Authorization: Bearer a.b.c", None).unwrap(), "Bearer(\"a.b.c\")");
+        assert_eq!(run("Authorization: bEARER a.b.c", None).unwrap(), "Bearer(\"a.b.c\")");
+        assert_eq!(run("Authorization: Bearer igk_1", None).unwrap(), "ApiKey(\"igk_1\")");
+        assert_eq!(run("X-Api-Key: igk_1", None).unwrap(), "ApiKey(\"igk_1\")");
+        assert_eq!(
+            run("X-Api-Key: igk_1\r\nAuthorization: Bearer igk_1", None).unwrap(),
+            "ApiKey(\"igk_1\")"
+        );
+        assert_eq!(run("Accept: x", Some("access_token=1")).unwrap(), "Nothing");
+    }
+
+    #[test]
+    fn two_credentials_are_never_weighed() {
+        use Refusal::*;
+        for (fields, query, refusal) in [
+            (
+                "X-Api-Key: igk_1\r\nAuthorization: Bearer a.b.c",
+                None,
+                CredentialsAmbiguous,
+            ),
+            (
+                "X-Api-Key: igk_1\r\nAuthorization: Bearer igk_2",
+                None,
+                CredentialsAmbiguous,
+            ),
+            ("Authorization: Bearer a.b.c, Bearer d.e.f", None, CredentialsAmbiguous),
+            (
+                "Authorization: Bearer a.b.c",
+                Some("x=1&access_token=d"),
+                CredentialsAmbiguous,
+            ),
+            ("Authorization: Basic YTpi", None, CredentialsRequired),
+            ("Authorization: Bearer", None, TokenInvalid),
+            ("Authorization: Bearer  a", None, TokenInvalid),
+            ("Authorization: Bearer a b", None, TokenInvalid),
+            ("Authorization: Bearer a\"b", None, TokenInvalid),
+            ("X-Api-Key: a.b.c", None, ApiKeyInvalid),
+            ("Authorization: Bearer igk_a.b", None, ApiKeyInvalid),
+        ] {
+            assert_eq!(run(fields, query), Err(refusal), "{fields}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What a permitted request and its answer look like after us. Pure.
+
+use super::cookies::CookieRules;
+use super::fields::{FieldName, trim};
+use super::framing::Framed;
+use super::path::Canonical;
+use super::route::{Authorization, Route, RouteKind};
+use bytes::{BufMut, BytesMut};
+use igny8_contract::headers;
+
+/// Writes the header block that goes on: the canonical path, the fields that may pass byte for byte, the rebuilt cookies.
+/// Fields that only the proxy speaks are added later, where nothing can nominate them away.
+pub fn write_block(out: &mut BytesMut, framed: &Framed<'_>, canonical: &Canonical<'_>, route: &Route, cookies: &[u8]) {
+    out.put_slice(framed.method.as_str().as_bytes());
+    out.put_u8(b' ');
+    out.put_slice(canonical.path.as_bytes());
+    if let Some(query) = canonical.query {
+        out.put_u8(b'?');
+        out.put_slice(query.as_bytes());
+    }
+    out.put_slice(if framed.http10 {
+        b" HTTP/1.0\r\n"
+    } else {
+        b" HTTP/1.1\r\n"
+    });
+    for field in framed.fields.iter().filter(|field| goes_on(field.name_kind, route)) {
+        put_field(out, field.name, field.value);
+    }
+    if !cookies.is_empty() {
+        put_field(out, b"Cookie", cookies);
+    }
+    if framed.close {
+        out.put_slice(b"Connection: close\r\n");
+    } else if framed.http10 && framed.keep_alive {
+        out.put_slice(b"Connection: keep-alive\r\n");
+    }
+    out.put_slice(b"\r\n");
+}
+
+fn put_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
+    out.put_slice(name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Whether a field of the client goes on as it came.
+const fn goes_on(name: FieldName, route: &Route) -> bool {
+    match name {
+        FieldName::Host
+        | FieldName::Origin
+        | FieldName::Accept
+        | FieldName::ContentType
+        | FieldName::ContentLength
+        | FieldName::TransferEncoding
+        | FieldName::Expect
+        | FieldName::Other => true,
+        // On an api route the token has been verified by the time anything goes on.
+        FieldName::Authorization => {
+            matches!(route.kind, RouteKind::Api) || matches!(route.authorization, Authorization::Pass)
+        }
+        FieldName::ApiKey
+        | FieldName::Connection
+        | FieldName::Cookie
+        | FieldName::Traceparent
+        | FieldName::ForwardedFor
+        | FieldName::Owned
+        | FieldName::HopByHop => false,
+    }
+}
+
+/// Whether a field of the app's answer reaches the client.
+#[must_use]
+pub fn answer_field_passes(name: &str) -> bool {
+    // Most fields start with a letter that none of ours starts with.
+    !matches!(name.as_bytes().first(), Some(b'x' | b'f' | b's' | b'p' | b'r')) || !headers::is_owned(name.as_bytes())
+}
+
+/// What becomes of one `Set-Cookie` of the app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetCookie {
+    Keep,
+    Drop,
+    /// The session cookie in its new scope, and its expiry at `/`.
+    Rescope {
+        cookie: String,
+        expiry: String,
+    },
+}
+
+/// Decides on a `Set-Cookie` value of an answer on `route`. `secure` says that the client came by TLS.
+#[must_use]
+pub fn set_cookie(value: &[u8], route: &Route, rules: &CookieRules, secure: bool) -> SetCookie {
+    let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let name = trim(pair.split(|byte| *byte == b'=').next().unwrap_or_default());
+    if rules.session_name(name).is_none() {
+        return SetCookie::Keep;
+    }
+    match (route.kind, std::str::from_utf8(value)) {
+        (RouteKind::Admin, Ok(text)) => rescope(text, route, secure),
+        (RouteKind::Admin, Err(_)) | (RouteKind::Api | RouteKind::Public | RouteKind::Page, _) => SetCookie::Drop,
+    }
+}
+
+/// The admin session belongs to the admin route alone: its path, no domain, no script, no other site.
+fn rescope(text: &str, route: &Route, secure: bool) -> SetCookie {
+    let mut parts = text.split(';').map(str::trim);
+    let mut cookie = parts.next().unwrap_or_default().to_owned();
+    let name = cookie.split('=').next().unwrap_or_default().trim().to_owned();
+    let mut same_site = "Lax";
+    for attribute in parts {
+        let (key, value) = attribute
+            .split_once('=')
+            .map_or((attribute, ""), |(key, value)| (key.trim(), value.trim()));
+        if key.eq_ignore_ascii_case("max-age") || key.eq_ignore_ascii_case("expires") {
+            cookie.push_str("; ");
+            cookie.push_str(attribute);
+        } else if key.eq_ignore_ascii_case("samesite") && value.eq_ignore_ascii_case("strict") {
+            same_site = "Strict";
+        }
+    }
+    cookie.push_str(&format!("; Path={}/; HttpOnly; SameSite={same_site}", route.prefix));
+    if secure {
+        cookie.push_str("; Secure");
+    }
+    SetCookie::Rescope {
+        cookie,
+        expiry: expired(&name, "/", secure),
+    }
+}
+
+/// The `Set-Cookie` value that makes a browser forget `name` at `path`.
+#[must_use]
+pub fn expired(name: &str, path: &str, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{name}=; Path={path}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// Every `Set-Cookie` value that together make a browser forget its sessions: each name, at `/` and where admins live.
+#[must_use]
+pub fn expired_sessions<'a>(
+    rules: &CookieRules,
+    admin_prefixes: impl Iterator<Item = &'a str> + Clone,
+    secure: bool,
+) -> Vec<String> {
+    let at_admin = admin_prefixes.map(|prefix| format!("{}/", prefix.trim_end_matches('/')));
+    let paths: Vec<String> = std::iter::once("/".to_owned())
+        .chain(at_admin.filter(|path| path != "/"))
+        .collect();
+    let every = |name: &String| paths.iter().map(|path| expired(name, path, secure)).collect::<Vec<_>>();
+    rules.names().iter().flat_map(every).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{framing, path, route::OnSuperuserSession};
+    use super::*;
+    use igny8_contract::standing::StandingNeed;
+
+    fn route(kind: RouteKind, authorization: Authorization) -> Route {
+        Route {
+            prefix: "/admin".into(),
+            kind,
+            upstream: 0,
+            scope: None,
+            standing: StandingNeed::Required,
+            authorization,
+            cookies_allow: Vec::new(),
+            hosts: Vec::new(),
+            on_superuser_session: OnSuperuserSession::Revoke,
+            max_body_bytes: 0,
+            stream: false,
+        }
+    }
+
+    fn written(block: &str, route: &Route) -> String {
+        let block = block.replace('\n', "\r\n");
+        let framed = framing::parse(block.as_bytes()).unwrap();
+        let canonical = path::canonicalize(framed.target).unwrap();
+        let mut out = BytesMut::new();
+        write_block(&mut out, &framed, &canonical, route, b"a=1");
+        String::from_utf8(out.to_vec()).unwrap().replace("\r\n", "\n")
+    }
+
+    const REQUEST: &str = "GET /%61?q=%2f HTTP/1.1\nHost: h:1\nX-Account-Id: 9\nForwarded: x\nScript-Name: /s\n\
+        Authorization: Bearer t\nX-Api-Key: igk_1\nCookie: z=1\nConnection: upgrade, close\nUpgrade: h2c\n\
+        HTTP2-Settings: x\nTE: trailers\nX-Forwarded-For: 1.2.3.4\nX-Request-Id: r\ntraceparent: t\naccept-Language:  de \n\n";
+
+    #[test]
+    fn what_goes_on_is_canonical_and_speaks_no_word_of_ours() {
+        assert_eq!(
+            written(REQUEST, &route(RouteKind::Page, Authorization::Drop)),
+            "GET /a?q=%2f HTTP/1.1\nHost: h:1\naccept-Language: de\nCookie: a=1\nConnection: close\n\n"
+        );
+    }
+
+    #[test]
+    fn a_token_goes_on_where_it_was_verified_or_the_route_says_so() {
+        let has_token = |kind, authorization| written(REQUEST, &route(kind, authorization)).contains("Bearer t");
+        assert!(has_token(RouteKind::Api, Authorization::Drop));
+        assert!(has_token(RouteKind::Public, Authorization::Pass));
+        assert!(!has_token(RouteKind::Public, Authorization::Drop));
+        assert!(!has_token(RouteKind::Admin, Authorization::Drop));
+    }
+
+    #[test]
+    fn an_admin_session_is_rescoped_and_expired_at_the_root() {
+        let rules = CookieRules::new(&["sessionid".into()]);
+        let admin = route(RouteKind::Admin, Authorization::Drop);
+        let set = b"sessionid=abc; expires=Mon, 07 Dec 2026 00:00:00 GMT; HttpOnly; Max-Age=1209600; Path=/; Domain=x.y; SameSite=None";
+        let SetCookie::Rescope { cookie, expiry } = set_cookie(set, &admin, &rules, true) else {
+            panic!("not rescoped")
+        };
+        assert_eq!(
+            cookie,
+            "sessionid=abc; expires=Mon, 07 Dec 2026 00:00:00 GMT; Max-Age=1209600; Path=/admin/; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert!(expiry.starts_with("sessionid=; Path=/; Max-Age=0;"), "{expiry}");
+        assert_eq!(
+            set_cookie(b"csrftoken=t; Path=/", &admin, &rules, false),
+            SetCookie::Keep
+        );
+    }
+
+    #[test]
+    fn no_other_route_can_set_a_session() {
+        let rules = CookieRules::new(&["sessionid".into()]);
+        for kind in [RouteKind::Api, RouteKind::Public, RouteKind::Page] {
+            for set in [
+                &b"sessionid=abc; Path=/"[..],
+                b" SessionId = x",
+                b"__Host-sessionid=1",
+                b"sessionid",
+            ] {
+                assert_eq!(
+                    set_cookie(set, &route(kind, Authorization::Drop), &rules, false),
+                    SetCookie::Drop
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_are_expired_at_the_root_and_at_the_admin_prefix() {
+        let rules = CookieRules::new(&["sessionid".into(), "remember".into()]);
+        let all = expired_sessions(&rules, ["/admin"].into_iter(), false);
+        let starts: Vec<&str> = all
+            .iter()
+            .map(|value| value.split("; Max-Age").next().unwrap())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "sessionid=; Path=/",
+                "sessionid=; Path=/admin/",
+                "remember=; Path=/",
+                "remember=; Path=/admin/"
+            ]
+        );
+    }
+
+    #[test]
+    fn answers_lose_the_fields_that_only_we_speak() {
+        for name in [
+            "x-account-id",
+            "x-user-role",
+            "x-igny8-edge",
+            "x-forwarded-for",
+            "remote-user",
+        ] {
+            assert!(!answer_field_passes(name), "{name}");
+        }
+        for name in ["content-type", "x-frame-options", "set-cookie", "x-request-id"] {
+            assert!(answer_field_passes(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Which route a request meets: by Host, then by the longest prefix of whole segments. Pure.
+
+use super::path;
+use igny8_contract::refusal::Refusal;
+use igny8_contract::standing::StandingNeed;
+use serde::Deserialize;
+
+/// What a route is for; everything that is allowed follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// A token, and nothing else, proves who is asking.
+    Api,
+    /// An API path that needs no credential.
+    Public,
+    /// The admin panel: the one place where sessions live.
+    Admin,
+    /// HTML and what it loads.
+    Page,
+}
+
+impl RouteKind {
+    /// The word in the configuration, in logs and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Public => "public",
+            Self::Admin => "admin",
+            Self::Page => "page",
+        }
+    }
+
+    /// Whether people or programs read the answers.
+    #[must_use]
+    pub const fn answers_json(self) -> bool {
+        match self {
+            Self::Api | Self::Public => true,
+            Self::Admin | Self::Page => false,
+        }
+    }
+}
+
+/// What happens to an `Authorization` field on routes that ask for no credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// It is removed: an unverified credential is nobody's business.
+    #[default]
+    Drop,
+    /// It goes on, unverified, to an upstream that verifies it itself.
+    Pass,
+}
+
+/// What happens to a superuser's session outside `admin` routes. There is no word that lets one pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSuperuserSession {
+    /// The request is refused and the session ended at its source.
+    #[default]
+    Revoke,
+    /// The request is refused and the session left alone.
+    Refuse,
+}
+
+/// A path prefix with one kind, one upstream, and its rules.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Without a trailing slash; empty for the root.
+    pub prefix: String,
+    pub kind: RouteKind,
+    /// The upstream's place in the configuration's list.
+    pub upstream: usize,
+    pub scope: Option<String>,
+    pub standing: StandingNeed,
+    pub authorization: Authorization,
+    pub cookies_allow: Vec<String>,
+    /// Lower-case; empty when every host of the server will do.
+    pub hosts: Vec<HostRule>,
+    pub on_superuser_session: OnSuperuserSession,
+    pub max_body_bytes: u64,
+    pub stream: bool,
+}
+
+impl Route {
+    /// The prefix as people write it: `/` for the root.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        if self.prefix.is_empty() { "/" } else { &self.prefix }
+    }
+
+    /// Whether the path lies under the prefix, by whole segments.
+    fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.prefix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn serves(&self, host: &Host<'_>) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|rule| rule.matches(host))
+    }
+}
+
+/// The port that a Host field without one means.
+const DEFAULT_PORT: u16 = 80;
+
+/// A host that is served: a name or an address, with a port where only that port will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRule {
+    name: String,
+    port: Option<u16>,
+}
+
+impl HostRule {
+    /// Reads `example.com`, `example.com:8443`, `127.0.0.1` or `[::1]`; nothing for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        let host = Host::parse(lower.as_bytes())?;
+        Some(Self {
+            name: host.name.to_owned(),
+            port: host.port,
+        })
+    }
+
+    fn matches(&self, host: &Host<'_>) -> bool {
+        host.name.eq_ignore_ascii_case(&self.name)
+            && self.port.is_none_or(|port| host.port.unwrap_or(DEFAULT_PORT) == port)
+    }
+}
+
+/// A parsed Host field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host<'a> {
+    /// Without its trailing dot, in the case it came in.
+    pub name: &'a str,
+    pub port: Option<u16>,
+}
+
+impl<'a> Host<'a> {
+    /// Reads `name`, `name:port`, `[v6]` or `[v6]:port` (RFC 9110, section 7.2); nothing for anything else.
+    #[must_use]
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?;
+        let (name, port) = if text.starts_with('[') {
+            let end = text.find(']')? + 1;
+            (&text[..end], text.get(end..)?)
+        } else {
+            text.split_at(text.find(':').unwrap_or(text.len()))
+        };
+        let port = match port.strip_prefix(':') {
+            Some(digits) if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(digits.parse().ok()?)
+            }
+            None if port.is_empty() => None,
+            _ => return None,
+        };
+        let inner = name.strip_prefix('[').map_or(name, |v6| v6.trim_end_matches(']'));
+        let plain = if name.starts_with('[') {
+            inner.parse::<std::net::Ipv6Addr>().is_ok()
+        } else {
+            inner
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        (plain && !name.is_empty()).then_some(Self { name, port })
+    }
+}
+
+/// Every route, and every host that is served.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    hosts: Vec<HostRule>,
+    /// The longest prefix first.
+    routes: Vec<Route>,
+    /// First segments of prefixes that must not be met in another case.
+    protected: Vec<String>,
+}
+
+impl Routes {
+    /// Orders the routes. Every route but the root's is protected against other spellings of its first segment.
+    #[must_use]
+    pub fn new(hosts: Vec<HostRule>, mut routes: Vec<Route>) -> Self {
+        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        let mut protected: Vec<String> = routes
+            .iter()
+            .filter(|route| route.kind != RouteKind::Page)
+            .filter_map(|route| route.prefix.split('/').nth(1).map(str::to_owned))
+            .collect();
+        protected.sort();
+        protected.dedup();
+        Self {
+            hosts,
+            routes,
+            protected,
+        }
+    }
+
+    /// Every route, the longest prefix first.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The prefixes of the admin routes, for expiring cookies there.
+    pub fn admin_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.routes
+            .iter()
+            .filter(|route| route.kind == RouteKind::Admin)
+            .map(Route::label)
+    }
+
+    /// The place in [`Self::all`] of the route that a host and a canonical path meet.
+    ///
+    /// # Errors
+    /// `bad_host` when the host is missing, malformed or not served; `malformed_path` for a protected prefix in
+    /// another case; `no_route` when nothing is served there.
+    pub fn find(&self, host: Option<&[u8]>, path: &str) -> Result<usize, Refusal> {
+        let host = host.and_then(Host::parse).ok_or(Refusal::BadHost)?;
+        if !self.hosts.iter().any(|rule| rule.matches(&host)) {
+            return Err(Refusal::BadHost);
+        }
+        let first = path[1..].split('/').next().unwrap_or_default();
+        if self
+            .protected
+            .iter()
+            .any(|prefix| path::differs_only_in_case(first, prefix))
+        {
+            return Err(Refusal::MalformedPath);
+        }
+        // A path never falls through to a shorter prefix because its own route is served on another host only.
+        let longest = self
+            .routes
+            .iter()
+            .position(|route| route.covers(path))
+            .ok_or(Refusal::NoRoute)?;
+        let prefix = &self.routes[longest].prefix;
+        self.routes[longest..]
+            .iter()
+            .take_while(|route| route.prefix.len() == prefix.len())
+            .position(|route| route.prefix == *prefix && route.serves(&host))
+            .map(|after| longest + after)
+            .ok_or(Refusal::NoRoute)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn route(prefix: &str, kind: RouteKind) -> Route {
+        Route {
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            kind,
+            upstream: 0,
+            scope: None,
+            standing: StandingNeed::Required,
+            authorization: Authorization::Drop,
+            cookies_allow: Vec::new(),
+            hosts: Vec::new(),
+            on_superuser_session: OnSuperuserSession::Revoke,
+            max_body_bytes: 1,
+            stream: false,
+        }
+    }
+
+    fn routes() -> Routes {
+        let hosts = ["localhost", "example.com:8443", "[::1]"];
+        let mut admin = route("/admin", RouteKind::Admin);
+        admin.hosts = vec![HostRule::parse("localhost").unwrap()];
+        Routes::new(
+            hosts.iter().filter_map(|host| HostRule::parse(host)).collect(),
+            vec![
+                route("/", RouteKind::Page),
+                route("/api", RouteKind::Api),
+                route("/api/v1/auth", RouteKind::Public),
+                admin,
+            ],
+        )
+    }
+
+    fn found(host: &str, path: &str) -> Result<String, Refusal> {
+        let routes = routes();
+        routes
+            .find(Some(host.as_bytes()), path)
+            .map(|at| routes.all()[at].label().to_owned())
+    }
+
+    #[test]
+    fn the_longest_prefix_of_whole_segments_wins() {
+        for (path, prefix) in [
+            ("/api", "/api"),
+            ("/api/", "/api"),
+            ("/apix", "/"),
+            ("/api/v1/auth/me/", "/api/v1/auth"),
+            ("/api/v1/authx", "/api"),
+            ("/admin/x", "/admin"),
+            ("/", "/"),
+        ] {
+            assert_eq!(found("localhost", path).as_deref(), Ok(prefix), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_protected_prefix_in_another_case_is_refused() {
+        for path in ["/API/v1", "/Api", "/ADMIN/", "/aDmin"] {
+            assert_eq!(found("localhost", path), Err(Refusal::MalformedPath), "{path}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_and_trailing_dot() {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "localhost:8080",
+            "example.com:8443",
+            "[::1]:80",
+            "[::1]",
+        ] {
+            assert!(found(host, "/").is_ok(), "{host}");
+        }
+        for host in [
+            "",
+            "example.com",
+            "example.com:8444",
+            "evil.com",
+            "localhost:",
+            "localhost:x",
+            "localhost:99999",
+            "a@localhost",
+            "localhost/",
+            "localhost localhost",
+            "[::1",
+            "[::1]x",
+            "[zz]",
+            ".",
+        ] {
+            assert_eq!(found(host, "/"), Err(Refusal::BadHost), "{host}");
+        }
+        assert_eq!(routes().find(None, "/"), Err(Refusal::BadHost));
+    }
+
+    #[test]
+    fn a_route_may_demand_its_own_host() {
+        assert_eq!(found("[::1]", "/admin/"), Err(Refusal::NoRoute));
+        assert_eq!(found("localhost", "/admin/").as_deref(), Ok("/admin"));
+    }
+}

@@ -1,0 +1,156 @@
+//! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
+
+use crate::gate::Gate;
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::services::background::BackgroundService;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often `limits.toml` is looked at: a change holds within two seconds.
+const LIMITS_EVERY: Duration = Duration::from_millis(500);
+/// How often the key set is fetched anew, so that a key that was taken away goes.
+const KEYS_EVERY: Duration = Duration::from_secs(30);
+/// How often it is tried while there is none.
+const FIRST_KEYS_EVERY: Duration = Duration::from_millis(200);
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_millis(100);
+/// How often a draining proxy looks whether it is done.
+const DRAIN_EVERY: Duration = Duration::from_millis(20);
+
+/// The chores, as one background service.
+pub struct Chores {
+    gate: Arc<Gate>,
+    metrics: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Chores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Chores")
+    }
+}
+
+impl Chores {
+    #[must_use]
+    pub const fn new(gate: Arc<Gate>, metrics: PrometheusHandle) -> Self {
+        Self { gate, metrics }
+    }
+
+    async fn watch_limits(&self) {
+        let mut reload = hangup();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LIMITS_EVERY) => drop(self.gate.limits.poll_once()),
+                // The limits say themselves what was wrong with a bad file.
+                () = heard(&mut reload) => drop(self.gate.limits.reload()),
+            }
+        }
+    }
+
+    async fn refresh_keys(&self) {
+        loop {
+            if let Err(error) = self.gate.tokens.refresh().await {
+                tracing::warn!(%error, "the key set could not be fetched");
+            }
+            let ready = self.gate.tokens.ready(self.gate.clock.now());
+            tokio::time::sleep(if ready { KEYS_EVERY } else { FIRST_KEYS_EVERY }).await;
+        }
+    }
+
+    async fn sweep(&self) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            let nanos = u64::try_from(self.gate.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.gate.throttle.sweep(nanos);
+            self.gate.directory.sweep();
+            self.metrics.run_upkeep();
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Chores {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.watch_limits() => {}
+            () = self.refresh_keys() => {}
+            () = self.sweep() => {}
+            _ = shutdown.changed() => {}
+        }
+    }
+}
+
+/// Writes the access log from a thread of its own, so that a slow pipe holds up nobody.
+pub fn write_access_log(gate: &Arc<Gate>) -> std::io::Result<()> {
+    let gate = Arc::clone(gate);
+    std::thread::Builder::new().name("access-log".into()).spawn(move || {
+        loop {
+            std::thread::sleep(LOG_EVERY);
+            gate.access_log.flush(&mut std::io::stdout().lock());
+        }
+    })?;
+    Ok(())
+}
+
+fn hangup() -> Option<Signal> {
+    signal(SignalKind::hangup())
+        .inspect_err(|error| tracing::error!(%error, "SIGHUP will not reload"))
+        .ok()
+}
+
+/// Waits for a signal; for ever where it cannot be heard.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGTERM drains: no readiness, no connection kept, until nothing is in flight or the grace is over. SIGINT ends at once.
+pub struct Signals {
+    gate: Arc<Gate>,
+}
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signals")
+    }
+}
+
+impl Signals {
+    #[must_use]
+    pub const fn new(gate: Arc<Gate>) -> Self {
+        Self { gate }
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let mut terminate = signal(SignalKind::terminate()).ok();
+        let mut interrupt = signal(SignalKind::interrupt()).ok();
+        tokio::select! {
+            () = heard(&mut terminate) => {}
+            () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
+        }
+        tracing::info!("draining");
+        self.gate.draining.store(true, Ordering::Relaxed);
+        let done = async {
+            // One look after the flag is set sees every request that did not see the flag.
+            loop {
+                tokio::time::sleep(DRAIN_EVERY).await;
+                if self.gate.in_flight.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(self.gate.config.grace, done).await.is_err() {
+            tracing::warn!("requests were still in flight when the grace was over");
+        }
+        self.gate.access_log.flush(&mut std::io::stdout().lock());
+        ShutdownSignal::FastShutdown
+    }
+}

@@ -1,0 +1,214 @@
+//! Puts the proxy together and runs it.
+
+use crate::config::{AccessLog as LogTarget, Config, ConfigError};
+use crate::directory::client::{ClientError, HttpClient};
+use crate::directory::core::{self, CoreClient};
+use crate::directory::sessions::{AppSource, SessionSources};
+use crate::directory::standing::Directory;
+use crate::facts::RequestIds;
+use crate::front::Front;
+use crate::gate::Gate;
+use crate::gateway::Gateway;
+use crate::ops::Ops;
+use crate::reload::{Chores, Signals, write_access_log};
+use crate::telemetry::{AccessLog, Metrics};
+use crate::throttle::{DEFAULT_MAX_BUCKETS, LimitsError, Live, Throttle};
+use crate::tokens::{Issuer, KeySource, KeySourceError, Tokens, TokensSettings};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Uri;
+use igny8_contract::random::Random;
+use igny8_contract::time::{Clock, SystemClock};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+use thiserror::Error;
+
+/// A token's dates may differ from our clock by this much.
+const LEEWAY_SECONDS: i64 = 10;
+/// More idle connections than requests are ever under way at once, else each request opens its own.
+const UPSTREAM_POOL: usize = 1024;
+/// Bounds of the latency histogram, in seconds.
+const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Why the proxy cannot run.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    #[error("issuer: {0}")]
+    Issuer(String),
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The machine's random source.
+#[derive(Debug, Clone, Copy)]
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the machine's random source is read"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        if aws_lc_rs::rand::fill(bytes).is_err() {
+            // Nothing that is guessable may ever be handed out.
+            std::process::abort();
+        }
+    }
+}
+
+/// Core's key set, by the one HTTP client.
+struct JwksUrl {
+    client: HttpClient,
+    url: Uri,
+    deadline: Duration,
+}
+
+#[async_trait]
+impl KeySource for JwksUrl {
+    async fn fetch(&self) -> Result<Bytes, KeySourceError> {
+        let fetched: Result<Bytes, ClientError> = core::get(&self.client, &self.url, self.deadline).await;
+        fetched.map_err(|error| KeySourceError(format!("{}: {error}", self.url)))
+    }
+}
+
+/// Opens the limits that a configuration refers to; also a check of both.
+///
+/// # Errors
+/// What is wrong with the file, or the scope that a route names and the file lacks.
+pub fn open_limits(config: &Config, clock: Arc<dyn Clock>) -> Result<Live, LimitsError> {
+    let scopes: Vec<&str> = config
+        .routes
+        .all()
+        .iter()
+        .filter_map(|route| route.scope.as_deref())
+        .collect();
+    Live::open(&config.limits_file, &scopes, clock)
+}
+
+fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dyn Random) -> Result<Gate, ServeError> {
+    let limits = open_limits(&config, Arc::clone(clock))?;
+    let scopes = config
+        .routes
+        .all()
+        .iter()
+        .map(|route| route.scope.as_deref().and_then(|name| limits.scope_id(name)))
+        .collect();
+    let core = CoreClient::new(
+        client.clone(),
+        config.core.base.clone(),
+        config.core.authorization.clone(),
+        config.core.timeout,
+    );
+    let app = config.sessions.app_introspection.clone().map(|url| AppSource {
+        client: client.clone(),
+        url,
+        key: config.sessions.introspection_key.clone(),
+        deadline: config.core.timeout,
+    });
+    let (mut memory_seed, mut id_seed) = ([0; 32], [0; 16]);
+    random.fill(&mut memory_seed);
+    random.fill(&mut id_seed);
+    let source = JwksUrl {
+        client: client.clone(),
+        url: config.issuer.jwks_url.clone(),
+        deadline: config.core.timeout,
+    };
+    let issuer = Issuer::new(&config.issuer.iss, &config.issuer.aud, LEEWAY_SECONDS)
+        .map_err(|error| ServeError::Issuer(error.to_string()))?;
+    let settings = TokensSettings {
+        stale_max: config.core.stale_max,
+        ..TokensSettings::default()
+    };
+    Ok(Gate {
+        ids: RequestIds::new(id_seed),
+        tokens: Tokens::new(issuer, Arc::new(source), Arc::clone(clock), settings),
+        directory: Directory::new(core.clone(), config.core.stale_max, Arc::clone(clock)),
+        sessions: SessionSources::new(core, app, Arc::clone(clock), config.sessions.memory, &memory_seed),
+        throttle: Throttle::new(DEFAULT_MAX_BUCKETS),
+        limits,
+        scopes,
+        metrics: Metrics::new(&config.routes),
+        access_log: AccessLog::new(config.access_log == LogTarget::Off),
+        draining: AtomicBool::new(false),
+        in_flight: AtomicUsize::new(0),
+        clock: Arc::clone(clock),
+        config,
+    })
+}
+
+/// Runs the proxy until a signal ends it.
+///
+/// # Errors
+/// When something that it needs is wrong or taken; never after it has started.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    let metrics = PrometheusBuilder::new()
+        .set_buckets(&LATENCY_BUCKETS)?
+        .install_recorder()?;
+    // pingora ends the process without a word when an address is taken.
+    for address in [config.public, config.ops] {
+        std::net::TcpListener::bind(address).map_err(|source| ServeError::Listen { address, source })?;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (client, client_service) = HttpClient::new();
+    let gate = Arc::new(gate(config, &client, &clock, &SystemRandom)?);
+    write_access_log(&gate).map_err(ServeError::Thread)?;
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(&gate.config));
+    server.bootstrap();
+    server.add_service(background_service("client", client_service));
+    server.add_service(background_service(
+        "chores",
+        Chores::new(Arc::clone(&gate), metrics.clone()),
+    ));
+    server.add_service(public_service(&gate, &server));
+    server.add_service(ops_service(&gate, metrics));
+    tracing::info!(public = %gate.config.public, ops = %gate.config.ops, "serving");
+    server.run(RunArgs {
+        shutdown_signal: Box::new(Signals::new(gate)),
+    });
+    Ok(())
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    ServerConf {
+        threads: config.threads,
+        work_stealing: true,
+        upstream_keepalive_pool_size: UPSTREAM_POOL,
+        // One try, and one more on a new connection where the request can be repeated.
+        max_retries: 2,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(0),
+        ..ServerConf::default()
+    }
+}
+
+fn public_service(gate: &Arc<Gate>, server: &Server) -> Service<Front> {
+    let mut proxy = pingora::proxy::http_proxy(&server.configuration, Gateway::new(Arc::clone(gate)));
+    proxy.handle_init_modules();
+    let mut service = Service::new("public".into(), Front::new(Arc::clone(gate), Arc::new(proxy)));
+    service.add_tcp(&gate.config.public.to_string());
+    service
+}
+
+fn ops_service(gate: &Arc<Gate>, metrics: PrometheusHandle) -> Service<Ops> {
+    let mut service = Service::new("ops".into(), Ops::new(Arc::clone(gate), metrics));
+    service.add_tcp(&gate.config.ops.to_string());
+    service.threads = Some(1);
+    service
+}

@@ -1,0 +1,235 @@
+//! What operators see: one access-log line and one count for each request, made without waiting for anybody.
+
+use crate::policy::route::Routes;
+use igny8_contract::refusal::Refusal;
+use metrics::{Counter, Histogram, counter, histogram};
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Counters and histograms by route, looked up once.
+#[derive(Debug)]
+pub struct Metrics {
+    routes: Vec<RouteMetrics>,
+    /// Refusals before a route was met.
+    unrouted: Vec<Counter>,
+}
+
+struct RouteMetrics {
+    /// By the answer's status class, `1xx` to `5xx`.
+    forwarded: Vec<Counter>,
+    /// In the order of [`Refusal::ALL`].
+    refused: Vec<Counter>,
+    seconds: Histogram,
+}
+
+impl std::fmt::Debug for RouteMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RouteMetrics")
+    }
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+fn refusals(route: &str) -> Vec<Counter> {
+    Refusal::ALL
+        .iter()
+        .map(|refusal| {
+            counter!("igny8_requests_total", "route" => route.to_owned(), "verdict" => "refused", "code" => refusal.code())
+        })
+        .collect()
+}
+
+impl Metrics {
+    /// Registers every counter, so that each is there from the start, at zero.
+    #[must_use]
+    pub fn new(routes: &Routes) -> Self {
+        let of_route = |label: &str| {
+            RouteMetrics {
+            forwarded: CLASSES
+                .iter()
+                .map(|class| {
+                    counter!("igny8_requests_total", "route" => label.to_owned(), "verdict" => "forwarded", "code" => *class)
+                })
+                .collect(),
+            refused: refusals(label),
+            seconds: histogram!("igny8_request_seconds", "route" => label.to_owned()),
+        }
+        };
+        Self {
+            routes: routes.all().iter().map(|route| of_route(route.label())).collect(),
+            unrouted: refusals(""),
+        }
+    }
+
+    /// Counts a request that went upstream and was answered with `status`.
+    pub fn forwarded(&self, route: usize, status: u16, took: Duration) {
+        let Some(metrics) = self.routes.get(route) else { return };
+        if let Some(counter) = metrics.forwarded.get(usize::from(status / 100).saturating_sub(1)) {
+            counter.increment(1);
+        }
+        metrics.seconds.record(took.as_secs_f64());
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, route: Option<usize>, refusal: Refusal) {
+        let counters = route
+            .and_then(|route| self.routes.get(route))
+            .map_or(&self.unrouted, |route| &route.refused);
+        // `Refusal::ALL` has the order of the enum.
+        if let Some(counter) = counters.get(refusal as usize) {
+            counter.increment(1);
+        }
+    }
+}
+
+/// One line of the access log.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    pub time_us: i64,
+    pub request_id: &'a str,
+    pub client: &'a str,
+    pub method: &'a str,
+    /// Canonical for routed requests; the escaped start of the target for others. Never the query.
+    pub path: &'a str,
+    pub route: &'a str,
+    /// `forwarded` or `refused`.
+    pub verdict: &'a str,
+    /// The refusal's code, or nothing.
+    pub code: &'a str,
+    pub status: u16,
+    pub account: Option<i64>,
+    pub user: Option<i64>,
+    pub took: Duration,
+}
+
+/// Lines that wait to be written, and at most this many bytes of them.
+const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
+
+/// The access log: lines are appended to memory and written by a thread of their own.
+#[derive(Debug, Default)]
+pub struct AccessLog {
+    waiting: Mutex<Vec<u8>>,
+    off: bool,
+}
+
+impl AccessLog {
+    /// A log that keeps nothing when it is off.
+    #[must_use]
+    pub fn new(off: bool) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            off,
+        }
+    }
+
+    /// Adds a line; when the writer cannot keep up, it is lost and counted instead.
+    pub fn add(&self, entry: &Entry<'_>) {
+        if self.off {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if waiting.len() > MAX_WAITING_BYTES {
+            drop(waiting);
+            counter!("igny8_access_log_lost_total").increment(1);
+            return;
+        }
+        write_line(&mut waiting, entry);
+    }
+
+    /// Writes what is waiting. A log that cannot be written must not stop the traffic, so errors are counted.
+    pub fn flush(&self, out: &mut impl Write) {
+        let lines = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if !lines.is_empty() && out.write_all(&lines).and_then(|()| out.flush()).is_err() {
+            counter!("igny8_access_log_errors_total").increment(1);
+        }
+    }
+}
+
+/// Writes one JSON line without going through a serialiser: this runs once for every request.
+fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
+    let mut digits = itoa::Buffer::new();
+    let mut number = |out: &mut Vec<u8>, key: &str, number: i64| {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(digits.format(number).as_bytes());
+    };
+    number(out, "{\"time_us\":", entry.time_us);
+    for (key, text) in [
+        (",\"request_id\":\"", entry.request_id),
+        (",\"client\":\"", entry.client),
+        (",\"method\":\"", entry.method),
+        (",\"path\":\"", entry.path),
+        (",\"route\":\"", entry.route),
+        (",\"verdict\":\"", entry.verdict),
+        (",\"code\":\"", entry.code),
+    ] {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    }
+    number(out, ",\"status\":", i64::from(entry.status));
+    if let Some(account) = entry.account {
+        number(out, ",\"account\":", account);
+    }
+    if let Some(user) = entry.user {
+        number(out, ",\"user\":", user);
+    }
+    number(
+        out,
+        ",\"took_us\":",
+        i64::try_from(entry.took.as_micros()).unwrap_or(i64::MAX),
+    );
+    out.extend_from_slice(b"}\n");
+}
+
+/// The start of a target that was never routed, fit for a JSON string.
+#[must_use]
+pub fn loggable(target: &[u8]) -> String {
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    path.iter()
+        .take(200)
+        .map(|byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+            byte if byte.is_ascii_graphic() => char::from(*byte).to_string(),
+            byte => format!("\\u{byte:04x}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_and_holds_no_query() {
+        let log = AccessLog::default();
+        let path = loggable(b"/a\"b\\\x00\xff?token=secret");
+        log.add(&Entry {
+            time_us: 1,
+            request_id: "r",
+            client: "127.0.0.1",
+            method: "GET",
+            path: &path,
+            route: "/",
+            verdict: "refused",
+            code: "malformed_path",
+            status: 400,
+            account: Some(7),
+            user: None,
+            took: Duration::from_micros(12),
+        });
+        let mut out = Vec::new();
+        log.flush(&mut out);
+        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["path"], "/a\"b\\\u{0}\u{ff}");
+        assert_eq!((&line["account"], &line["took_us"]), (&7.into(), &12.into()));
+        assert!(line.get("user").is_none());
+    }
+
+    #[test]
+    fn the_order_of_refusals_is_the_order_of_their_counters() {
+        for (place, refusal) in Refusal::ALL.iter().enumerate() {
+            assert_eq!(place, *refusal as usize);
+        }
+    }
+}
