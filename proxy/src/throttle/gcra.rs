@@ -55,6 +55,10 @@ impl Quota {
             _ => return Err(QuotaError::RateForm),
         };
         let count: u64 = count.parse().map_err(|_| QuotaError::RateRange)?;
+        // Rounding up would turn a rate a little above the maximum into the maximum without a word.
+        if count > unit_seconds * (NANOS_PER_SECOND / INTERVAL_MIN_NS) {
+            return Err(QuotaError::RateRange);
+        }
         let emission_interval_ns = (unit_seconds * NANOS_PER_SECOND).div_ceil(count);
         let burst = u32::try_from(burst).map_err(|_| QuotaError::BurstRange)?;
         Self::new(emission_interval_ns, burst)

@@ -130,7 +130,7 @@ impl Limits {
             source.check_name(slug, &section)?;
             plans.insert(
                 slug.as_ref().as_str().into(),
-                source.limit("plan", &section, "plan", table)?,
+                source.limit("plan", &section, &section, table)?,
             );
         }
         let mut accounts = HashMap::default();

@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use igny8_contract::time::Timestamp;
 use std::collections::VecDeque;
+use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +19,6 @@ pub const CACHED_BYTES_MAX: usize = 2 * 1024;
 const SHARDS: usize = 128;
 
 /// Verified tokens, at most `max` of them.
-#[derive(Debug)]
 pub struct Cache<S = RandomState> {
     map: DashMap<Arc<[u8]>, Entry, S>,
     /// The tokens of the map in the order in which they came, with their `exp`. Every change of the map is made under this
@@ -94,6 +94,13 @@ impl<S: BuildHasher + Clone> Cache<S> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl<S> fmt::Debug for Cache<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Tokens are credentials: none is ever printed.
+        f.debug_struct("Cache").field("max", &self.max).finish_non_exhaustive()
     }
 }
 

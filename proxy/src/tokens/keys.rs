@@ -223,7 +223,7 @@ mod tests {
             let keys = set(&[jwk("a", ""), jwk_text.clone()]).unwrap();
             assert_eq!(keys.len(), 1, "{jwk_text}");
             assert_eq!(
-                set(&[jwk_text.clone()]).unwrap_err(),
+                set(std::slice::from_ref(&jwk_text)).unwrap_err(),
                 KeySetError::NoUsableKey,
                 "{jwk_text}"
             );

@@ -11,7 +11,7 @@ mod strict;
 pub mod verify;
 
 pub use crate::policy::identity::Identity;
-use keys::{Algorithm, KeySet, KeySetError};
+use keys::{KeySet, KeySetError};
 pub use verify::{Issuer, IssuerError, TokenError, verify_compact};
 
 use arc_swap::ArcSwapOption;

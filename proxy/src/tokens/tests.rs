@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use tokio::sync::Semaphore;
 
 /// A clock that stands until it is moved.
+#[derive(Debug)]
 struct HandClock(AtomicI64);
 
 impl HandClock {
@@ -79,7 +80,7 @@ impl Setting {
         }
     }
 
-    async fn verify(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
+    async fn verify(&self, token: &str) -> Result<Arc<Identity>, Refusal> {
         self.tokens.verify(token, self.clock.now()).await
     }
 
@@ -99,7 +100,7 @@ async fn a_token_is_verified_once_and_remembered() {
     let setting = Setting::new(Some(signer.key_set()));
     assert!(!setting.cached(&token));
     let verified = setting.verify(&token).await.unwrap();
-    assert_eq!(verified.account.0, 7);
+    assert_eq!(verified.account().0, 7);
     assert!(setting.cached(&token));
     assert!(!setting.cached(&token[..token.len() - 1]));
     assert_eq!((setting.endpoint.asked(), setting.tokens.cache_len()), (1, 1));

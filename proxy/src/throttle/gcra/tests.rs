@@ -104,7 +104,7 @@ proptest! {
         let decision = decide(tat, now, &quota);
         prop_assert!(decision.reset_ns >= 1);
         prop_assert!(decision.remaining < quota.burst());
-        clamp(tat, now, &quota);
+        prop_assert!(clamp(tat, now, &quota) <= tat);
     }
 }
 
@@ -147,7 +147,7 @@ fn a_rate_or_burst_that_makes_no_sense_is_refused() {
     ] {
         assert_eq!(Quota::parse(rate, 1), Err(QuotaError::RateForm), "{rate}");
     }
-    for rate in ["1000001/s", "99999999999999999999/s", "60000061/m"] {
+    for rate in ["1000001/s", "99999999999999999999/s", "60000001/m"] {
         assert_eq!(Quota::parse(rate, 1), Err(QuotaError::RateRange), "{rate}");
     }
     for burst in [0, -1, 1_000_001, i64::MAX, i64::MIN] {

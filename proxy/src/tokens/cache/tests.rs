@@ -1,21 +1,23 @@
 use super::*;
 use crate::tokens::testing::{NOW, payload};
+use igny8_contract::claims::AccessClaims;
+use igny8_contract::ids::{AccountId, UserId};
 use std::thread;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp(0).plus_seconds(seconds)
 }
 
-fn verified(account: i64) -> Arc<Verified> {
+fn verified(account: i64) -> Arc<Identity> {
     let mut claims: AccessClaims = serde_json::from_value(payload()).unwrap();
     claims.account_id = AccountId(account);
-    Arc::new(Verified::of(claims).unwrap())
+    Arc::new(Identity::of(claims).unwrap())
 }
 
 #[test]
 fn header_values_are_made_once_and_say_who_it_is() {
     let verified = verified(7);
-    assert_eq!((verified.account, verified.user), (AccountId(7), UserId(42)));
+    assert_eq!((verified.account(), verified.user()), (AccountId(7), UserId(42)));
     let values = (&verified.account_value, &verified.user_value, &verified.role_value);
     assert!(values.0 == "7" && values.1 == "42" && values.2 == "owner");
     assert_eq!(
@@ -23,7 +25,7 @@ fn header_values_are_made_once_and_say_who_it_is() {
             verified.account_epoch,
             verified.user_epoch,
             verified.exp,
-            &*verified.sid
+            &*verified.standing.sid
         ),
         (3, 5, NOW + 300, "s-1")
     );
@@ -33,7 +35,7 @@ fn header_values_are_made_once_and_say_who_it_is() {
 fn a_token_is_remembered_until_it_expires_and_not_a_moment_longer() {
     let cache = Cache::new(10);
     cache.put(b"token", verified(7), at(NOW), 1);
-    assert_eq!(cache.get(b"token", at(NOW), 1).unwrap().account, AccountId(7));
+    assert_eq!(cache.get(b"token", at(NOW), 1).unwrap().account(), AccountId(7));
     assert!(cache.get(b"token", Timestamp(at(NOW + 300).0 - 1), 1).is_some());
     assert!(cache.get(b"token", at(NOW + 300), 1).is_none());
 }
@@ -69,8 +71,8 @@ fn tokens_of_one_hash_are_told_apart_by_their_bytes() {
     let cache = Cache::with_hasher(10, SameHash);
     cache.put(b"one", verified(1), at(NOW), 1);
     cache.put(b"two", verified(2), at(NOW), 1);
-    assert_eq!(cache.get(b"one", at(NOW), 1).unwrap().account, AccountId(1));
-    assert_eq!(cache.get(b"two", at(NOW), 1).unwrap().account, AccountId(2));
+    assert_eq!(cache.get(b"one", at(NOW), 1).unwrap().account(), AccountId(1));
+    assert_eq!(cache.get(b"two", at(NOW), 1).unwrap().account(), AccountId(2));
     for other in [&b"on"[..], b"onf", b"one ", b""] {
         assert!(cache.get(other, at(NOW), 1).is_none());
     }
@@ -85,7 +87,7 @@ fn the_cache_never_grows_past_its_bound_and_the_oldest_make_room() {
     }
     assert_eq!((cache.len(), cache.map.len()), (100, 100));
     assert!(cache.get(b"token 900", at(NOW), 1).is_none());
-    assert_eq!(cache.get(b"token 901", at(NOW), 1).unwrap().account, AccountId(901));
+    assert_eq!(cache.get(b"token 901", at(NOW), 1).unwrap().account(), AccountId(901));
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn alg_none_is_refused_with_and_without_a_signature() {
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         let header = json!({"alg": alg, "typ": "at+jwt", "kid": KID}).to_string();
         assert_eq!(verify(&with_header(&header)), Err(TokenError::Algorithm), "{alg}");
-        let unsigned = format!("{}.{}.", base64url_of(&header), base64url_of(&payload().to_string()));
+        let unsigned = format!("{}.{}.", base64url_of(&header), base64url_of(payload().to_string()));
         assert_eq!(verify(&unsigned), Err(TokenError::Form), "{alg}");
     }
 }
@@ -73,8 +73,8 @@ fn a_token_signed_by_hmac_with_the_public_key_is_refused() {
     let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": KID});
     let signed = format!(
         "{}.{}",
-        base64url_of(&header.to_string()),
-        base64url_of(&payload().to_string())
+        base64url_of(header.to_string()),
+        base64url_of(payload().to_string())
     );
     for secret in [signer.public(), signer.x().into_bytes(), signer.key_set().into_bytes()] {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
