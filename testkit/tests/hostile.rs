@@ -3,7 +3,7 @@
 //! What the app saw is what was decided; one request in, at most one out.
 
 use igny8_testkit::config::set;
-use igny8_testkit::hostile::exchange::{Exchange, exchange};
+use igny8_testkit::hostile::exchange::exchange_all;
 use igny8_testkit::hostile::judge::{Finding, Truth, judge};
 use igny8_testkit::hostile::witness::{Server, Witness};
 use igny8_testkit::hostile::{LAST_MARK, cases};
@@ -11,11 +11,17 @@ use igny8_testkit::ports::PortBlock;
 use igny8_testkit::stack::{App, Stack};
 use toml::{Table, Value};
 
-/// The routes that the cases know of, beside those of `config/proxy.toml`.
-fn add_routes(proxy: &mut Table) {
-    let public: Table = "prefix = '/public'\nkind = 'public'\nupstream = 'app'".parse().unwrap();
-    proxy["route"].as_array_mut().unwrap().push(Value::Table(public));
-    // Bodies that never come are given up soon.
+/// The route that the cases know of beside those of `config/proxy.toml`.
+fn add_public_route(proxy: &mut Table) {
+    let keys = [("prefix", "/public"), ("kind", "public"), ("upstream", "app")];
+    let route: Table = keys
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), Value::from(value)))
+        .collect();
+    if let Some(routes) = proxy.get_mut("route").and_then(Value::as_array_mut) {
+        routes.push(Value::Table(route));
+    }
+    // Bytes that never come are given up soon.
     set(proxy, "server.body_timeout", "2s");
     set(proxy, "server.header_timeout", "2s");
 }
@@ -23,14 +29,16 @@ fn add_routes(proxy: &mut Table) {
 fn findings_before(server: Server) -> Vec<Finding> {
     let ports = PortBlock::claim();
     let app = ports.address(0);
-    let stack = Stack::builder().app(App::At(app.clone())).proxy(add_routes).start();
+    let stack = Stack::builder()
+        .app(App::At(app.clone()))
+        .proxy(add_public_route)
+        .start();
     let secret = stack.var.join("secrets/edge_app");
     let witness = Witness::start(server, &app, &stack.var, Some(&secret));
     let member = stack.sign_up();
 
     let cases = cases();
-    let send = |(number, case)| exchange(case, number, &stack.public, &member.access);
-    let exchanges: Vec<Exchange> = cases.iter().enumerate().map(send).collect();
+    let exchanges = exchange_all(&cases, &stack.public, &member.access);
     let last = stack.get("/x").field("X-Marker", LAST_MARK).send();
     assert_eq!(last.status, 200, "{}", last.text());
     witness.wait_for(LAST_MARK);

@@ -247,7 +247,10 @@ const FORMS: &[(&str, &[u8], Holds)] = &[
     ),
 ];
 
-/// (name, what stands before the Cookie fields)
+/// (name, the Cookie fields, what arrives of them on an admin route)
+type AdminRow = (&'static str, &'static [u8], &'static [(&'static str, &'static str)]);
+
+/// What stands before the Cookie fields.
 const PAGE: &str = "GET /x HTTP/1.1\r\n";
 const PAGE_WITH_TOKEN: &str = "GET /x HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n";
 const PUBLIC: &str = "GET /public/x HTTP/1.1\r\n";
@@ -348,7 +351,7 @@ fn add_superuser(cases: &mut Vec<Case>, name: &str, fields: &[u8], holds: Holds)
 
 /// On admin routes the first session goes through, and what else is there.
 fn add_admin(cases: &mut Vec<Case>) {
-    let rows: [(&str, &[u8], &[(&str, &str)]); 6] = [
+    let rows: [AdminRow; 6] = [
         ("plain", b"Cookie: sessionid=root1\r\n", &[("sessionid", "root1")]),
         (
             "with others",

@@ -2,12 +2,16 @@
 
 use super::{Case, Verdict};
 use crate::raw::{Connection, ReadError, Response};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long an answer, or the end of the connection after it, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait for an answer to bytes that may break off, before closing.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How many connections are used at once.
+const SENDERS: usize = 4;
 
 /// What came back on the case's connection.
 #[derive(Clone, Debug)]
@@ -22,25 +26,59 @@ pub struct Exchange {
     pub closed: bool,
 }
 
-/// Sends `case` to `address` on a connection of its own. `case_number` makes the mark.
+/// Sends every case to `address`, several at a time; the exchanges come back in the order of the cases.
 ///
 /// # Panics
 /// When there is no connection to be had.
 #[must_use]
-pub fn exchange(case: &Case, case_number: usize, address: &str, token: &str) -> Exchange {
+pub fn exchange_all(cases: &[Case], address: &str, token: &str) -> Vec<Exchange> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < cases.len()));
+        numbers
+            .map(|number| (number, exchange(&cases[number], number, address, token)))
+            .collect::<Vec<_>>()
+    };
+    let mut exchanges = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(work)).collect();
+        senders
+            .into_iter()
+            .flat_map(|sender| sender.join().unwrap_or_default())
+            .collect::<Vec<_>>()
+    });
+    exchanges.sort_by_key(|(number, _)| *number);
+    assert_eq!(exchanges.len(), cases.len(), "a sender gave up");
+    exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+}
+
+/// Sends `case` to `address` on a connection of its own. `case_number` makes the mark.
+fn exchange(case: &Case, case_number: usize, address: &str, token: &str) -> Exchange {
     let mark = mark(case_number);
     let bytes = case.render(&mark, address, token);
     let mut connection =
         Connection::open(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+    let (now, later) = bytes.split_at(case.hidden_at(&bytes).unwrap_or(bytes.len()));
     // Whoever refuses early may close before everything is sent.
-    let _may_be_refused = connection.send(&bytes);
+    let _may_be_refused = connection.send(now);
     let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "GET" };
-    let mut first = connection.read_response_to(method, if case.breaks_off { PAUSE } else { PATIENCE });
+    let patience = if case.breaks_off || case.late { PAUSE } else { PATIENCE };
+    let mut first = connection.read_response_to(method, patience);
+    if !later.is_empty() {
+        let _may_be_closed = connection.send(later);
+        // An answer to what came late, if there is to be one, comes before the connection is closed.
+        if matches!(first, Err(ReadError::TimedOut(_))) {
+            first = connection.read_response_to(method, PATIENCE);
+        }
+    }
+    let mut answers = usize::from(first.is_ok());
+    if !later.is_empty() {
+        answers += usize::from(connection.read_response(PAUSE).is_ok());
+    }
     let _may_be_closed = connection.finish_sending();
     if matches!(first, Err(ReadError::TimedOut(_))) {
         first = connection.read_response_to(method, PATIENCE);
+        answers += usize::from(first.is_ok());
     }
-    let mut answers = usize::from(first.is_ok());
     let closed = loop {
         match connection.read_response(PATIENCE) {
             Ok(_) => answers += 1,

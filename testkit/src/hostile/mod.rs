@@ -11,6 +11,7 @@
 //! In the bytes, `{HOST}` stands for the address that is talked to, `{TOKEN}` for a valid access token, `{MARK}` for the
 //! case's own mark, `{LENGTH}` for the length of what follows the header block, `{HEX}` for the size of the one chunk.
 
+mod bodies;
 mod cookies;
 mod credentials;
 pub mod exchange;
@@ -36,6 +37,8 @@ pub struct Case {
     pub requests: usize,
     /// Whether the bytes break off, so that the sender must close to be answered.
     pub breaks_off: bool,
+    /// Whether the hidden request is held back until the first answer has come, or is due.
+    pub late: bool,
 }
 
 /// What must become of a request.
@@ -126,6 +129,7 @@ impl Case {
             verdict,
             requests: 1,
             breaks_off: false,
+            late: false,
         }
     }
 
@@ -147,6 +151,25 @@ impl Case {
             .map_or(bytes.len(), |at| at + 4);
         let length = (bytes.len() - head).to_string();
         replace(&bytes, b"{LENGTH}", length.as_bytes())
+    }
+
+    /// The same with its hidden request held back, where it has one.
+    fn held_back(&self) -> Option<Self> {
+        let hides = self.bytes.windows(HIDDEN.len()).any(|window| window == HIDDEN);
+        hides.then(|| Self {
+            name: format!("{}, the rest late", self.name),
+            late: true,
+            ..self.clone()
+        })
+    }
+
+    /// Where the hidden request begins in rendered bytes.
+    fn hidden_at(&self, rendered: &[u8]) -> Option<usize> {
+        const START: &[u8] = b"GET /admin/hidden ";
+        rendered
+            .windows(START.len())
+            .position(|window| window == START)
+            .filter(|_| self.late)
     }
 
     /// Whether the case is meant to reach the admin panel.
@@ -176,8 +199,11 @@ pub fn cases() -> Vec<Case> {
     lines::add(&mut cases);
     fields::add(&mut cases);
     framing::add(&mut cases);
+    bodies::add(&mut cases);
     cookies::add(&mut cases);
     credentials::add(&mut cases);
+    let held_back: Vec<_> = cases.iter().filter_map(Case::held_back).collect();
+    cases.extend(held_back);
     cases
 }
 
