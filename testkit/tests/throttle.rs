@@ -1,0 +1,189 @@
+//! The throttle in the real proxy: exact admission under threads, nobody exempt, limits that change while it runs.
+//!
+//! Rates here give one request back an hour, so what is admitted while a test runs is the burst and nothing else.
+
+use igny8_testkit::django::SUPERUSER;
+use igny8_testkit::raw::Response;
+use igny8_testkit::stack::{GENEROUS_LIMITS, Member, Stack};
+use igny8_testkit::wait::{Deadline, wait_until};
+use std::time::Duration;
+
+/// How soon a saved limit must hold, and a little for the machine.
+const RELOAD: Duration = Duration::from_millis(2_500);
+
+fn limits(plan_burst: u32) -> String {
+    format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = {plan_burst}\n")
+}
+
+fn ask(stack: &Stack, member: &Member) -> Response {
+    stack.get("/api/v1/whoami/").bearer(&member.access).send()
+}
+
+/// Asks until refused, and says how often it was admitted; at most `most` times.
+fn admitted_in_a_row(stack: &Stack, member: &Member, most: usize) -> usize {
+    (0..most).take_while(|_| ask(stack, member).status == 200).count()
+}
+
+#[track_caller]
+fn assert_throttled(answer: &Response) {
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (429, "throttled"),
+        "{}",
+        answer.text()
+    );
+    let wait: u64 = answer
+        .field("Retry-After")
+        .expect("no Retry-After")
+        .parse()
+        .expect("Retry-After is no number");
+    assert!((1..=3600).contains(&wait), "Retry-After: {wait}");
+    assert!(answer.field("RateLimit").is_some(), "{:?}", answer.fields);
+    assert!(answer.field("RateLimit-Policy").is_some(), "{:?}", answer.fields);
+}
+
+#[test]
+fn exactly_the_burst_is_admitted_from_eight_threads_and_other_accounts_are_unaffected() {
+    let stack = Stack::builder().limits(&limits(20)).start();
+    let (busy, calm) = (stack.sign_up(), stack.sign_up());
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| (0..10).map(|_| ask(&stack, &busy)).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let (admitted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!((admitted.len(), refused.len()), (20, 60));
+    refused.iter().for_each(|answer| assert_throttled(answer));
+    assert!(
+        admitted.iter().all(|answer| answer.field("RateLimit").is_some()),
+        "an admitted answer lacks RateLimit"
+    );
+
+    assert_eq!(admitted_in_a_row(&stack, &calm, 21), 20, "another account was affected");
+    // One bucket for everything that the account does, core's routes included, and every token of it.
+    let login = serde_json::json!({"email": busy.email, "password": igny8_testkit::stack::PASSWORD});
+    let again = stack.post("/api/v1/auth/login/").json(&login).send().json();
+    let fresh = again["data"]["access"].as_str().unwrap().to_owned();
+    assert_throttled(&stack.get("/api/v1/credits/").bearer(&fresh).send());
+}
+
+#[test]
+fn an_administrator_who_is_signed_in_is_limited_like_everybody_else() {
+    let stack = Stack::builder().start();
+    let session = stack.django_session(SUPERUSER);
+    let address = "[default]\nrate = \"1/h\"\nburst = 5\n[address]\nrate = \"1/h\"\nburst = 5\n\
+                   [cold]\nrate = \"600000/m\"\nburst = 100000\n[scope.auth]\nrate = \"600000/m\"\nburst = 100000\n";
+    stack.save_limits(address);
+    let mut admitted = 0;
+    let refusal = wait_until("the administrator to be limited", Duration::from_secs(10), || {
+        let answer = stack.get("/admin/").cookie(&session.cookie()).send();
+        admitted += usize::from(answer.status == 200);
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!(refusal.status, 429, "{}", refusal.text());
+    assert!(admitted >= 5, "only {admitted} requests were admitted");
+    assert!(refusal.field("Retry-After").is_some());
+    // It was the request that was refused, not the session that was ended.
+    stack.save_limits(GENEROUS_LIMITS);
+    wait_until("the limit to be lifted", RELOAD, || {
+        (stack.get("/admin/").cookie(&session.cookie()).send().status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_scope_is_counted_by_address_where_there_is_no_account() {
+    let text = GENEROUS_LIMITS.replace(
+        "[scope.auth]\nrate = \"600000/m\"\nburst = 100000",
+        "[scope.auth]\nrate = \"1/h\"\nburst = 3",
+    );
+    assert_ne!(text, GENEROUS_LIMITS);
+    let stack = Stack::builder().limits(&text).start();
+    let statuses: Vec<_> = (0..4)
+        .map(|_| stack.try_sign_up(&igny8_testkit::stack::new_address()).status)
+        .collect();
+    assert_eq!(statuses, [201, 201, 201, 429]);
+    assert_eq!(
+        stack.get("/api/v1/plans/").send().status,
+        200,
+        "the scope limits routes that do not refer to it"
+    );
+}
+
+#[test]
+fn a_new_limit_holds_within_two_seconds_and_buckets_are_kept() {
+    let stack = Stack::builder().limits(&limits(10)).start();
+    let (spent, half, fresh) = (stack.sign_up(), stack.sign_up(), stack.sign_up());
+    assert_eq!(admitted_in_a_row(&stack, &spent, 11), 10);
+    assert_eq!(admitted_in_a_row(&stack, &half, 3), 3);
+
+    // Raised by five: whoever had spent ten of ten has five left, not fifteen.
+    stack.save_limits(&limits(15));
+    wait_until("the raised limit", RELOAD, || {
+        (ask(&stack, &spent).status == 200).then_some(())
+    });
+    assert_eq!(admitted_in_a_row(&stack, &spent, 20), 4);
+
+    // Lowered: what was spent stays spent, and no bucket owes more than the new limit knows.
+    stack.save_limits(&limits(5));
+    wait_until("the lowered limit", RELOAD, || {
+        let policy = ask(&stack, &spent)
+            .field("RateLimit-Policy")
+            .map(str::to_owned)
+            .unwrap_or_default();
+        policy.contains("q=5").then_some(())
+    });
+    assert_eq!(admitted_in_a_row(&stack, &half, 10), 2);
+    assert_eq!(admitted_in_a_row(&stack, &fresh, 10), 5);
+
+    // One account's own limit goes before its plan's.
+    stack.save_limits(&format!(
+        "{}[account.{}]\nrate = \"1/h\"\nburst = 8\n",
+        limits(5),
+        fresh.account_id
+    ));
+    wait_until("the account's own limit", RELOAD, || {
+        (ask(&stack, &fresh).status == 200).then_some(())
+    });
+    assert_eq!(admitted_in_a_row(&stack, &fresh, 10), 2);
+    assert_throttled(&ask(&stack, &half));
+}
+
+#[test]
+fn a_broken_limits_file_changes_nothing_and_says_so() {
+    let stack = Stack::builder().limits(&limits(10)).start();
+    let (spent, fresh) = (stack.sign_up(), stack.sign_up());
+    assert_eq!(admitted_in_a_row(&stack, &spent, 11), 10);
+    for broken in [
+        "[default\nrate",
+        "[default]\nrate = \"fast\"\nburst = 1\n",
+        "[default]\nrat = \"1/s\"\nburst = 1\n",
+    ] {
+        let before = stack.proxy_log().len();
+        stack.save_limits(broken);
+        let began = Deadline::after(RELOAD);
+        let said = wait_until("the proxy to say that the file is broken", RELOAD, || {
+            stack
+                .proxy_log()
+                .get(before..)
+                .filter(|new| new.contains("limits.toml"))
+                .map(str::to_owned)
+        });
+        assert!(
+            said.contains("ERROR") || said.contains("WARN"),
+            "after {:?}: {said}",
+            began.elapsed()
+        );
+        assert_throttled(&ask(&stack, &spent));
+    }
+    assert_eq!(
+        admitted_in_a_row(&stack, &fresh, 20),
+        10,
+        "the last good limits no longer hold"
+    );
+    stack.save_limits(&limits(12));
+    wait_until("the mended file", RELOAD, || {
+        (ask(&stack, &spent).status == 200).then_some(())
+    });
+    assert_eq!(admitted_in_a_row(&stack, &spent, 20), 1);
+}
