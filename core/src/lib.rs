@@ -1,1 +1,13 @@
-//! core
+//! The igny8 core: accounts, plans, credits, subscriptions and tokens.
+//!
+//! Arrows point down: `http` and `cli` tell stories of `app`; `app` loads, lets `domain` decide, and commits through
+//! `storage`; `adapters` touch the machine. `domain` knows nobody.
+
+pub mod adapters;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod serve;
+pub mod storage;

@@ -1,0 +1,39 @@
+//! Who makes this request: the core verifies access tokens itself and believes no header that names an account.
+
+use super::standing::standing;
+use super::{Core, StoryError};
+use crate::domain::standing::may_act;
+use crate::domain::token;
+use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::messages::StandingQuery;
+use igny8_contract::refusal::Refusal;
+use igny8_contract::standing::StandingNeed;
+
+/// Who makes the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub user_id: UserId,
+    pub account_id: AccountId,
+}
+
+/// The identity that an access token proves, if it may make a request with this need now.
+///
+/// # Errors
+/// `token_invalid`, `token_expired`, `token_revoked`, the refusals of standing, `storage_unavailable`.
+pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool) -> Result<Identity, StoryError> {
+    let now = core.now();
+    let claims = core.keys.verify(token, now).ok_or(Refusal::TokenInvalid)?;
+    token::check(&claims, &core.tokens, now)?;
+    let user_id = claims.user_id().ok_or(Refusal::TokenInvalid)?;
+    let query = StandingQuery {
+        account_id: claims.account_id,
+        user_id,
+        sid: claims.sid.clone(),
+    };
+    let facts = standing(&core.store, &query).await?;
+    may_act(&claims, &facts, need, reads, now)?;
+    Ok(Identity {
+        user_id,
+        account_id: claims.account_id,
+    })
+}

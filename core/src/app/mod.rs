@@ -1,0 +1,64 @@
+//! One story a file: load, decide (in `domain`), commit in one transaction.
+//!
+//! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
+//! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
+
+pub mod doctor;
+pub mod error;
+pub mod identify;
+pub mod login;
+pub mod logout;
+pub mod profile;
+pub mod read;
+pub mod register;
+pub mod seed_plans;
+pub mod sessions;
+pub mod staff;
+pub mod standing;
+
+use crate::adapters::keys::Keyring;
+use crate::adapters::passwords::Passwords;
+use crate::domain::token::TokenTerms;
+use crate::storage::Store;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use error::{Fields, StoryError};
+use igny8_contract::random::Random;
+use igny8_contract::time::{Clock, Timestamp};
+use std::sync::Arc;
+
+/// Everything that stories need.
+#[derive(Clone)]
+pub struct Core {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub passwords: Passwords,
+    pub keys: Arc<Keyring>,
+    pub tokens: TokenTerms,
+    pub enable_free_trial: bool,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A name that nobody can guess: 128 random bits in base64url.
+    #[must_use]
+    pub fn unguessable(&self) -> String {
+        let mut bytes = [0_u8; 16];
+        self.random.fill(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}

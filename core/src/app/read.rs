@@ -1,0 +1,79 @@
+//! Looking things up: stories that change nothing.
+
+use super::profile::{self, AccountProfile, Profile};
+use super::{Core, StoryError};
+use crate::domain::plan::Plan;
+use crate::domain::subscription::Subscription;
+use crate::storage::ledger::Entry;
+use crate::storage::{account, ledger, plan, subscription};
+use igny8_contract::credits::Credits;
+use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::refusal::Refusal;
+
+/// The plans that can be chosen from.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn open_plans(core: &Core) -> Result<Vec<Plan>, StoryError> {
+    let plans = plan::all(&mut *core.store.read().await?).await?;
+    Ok(plans.into_iter().filter(|plan| plan.terms.is_active).collect())
+}
+
+/// A user and what belongs to their account.
+///
+/// # Errors
+/// `token_revoked` where the user is gone, `storage_unavailable`.
+pub async fn profile(core: &Core, id: UserId) -> Result<Profile, StoryError> {
+    profile::of_user(&mut *core.store.snapshot().await?, id).await
+}
+
+/// An account with its plan.
+///
+/// # Errors
+/// `account_missing`, `storage_unavailable`.
+pub async fn account(core: &Core, id: AccountId) -> Result<AccountProfile, StoryError> {
+    profile::of_account(&mut *core.store.snapshot().await?, id).await
+}
+
+/// The subscription that runs.
+///
+/// # Errors
+/// `not_found` where the account has none, `storage_unavailable`.
+pub async fn subscription(core: &Core, id: AccountId) -> Result<Subscription, StoryError> {
+    let running = subscription::running(&mut *core.store.read().await?, id).await?;
+    Ok(running.ok_or(Refusal::NotFound)?)
+}
+
+/// The balance.
+///
+/// # Errors
+/// `account_missing`, `storage_unavailable`.
+pub async fn balance(core: &Core, id: AccountId) -> Result<Credits, StoryError> {
+    let account = account::by_id(&mut *core.store.read().await?, id)
+        .await?
+        .ok_or(Refusal::AccountMissing)?;
+    Ok(account.ledger.balance)
+}
+
+/// A page of ledger entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPage {
+    /// Newest first.
+    pub entries: Vec<Entry>,
+    /// Ask for entries before this sequence to go on; nothing on the last page.
+    pub next_before: Option<i64>,
+}
+
+/// The `limit` newest entries before the sequence `before`.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn entries(core: &Core, id: AccountId, before: i64, limit: usize) -> Result<EntryPage, StoryError> {
+    // One more than asked for says whether there is a next page.
+    let fetched = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut entries = ledger::page(&mut *core.store.read().await?, id, before, fetched).await?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next_before = entries.last().filter(|_| more).map(|entry| entry.movement.sequence);
+    Ok(EntryPage { entries, next_before })
+}

@@ -1,0 +1,216 @@
+//! Configuration: what is written in TOML and the environment becomes, checked, what the program uses.
+//!
+//! Two stages. [`file`] holds what a person may write and refuses keys it does not know, with their line. Only [`Config`]
+//! leaves this module.
+
+mod file;
+
+use crate::domain::token::TokenTerms;
+use crate::storage::Database;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file that is read unless `--config` names another.
+pub const DEFAULT_FILE: &str = "config/core.toml";
+/// The beginning of every environment variable of the core.
+pub const PREFIX: &str = "IGNY8_CORE__";
+/// The emergency flag that wins over `signup.enable_free_trial`.
+pub const FREE_TRIAL_FLAG: &str = "TENANCY_ENABLE_FREE_TRIAL";
+
+/// What is wrong with the configuration, in a sentence that names the place.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// The cost of one password hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordCost {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+    /// How many are worked on at once; at least 1.
+    pub max_concurrent: usize,
+}
+
+/// The configuration in use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub public: SocketAddr,
+    pub internal: SocketAddr,
+    pub database: Database,
+    pub migrate_on_start: bool,
+    pub tokens: TokenTerms,
+    pub keys_dir: PathBuf,
+    pub internal_token_file: PathBuf,
+    pub passwords: PasswordCost,
+    pub enable_free_trial: bool,
+    pub plans_file: PathBuf,
+    pub grace: Duration,
+}
+
+impl Config {
+    /// Reads `path`, else [`DEFAULT_FILE`] where there is one, else the defaults; then the environment.
+    ///
+    /// # Errors
+    /// A sentence that names file and line, or the variable, or the key.
+    pub fn load(path: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let default = Path::new(DEFAULT_FILE);
+        let text = match path.or_else(|| default.exists().then_some(default)) {
+            None => String::new(),
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?
+            }
+        };
+        let name = path.unwrap_or(default).display().to_string();
+        Self::read(&name, &text, environment)
+    }
+
+    /// Reads the text of a file called `name`, then the environment.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn read(
+        name: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let environment: Vec<_> = environment.collect();
+        let mut written = file::read(name, text, &environment).map_err(ConfigError)?;
+        if let Some((_, value)) = environment.iter().find(|(key, _)| key == FREE_TRIAL_FLAG) {
+            written.signup.enable_free_trial = file::flag(value)
+                .ok_or_else(|| ConfigError(format!("{FREE_TRIAL_FLAG}: write true or false, not {value:?}")))?;
+        }
+        validated(written)
+    }
+}
+
+fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
+    let wrong = |key: &str, what: &str| ConfigError(format!("{key}: {what}"));
+    let address = |key: &str, text: &str| {
+        text.parse::<SocketAddr>()
+            .map_err(|_| wrong(key, "write an address and a port, like 127.0.0.1:8082"))
+    };
+    let (tokens, passwords) = (written.tokens, written.passwords);
+    if !(30..=3600).contains(&tokens.access_ttl_seconds) {
+        return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
+    }
+    if tokens.issuer.is_empty() || tokens.audience.is_empty() {
+        return Err(wrong("tokens", "issuer and audience must not be empty"));
+    }
+    // Argon2's own bounds (RFC 9106, section 3.1), and a ceiling that keeps a slip of the pen from stopping the machine.
+    let lanes = passwords.parallelism;
+    let sane = (1..=16).contains(&lanes)
+        && (8 * lanes..=4 * 1024 * 1024).contains(&passwords.memory_kib)
+        && (1..=100).contains(&passwords.iterations);
+    if !sane {
+        return Err(wrong(
+            "passwords",
+            "memory_kib from 8 for each lane to 4194304, iterations 1 to 100, parallelism 1 to 16",
+        ));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(Config {
+        public: address("listen.public", &written.listen.public)?,
+        internal: address("listen.internal", &written.listen.internal)?,
+        database: Database::parse(&written.database.url).map_err(|error| ConfigError(error.to_string()))?,
+        migrate_on_start: written.database.migrate_on_start,
+        tokens: TokenTerms {
+            issuer: tokens.issuer,
+            audience: tokens.audience,
+            ttl_seconds: tokens.access_ttl_seconds,
+        },
+        keys_dir: tokens.keys_dir,
+        internal_token_file: written.internal.token_file,
+        passwords: PasswordCost {
+            memory_kib: passwords.memory_kib,
+            iterations: passwords.iterations,
+            parallelism: passwords.parallelism,
+            max_concurrent: if passwords.max_concurrent == 0 {
+                processors
+            } else {
+                passwords.max_concurrent
+            },
+        },
+        enable_free_trial: written.signup.enable_free_trial,
+        plans_file: written.signup.plans_file,
+        grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &str = include_str!("../../config/core.toml");
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::read("core.toml", text, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_shipped_file_names_every_key_with_its_default() {
+        read(SHIPPED, &[]).expect("it is valid");
+        let shipped: toml::Table = SHIPPED.parse().unwrap();
+        assert_eq!(shipped, toml::Table::try_from(file::ConfigFile::default()).unwrap());
+    }
+
+    #[test]
+    fn every_key_of_the_shipped_file_is_explained() {
+        for line in SHIPPED
+            .lines()
+            .filter(|line| line.contains(" = ") && !line.starts_with('#'))
+        {
+            assert!(line.contains(" # "), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_refused_with_its_line() {
+        let error = read("[listen]\npublic = \"127.0.0.1:1\"\npublik = \"x\"\n", &[]).unwrap_err();
+        assert!(
+            error.contains("core.toml") && error.contains("line 3") && error.contains("publik"),
+            "{error}"
+        );
+        let error = read("", &[("IGNY8_CORE__LISTEN__PUBLIK", "x")]).unwrap_err();
+        assert!(error.contains("IGNY8_CORE__LISTEN__PUBLIK"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_flag_over_both() {
+        let config = read(
+            "[listen]\npublic = \"127.0.0.1:1\"\n[signup]\nenable_free_trial = true\n",
+            &[
+                ("IGNY8_CORE__LISTEN__PUBLIC", "127.0.0.1:2"),
+                ("IGNY8_CORE__TOKENS__ACCESS_TTL_SECONDS", "60"),
+                ("IGNY8_CORE__TOKENS__ISSUER", "42"),
+                ("TENANCY_ENABLE_FREE_TRIAL", "0"),
+                ("UNRELATED", "x"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.public.port(), 2);
+        assert_eq!((config.tokens.ttl_seconds, config.tokens.issuer.as_str()), (60, "42"));
+        assert!(!config.enable_free_trial);
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused_by_name() {
+        for (text, name) in [
+            ("[tokens]\naccess_ttl_seconds = 5", "access_ttl_seconds"),
+            ("[passwords]\nmemory_kib = 4", "memory_kib"),
+            ("[passwords]\nparallelism = 0", "parallelism"),
+            ("[listen]\npublic = \"localhost\"", "listen.public"),
+            ("[database]\nurl = \"mysql://x\"", "database.url"),
+            ("[server]\ngrace_seconds = -1", "grace_seconds"),
+        ] {
+            let error = read(text, &[]).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(read("", &[("TENANCY_ENABLE_FREE_TRIAL", "maybe")]).is_err());
+        assert!(read("", &[("IGNY8_CORE__TOKENS__ACCESS_TTL_SECONDS", "soon")]).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules of the core, and nothing else: plain values in, decisions out.
+//!
+//! Nothing here does IO, reads a clock or draws a random number: every instant is an argument, so that every rule can be
+//! tested at any moment. Storage keeps what is decided here and decides nothing itself.
+
+pub mod account;
+pub mod ledger;
+pub mod password;
+pub mod period;
+pub mod plan;
+pub mod standing;
+pub mod subscription;
+pub mod token;
+pub mod user;

@@ -1,0 +1,93 @@
+//! Who makes a request, proven by the access token in its `Authorization` field and by nothing else.
+
+use super::Service;
+use super::answer::Refused;
+use crate::app::identify::{Identity, identify};
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use igny8_contract::refusal::Refusal;
+use igny8_contract::standing::StandingNeed;
+
+/// How API keys begin.
+const API_KEY_PREFIX: &str = "igk_";
+
+/// The one bearer credential of a request.
+///
+/// # Errors
+/// `credentials_required`, `credentials_ambiguous` for several fields, `token_invalid` for another scheme.
+pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let field = fields.next().ok_or(Refusal::CredentialsRequired)?;
+    if fields.next().is_some() {
+        return Err(Refusal::CredentialsAmbiguous);
+    }
+    let text = field.to_str().map_err(|_| Refusal::TokenInvalid)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Refusal::TokenInvalid)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err(Refusal::TokenInvalid);
+    }
+    if token.contains(',') {
+        return Err(Refusal::CredentialsAmbiguous);
+    }
+    Ok(token)
+}
+
+async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+    let token = bearer(&parts.headers)?;
+    if token.starts_with(API_KEY_PREFIX) {
+        return Err(Refusal::ApiKeyInvalid.into());
+    }
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    Ok(identify(&service.core, token, need, reads).await?)
+}
+
+/// Who makes a request to a route that is open to every account that exists.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn(pub Identity);
+
+impl FromRequestParts<Service> for SignedIn {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        proven(parts, service, StandingNeed::Auth).await.map(Self)
+    }
+}
+
+/// Who makes a request to a route that is open to whoever can still put their account right.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant(pub Identity);
+
+impl FromRequestParts<Service> for Tenant {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        proven(parts, service, StandingNeed::Any).await.map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_bearer_credential_is_read() {
+        let read = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(AUTHORIZATION, field.parse().unwrap());
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(&["Bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(read(&["bearer a.b.c"]).as_deref(), Ok("a.b.c"));
+        assert_eq!(read(&[]), Err(Refusal::CredentialsRequired));
+        assert_eq!(read(&["Bearer a", "Bearer a"]), Err(Refusal::CredentialsAmbiguous));
+        assert_eq!(read(&["Bearer a,b"]), Err(Refusal::CredentialsAmbiguous));
+        for other in ["Bearer", "Bearer ", "Bearer  a", "Bearer a b", "Basic a", "a.b.c", ""] {
+            assert_eq!(read(&[other]), Err(Refusal::TokenInvalid), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The core over HTTP: a public listener behind the proxy and an internal one for proxies.
+//!
+//! A handler extracts, calls one story and answers. What every request shares is in [`passage`]: its id, its one
+//! trailing slash, its bounded body, and the one form of refusals.
+
+pub mod account;
+pub mod answer;
+pub mod auth;
+pub mod bearer;
+pub mod body;
+pub mod cookies;
+pub mod credits;
+pub mod internal;
+pub mod listener;
+pub mod object;
+pub mod openapi;
+pub mod passage;
+pub mod plans;
+pub mod query;
+pub mod routes;
+pub mod shapes;
+pub mod stories;
+
+use crate::app::Core;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+use std::sync::Arc;
+
+/// What handlers are given.
+#[derive(Clone)]
+pub struct Service {
+    pub core: Core,
+    /// Keeps count of stories under way.
+    pub stories: stories::Stories,
+    /// What proxies prove themselves with.
+    pub internal_token: Arc<SecretString>,
+    pub metrics: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! The query of a list: where to go on, and how much.
+
+use super::answer::Refused;
+use crate::app::Fields;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Items of a page where the query says nothing.
+const DEFAULT_LIMIT: usize = 50;
+/// The most items of a page.
+const MAX_LIMIT: usize = 200;
+
+/// Which page of a list that runs from the newest to the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Items before this sequence.
+    pub before: i64,
+    pub limit: usize,
+}
+
+/// The cursor of the page before this sequence. Opaque to clients.
+#[must_use]
+pub fn cursor(before: i64) -> String {
+    URL_SAFE_NO_PAD.encode(before.to_be_bytes())
+}
+
+fn before(cursor: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|before| *before > 0)
+}
+
+/// Reads the query of a list.
+///
+/// # Errors
+/// `validation_failed` with what is unknown, twice or not valid.
+pub fn page(pairs: &[(String, String)]) -> Result<PageQuery, Refused> {
+    let mut query = PageQuery {
+        before: i64::MAX,
+        limit: DEFAULT_LIMIT,
+    };
+    let mut fields = Fields::new();
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        let mut wrong = |sentence: &str| fields.insert(name.chars().take(64).collect(), sentence.to_owned());
+        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+            wrong("It is written twice.");
+            continue;
+        }
+        match name.as_str() {
+            "cursor" => match before(value) {
+                Some(before) => query.before = before,
+                None => drop(wrong("It is not a cursor from `next`.")),
+            },
+            "limit" => match value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)) {
+                Some(limit) => query.limit = limit,
+                None => drop(wrong("It must be a number from 1 to 200.")),
+            },
+            _ => drop(wrong("It is not known here.")),
+        }
+    }
+    if fields.is_empty() {
+        Ok(query)
+    } else {
+        Err(Refused::invalid(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<PageQuery, Vec<String>> {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        page(&pairs).map_err(|refused| refused.fields.unwrap_or_default().into_keys().collect())
+    }
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place() {
+        assert_eq!(
+            read(&[("cursor", &cursor(77)), ("limit", "5")]),
+            Ok(PageQuery { before: 77, limit: 5 })
+        );
+        assert_eq!(
+            read(&[]),
+            Ok(PageQuery {
+                before: i64::MAX,
+                limit: 50
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_page_is_refused_by_name() {
+        for pair in [
+            ("cursor", ""),
+            ("cursor", "x"),
+            ("cursor", "AAAAAAAAAAA"),
+            ("limit", "0"),
+            ("limit", "201"),
+            ("limit", "-1"),
+            ("page", "2"),
+        ] {
+            assert_eq!(read(&[pair]), Err(vec![pair.0.to_owned()]), "{pair:?}");
+        }
+        assert_eq!(read(&[("limit", "1"), ("limit", "2")]), Err(vec!["limit".to_owned()]));
+    }
+}

@@ -1,0 +1,79 @@
+//! Every public route on one screen. Anything that is not here is 404.
+
+use super::answer::Refused;
+use super::passage::{Passage, note_route, pass};
+use super::{Service, account, auth, credits, internal, openapi, plans};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use igny8_contract::refusal::Refusal;
+use std::any::Any;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The public API.
+#[must_use]
+pub fn public() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        .routes(routes!(plans::list_plans))
+        .routes(routes!(account::get_account))
+        .routes(routes!(account::get_subscription))
+        .routes(routes!(credits::get_credits))
+        .routes(routes!(credits::list_transactions))
+}
+
+/// A listener's whole service: its routes within the passage.
+pub type Whole = BoxCloneSyncService<Request, Response, Infallible>;
+
+/// The public listener's service.
+#[must_use]
+pub fn public_service(service: Service) -> Whole {
+    whole(public().split_for_parts().0, service, "public")
+}
+
+/// The internal listener's service.
+#[must_use]
+pub fn internal_service(service: Service) -> Whole {
+    whole(internal::routes(&service), service, "internal")
+}
+
+fn whole(routes: Router<Service>, service: Service, listener: &'static str) -> Whole {
+    let passage = Passage {
+        clock: Arc::clone(&service.core.clock),
+        random: Arc::clone(&service.core.random),
+        listener,
+    };
+    let routes = routes
+        .fallback(async || Refused::from(Refusal::NoRoute))
+        .method_not_allowed_fallback(async || Refused::from(Refusal::MethodNotAllowed))
+        .layer(from_fn(note_route))
+        .with_state(service);
+    let caught = CatchPanicLayer::custom(panicked).layer(routes);
+    let caught = ServiceExt::<Request>::map_response(caught, IntoResponse::into_response);
+    BoxCloneSyncService::new(from_fn_with_state(passage, pass).layer(caught))
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> http::Response<Body> {
+    let cause = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "a panic".to_owned());
+    Refused {
+        reason: Some(Refusal::Internal),
+        fields: None,
+        cause: Some(cause),
+    }
+    .into_response()
+}

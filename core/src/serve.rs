@@ -1,0 +1,183 @@
+//! `igny8-core serve`: opens everything, serves both listeners, and leaves when nothing is under way.
+
+use crate::adapters::keys::Keyring;
+use crate::adapters::passwords::Passwords;
+use crate::adapters::random::OsRandom;
+use crate::adapters::secret_file::read_or_make_token;
+use crate::app::Core;
+use crate::config::Config;
+use crate::http::stories::Stories;
+use crate::http::{Service, listener, routes};
+use crate::storage::{self, Store, migrations};
+use igny8_contract::random::Random;
+use igny8_contract::time::{Clock, SystemClock};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// How often the folder of keys is read again. Well below the lead that a new key has before it signs.
+const KEYS_RELOAD: Duration = Duration::from_secs(5);
+
+/// Why the core does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    #[error("the schema is not up to date: run `igny8-core migrate up`")]
+    SchemaBehind,
+    #[error("{0}")]
+    Setup(String),
+}
+
+fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) -> ServeError {
+    let what = what.to_string();
+    move |error| ServeError::Setup(format!("{what}: {error}"))
+}
+
+/// Everything that stories need, opened from the configuration.
+///
+/// # Errors
+/// A database, key folder or password cost that cannot be used.
+pub fn core(config: &Config) -> Result<Core, ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let store = Store::open(&config.database)?;
+    let passwords =
+        Passwords::new(config.passwords, Arc::clone(&random)).map_err(|error| setup("passwords")(&error))?;
+    let keys = Keyring::open(
+        &config.keys_dir,
+        config.tokens.ttl_seconds,
+        random.as_ref(),
+        clock.now(),
+    )
+    .map_err(|error| setup("tokens.keys_dir")(&error))?;
+    Ok(Core {
+        store,
+        clock,
+        random,
+        passwords,
+        keys: Arc::new(keys),
+        tokens: config.tokens.clone(),
+        enable_free_trial: config.enable_free_trial,
+    })
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps the core from beginning.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    // Held until the process ends.
+    let lock = config.database.lock()?;
+    if config.migrate_on_start {
+        migrations::up(&config.database, &lock).await?;
+    }
+    if migrations::status(&config.database)
+        .await?
+        .iter()
+        .any(|(_, applied)| !applied)
+    {
+        return Err(ServeError::SchemaBehind);
+    }
+    let core = core(&config)?;
+    core.store.ping().await?;
+    if !config.enable_free_trial {
+        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
+    }
+    let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
+        .map_err(|error| setup(config.internal_token_file.display())(&error))?;
+    let metrics = recorder()?;
+    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
+    let (stories, last_story) = Stories::new();
+    let store = core.store.clone();
+    let background = tokio::spawn(upkeep(
+        Arc::clone(&core.keys),
+        metrics.clone(),
+        listen(SignalKind::hangup())?,
+    ));
+    let service = Service {
+        core,
+        stories,
+        internal_token: Arc::new(internal_token),
+        metrics,
+    };
+
+    let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
+    let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
+    let (stop, stopping) = watch::channel(false);
+    let (open, mut closed) = mpsc::channel(1);
+    tokio::spawn(listener::serve(
+        public,
+        routes::public_service(service.clone()),
+        stopping.clone(),
+        open.clone(),
+    ));
+    tokio::spawn(listener::serve(
+        internal,
+        routes::internal_service(service),
+        stopping,
+        open,
+    ));
+    tracing::info!(public = %config.public, internal = %config.internal, "serving");
+
+    asked_to_stop().await?;
+    tracing::info!(
+        grace_seconds = config.grace.as_secs(),
+        "stopping: requests under way may finish"
+    );
+    stop.send_replace(true);
+    let drained = async {
+        let _: Option<()> = closed.recv().await;
+        last_story.wait().await;
+    };
+    if tokio::time::timeout(config.grace, drained).await.is_err() {
+        tracing::warn!("the time of grace is over: what is still under way is broken off");
+    }
+    background.abort();
+    if tokio::time::timeout(Duration::from_secs(1), store.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("connections to the database were not closed in time");
+    }
+    drop(lock);
+    Ok(())
+}
+
+fn recorder() -> Result<PrometheusHandle, ServeError> {
+    let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+    PrometheusBuilder::new()
+        .set_buckets(&buckets)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| setup("metrics")(&error))
+}
+
+async fn upkeep(keys: Arc<Keyring>, metrics: PrometheusHandle, mut reload: Signal) {
+    let mut ticks = tokio::time::interval(KEYS_RELOAD);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = reload.recv() => tracing::info!("reading the keys again"),
+        }
+        if let Err(error) = keys.reload() {
+            tracing::error!(%error, "the keys could not be read again: the ones in use stay");
+        }
+        metrics.run_upkeep();
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, ServeError> {
+    signal(kind).map_err(|error| setup("signals")(&error))
+}
+
+async fn asked_to_stop() -> Result<(), ServeError> {
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

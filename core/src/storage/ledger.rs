@@ -1,0 +1,98 @@
+//! The credit ledger.
+
+use super::error::Error;
+use super::row::{instant, number, text, word};
+use super::store::Connection;
+use crate::domain::ledger::{Movement, TransactionType};
+use igny8_contract::credits::Credits;
+use igny8_contract::ids::AccountId;
+use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
+
+/// What an entry says beside its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    pub transaction_type: TransactionType,
+    pub description: String,
+    /// A JSON object.
+    pub metadata: String,
+}
+
+/// An entry as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: i64,
+    pub movement: Movement,
+    pub reason: Reason,
+    pub created_at: Timestamp,
+}
+
+pub(super) fn movement(row: &AnyRow) -> Result<Movement, Error> {
+    Ok(Movement {
+        sequence: number(row, "sequence")?,
+        amount: Credits(number(row, "amount")?),
+        balance_after: Credits(number(row, "balance_after")?),
+    })
+}
+
+fn entry(row: &AnyRow) -> Result<Entry, Error> {
+    Ok(Entry {
+        id: number(row, "id")?,
+        movement: movement(row)?,
+        reason: Reason {
+            transaction_type: word(row, "transaction_type", TransactionType::parse)?,
+            description: text(row, "description")?,
+            metadata: text(row, "metadata")?,
+        },
+        created_at: instant(row, "created_at_us")?,
+    })
+}
+
+/// Adds an entry; the database moves the account's balance with it and refuses an entry that does not continue.
+///
+/// # Errors
+/// What the database says.
+pub async fn append(
+    connection: &mut Connection,
+    account_id: AccountId,
+    movement: Movement,
+    reason: &Reason,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
+         metadata, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(account_id.0)
+    .bind(movement.sequence)
+    .bind(reason.transaction_type.as_str())
+    .bind(movement.amount.0)
+    .bind(movement.balance_after.0)
+    .bind(&reason.description)
+    .bind(&reason.metadata)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The newest `limit` entries of an account whose sequence lies below `before`, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn page(
+    connection: &mut Connection,
+    account_id: AccountId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, Error> {
+    let rows = sqlx::query(
+        "SELECT * FROM ledger_entry WHERE account_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
+    )
+    .bind(account_id.0)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(entry).collect()
+}

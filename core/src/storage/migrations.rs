@@ -1,0 +1,124 @@
+//! Migrations: the files of `/migrations`, compiled in, so that the binary brings its schema along.
+
+use super::database::{Database, Engine, Lock};
+use super::error::Error;
+use super::store::{Connection, connect};
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use std::borrow::Cow;
+
+/// Where sqlx notes which migrations have run.
+const TABLE: &str = "_sqlx_migrations";
+
+/// One migration of one engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub number: i64,
+    /// The name of its files without engine and ending, `0001_plans`.
+    pub name: &'static str,
+    pub up: &'static str,
+    pub down: &'static str,
+}
+
+macro_rules! steps {
+    ($($number:literal $name:literal)*) => {
+        const SQLITE: &[Step] = &[$(steps!(@one "sqlite" $number $name)),*];
+        const POSTGRES: &[Step] = &[$(steps!(@one "postgres" $number $name)),*];
+    };
+    (@one $engine:literal $number:literal $name:literal) => {
+        Step {
+            number: $number,
+            name: $name,
+            up: include_str!(concat!("../../../migrations/", $engine, "/", $name, ".up.sql")),
+            down: include_str!(concat!("../../../migrations/", $engine, "/", $name, ".down.sql")),
+        }
+    };
+}
+
+steps! {
+    1 "0001_plans"
+    2 "0002_accounts_and_users"
+    3 "0003_credit_ledger"
+    4 "0004_subscriptions_and_periods"
+    5 "0005_sign_ins_and_sessions"
+    6 "0006_audit_and_outbox"
+    7 "0007_account_payment_method"
+    8 "0008_subscription_payment_method"
+    9 "0009_stripe_subscription_id_nullable"
+    10 "0010_pending_payment"
+}
+
+/// Every migration of an engine, oldest first.
+#[must_use]
+pub const fn steps(engine: Engine) -> &'static [Step] {
+    match engine {
+        Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
+    }
+}
+
+fn migrator(engine: Engine) -> Migrator {
+    let migration = |step: &Step, kind, sql: &'static str| {
+        Migration::new(step.number, Cow::Borrowed(step.name), kind, sql.into_sql_str(), false)
+    };
+    let both = |step: &Step| {
+        [
+            migration(step, MigrationType::ReversibleUp, step.up),
+            migration(step, MigrationType::ReversibleDown, step.down),
+        ]
+    };
+    Migrator::with_migrations(steps(engine).iter().flat_map(both).collect())
+}
+
+fn told(error: MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        other => Error::Setup(format!("migration: {other}")),
+    }
+}
+
+/// Brings the schema up to date. Safe to run from several machines at once.
+///
+/// # Errors
+/// A database that does not answer, or one whose history is not ours.
+pub async fn up(database: &Database, _held: &Lock) -> Result<(), Error> {
+    let mut connection = connect(database).await?;
+    migrator(database.engine())
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(told)
+}
+
+/// Takes the schema back to migration `to`; 0 is the empty database.
+///
+/// # Errors
+/// As for [`up`], and a `to` that no migration has.
+pub async fn down(database: &Database, _held: &Lock, to: i64) -> Result<(), Error> {
+    if to != 0 && !steps(database.engine()).iter().any(|step| step.number == to) {
+        return Err(Error::Setup(format!("there is no migration {to}")));
+    }
+    let mut connection = connect(database).await?;
+    migrator(database.engine())
+        .undo(&mut connection, to)
+        .await
+        .map_err(told)
+}
+
+/// Every migration and whether it has run.
+///
+/// # Errors
+/// A database that does not answer.
+pub async fn status(database: &Database) -> Result<Vec<(Step, bool)>, Error> {
+    let mut connection = connect(database).await?;
+    let applied = applied(&mut connection).await?;
+    Ok(steps(database.engine())
+        .iter()
+        .map(|step| (*step, applied.contains(&step.number)))
+        .collect())
+}
+
+async fn applied(connection: &mut Connection) -> Result<Vec<i64>, Error> {
+    connection.ensure_migrations_table(TABLE).await.map_err(told)?;
+    let applied = connection.list_applied_migrations(TABLE).await.map_err(told)?;
+    Ok(applied.into_iter().map(|migration| migration.version).collect())
+}

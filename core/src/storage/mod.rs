@@ -1,0 +1,24 @@
+//! The only room with SQL: it keeps what `domain` decided, on SQLite and on PostgreSQL, by one SQL text.
+//!
+//! A story writes through [`Store::write`]: one transaction, committed when the story answers, rolled back whole when it
+//! does not, tried again where PostgreSQL asks for it. The functions in the files below take the connection of such a
+//! transaction; none of them decides anything.
+
+pub mod account;
+pub mod database;
+pub mod error;
+pub mod ledger;
+pub mod migrations;
+pub mod plan;
+pub mod row;
+pub mod session;
+pub mod sign_in;
+pub mod store;
+pub mod subscription;
+pub mod survey;
+pub mod trail;
+pub mod user;
+
+pub use database::{Database, Engine, Lock};
+pub use error::Error;
+pub use store::{Aborts, Connection, Store, StoryFuture};

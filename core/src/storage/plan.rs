@@ -1,0 +1,79 @@
+//! The catalogue of plans.
+
+use super::error::Error;
+use super::row::{flag, number, text, word};
+use super::store::Connection;
+use crate::domain::plan::{BillingCycle, Plan, PlanTerms};
+use igny8_contract::credits::Credits;
+use igny8_contract::ids::PlanId;
+use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
+
+fn plan(row: &AnyRow) -> Result<Plan, Error> {
+    Ok(Plan {
+        id: PlanId(number(row, "id")?),
+        terms: PlanTerms {
+            slug: text(row, "slug")?,
+            name: text(row, "name")?,
+            price_minor: number(row, "price_minor")?,
+            currency: text(row, "currency")?,
+            billing_cycle: word(row, "billing_cycle", BillingCycle::parse)?,
+            included_credits: Credits(number(row, "included_credits")?),
+            credits_per_month: Credits(number(row, "credits_per_month")?),
+            trial_days: number(row, "trial_days")?,
+            is_active: flag(row, "is_active")?,
+            by_agreement: flag(row, "by_agreement")?,
+            position: number(row, "position")?,
+        },
+    })
+}
+
+/// Every plan, in the order of the catalogue.
+///
+/// # Errors
+/// What the database says.
+pub async fn all(connection: &mut Connection) -> Result<Vec<Plan>, Error> {
+    let rows = sqlx::query("SELECT * FROM plan ORDER BY position, id")
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(plan).collect()
+}
+
+/// One plan.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_id(connection: &mut Connection, id: PlanId) -> Result<Option<Plan>, Error> {
+    let row = sqlx::query("SELECT * FROM plan WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(plan).transpose()
+}
+
+/// Adds the plan unless its slug is taken, and says whether it did.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(connection: &mut Connection, terms: &PlanTerms, now: Timestamp) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "INSERT INTO plan (slug, name, price_minor, currency, billing_cycle, included_credits, credits_per_month, \
+         trial_days, is_active, by_agreement, position, created_at_us, updated_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (slug) DO NOTHING",
+    )
+    .bind(&terms.slug)
+    .bind(&terms.name)
+    .bind(terms.price_minor)
+    .bind(&terms.currency)
+    .bind(terms.billing_cycle.as_str())
+    .bind(terms.included_credits.0)
+    .bind(terms.credits_per_month.0)
+    .bind(terms.trial_days)
+    .bind(i64::from(terms.is_active))
+    .bind(i64::from(terms.by_agreement))
+    .bind(terms.position)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

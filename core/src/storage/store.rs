@@ -1,0 +1,184 @@
+//! Connections and transactions.
+
+use super::database::{Database, Engine};
+use super::error::Error;
+use sqlx::any::AnyPoolOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How long a story waits for a connection before it answers `storage_unavailable`.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a transaction that lost against another is tried again.
+const MAX_TRIES: u32 = 8;
+/// Connections of a PostgreSQL pool, and readers of an SQLite file.
+const MAX_CONNECTIONS: u32 = 16;
+
+/// `synchronous = FULL` together with the write-ahead log makes an answered commit outlive a power cut.
+const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                            PRAGMA busy_timeout = 5000;";
+const POSTGRES_SETUP: &str = "SET synchronous_commit = on; SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
+                              SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC';";
+
+/// A connection within a transaction.
+pub type Connection = AnyConnection;
+
+/// What a story's own error must be able to do, so that [`Store::write`] can try again.
+pub trait Aborts: From<Error> {
+    /// Whether the transaction lost against another one and may be tried again.
+    fn is_conflict(&self) -> bool;
+}
+
+impl Aborts for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+}
+
+/// The steps of a story within its transaction.
+pub type StoryFuture<'c, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>;
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+    readers: AnyPool,
+    /// SQLite has one writer at a time: a queue of our own is fairer than its busy handler.
+    writers: AnyPool,
+}
+
+impl Store {
+    /// Opens the database. It is not asked anything yet; see [`Store::ping`].
+    ///
+    /// # Errors
+    /// A URL or file that cannot be used.
+    pub fn open(database: &Database) -> Result<Self, Error> {
+        sqlx::any::install_default_drivers();
+        database.prepare()?;
+        let engine = database.engine();
+        let readers = pool(database, MAX_CONNECTIONS)?;
+        let writers = match engine {
+            Engine::Sqlite => pool(database, 1)?,
+            Engine::Postgres => readers.clone(),
+        };
+        Ok(Self {
+            engine,
+            readers,
+            writers,
+        })
+    }
+
+    /// Which engine it runs on.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// A connection for single statements that read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn read(&self) -> Result<PoolConnection<Any>, Error> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// A transaction that reads one state of the database, whatever others write meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn snapshot(&self) -> Result<Transaction<'static, Any>, Error> {
+        Ok(match self.engine {
+            Engine::Sqlite => self.readers.begin_with("BEGIN DEFERRED").await?,
+            Engine::Postgres => {
+                self.readers
+                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?
+            }
+        })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        let mut connection = self.read().await?;
+        sqlx::query("SELECT 1").execute(&mut *connection).await?;
+        Ok(())
+    }
+
+    /// Runs `story` in one transaction: committed when it answers, rolled back whole when it does not. It runs again,
+    /// from the start and with the same `given`, where the engine says that it lost against another transaction; so it
+    /// must not do anything but ask and tell the database.
+    ///
+    /// # Errors
+    /// What the story refuses, or what the database says.
+    pub async fn write<A, T, E, S>(&self, given: &A, story: S) -> Result<T, E>
+    where
+        A: Sync,
+        E: Aborts,
+        S: for<'c> Fn(&'c mut AnyConnection, &'c A) -> StoryFuture<'c, T, E>,
+    {
+        for _ in 1..MAX_TRIES {
+            match self.try_write(given, &story).await {
+                Err(error) if error.is_conflict() => tracing::debug!("a transaction is tried again"),
+                answered => return answered,
+            }
+        }
+        self.try_write(given, &story).await
+    }
+
+    async fn try_write<A, T, E, S>(&self, given: &A, story: &S) -> Result<T, E>
+    where
+        E: Aborts,
+        S: for<'c> Fn(&'c mut AnyConnection, &'c A) -> StoryFuture<'c, T, E>,
+    {
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        let mut transaction = self.writers.begin_with(begin).await.map_err(Error::from)?;
+        // Dropping the transaction on the way out rolls it back.
+        let answer = story(&mut transaction, given).await?;
+        transaction.commit().await.map_err(Error::from)?;
+        Ok(answer)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+}
+
+fn pool(database: &Database, max_connections: u32) -> Result<AnyPool, Error> {
+    let setup = match database.engine() {
+        Engine::Sqlite => SQLITE_SETUP,
+        Engine::Postgres => POSTGRES_SETUP,
+    };
+    let options = AnyPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(setup)).await?;
+                Ok(())
+            })
+        });
+    options
+        .connect_lazy(database.url())
+        .map_err(|error| Error::Setup(format!("database.url: {error}")))
+}
+
+/// A connection of its own with the engine's setup, for migrations.
+pub(super) async fn connect(database: &Database) -> Result<AnyConnection, Error> {
+    use sqlx::Connection;
+    sqlx::any::install_default_drivers();
+    database.prepare()?;
+    let mut connection = AnyConnection::connect(database.url()).await?;
+    if database.engine() == Engine::Sqlite {
+        connection.execute(sqlx::raw_sql(SQLITE_SETUP)).await?;
+    }
+    Ok(connection)
+}

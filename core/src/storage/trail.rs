@@ -1,0 +1,77 @@
+//! The trail that a story leaves: audit rows for people, outbox rows for machines, both within its transaction.
+
+use super::error::Error;
+use super::store::Connection;
+use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::time::Timestamp;
+
+/// Who acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A user, for themselves.
+    User(UserId),
+    /// Whoever runs commands on the machine.
+    Command,
+    /// The proxies and the core itself.
+    System,
+}
+
+/// One line of the audit.
+#[derive(Clone, Debug)]
+pub struct Audit<'a> {
+    pub account_id: Option<AccountId>,
+    pub actor: Actor,
+    /// What was done, as `thing.verb`.
+    pub action: &'static str,
+    /// A JSON object. Never a secret.
+    pub detail: String,
+    /// The request that asked for it; empty for a command.
+    pub request_id: &'a str,
+}
+
+/// Adds a line to the audit.
+///
+/// # Errors
+/// What the database says.
+pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp) -> Result<(), Error> {
+    let (kind, user) = match line.actor {
+        Actor::User(user) => ("user", Some(user.0)),
+        Actor::Command => ("command", None),
+        Actor::System => ("system", None),
+    };
+    sqlx::query(
+        "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(line.account_id.map(|id| id.0))
+    .bind(kind)
+    .bind(user)
+    .bind(line.action)
+    .bind(&line.detail)
+    .bind(line.request_id)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Puts a message for the rest of the world into the outbox. `payload` is a JSON object.
+///
+/// # Errors
+/// What the database says.
+pub async fn announce(
+    connection: &mut Connection,
+    topic: &str,
+    account_id: AccountId,
+    payload: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query("INSERT INTO outbox (topic, account_id, payload, created_at_us) VALUES ($1, $2, $3, $4)")
+        .bind(topic)
+        .bind(account_id.0)
+        .bind(payload)
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Users.
+
+use super::error::Error;
+use super::row::{flag, instant, number, optional_number, optional_word, text, word};
+use super::store::Connection;
+use crate::domain::user::{NewUser, User};
+use igny8_contract::claims::{AccountRole, PlatformRole};
+use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::messages::UserFacts;
+use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
+
+fn user(row: &AnyRow) -> Result<User, Error> {
+    Ok(User {
+        id: UserId(number(row, "id")?),
+        account_id: AccountId(number(row, "account_id")?),
+        email: text(row, "email")?,
+        first_name: text(row, "first_name")?,
+        last_name: text(row, "last_name")?,
+        role: word(row, "role", AccountRole::parse)?,
+        platform_role: optional_word(row, "platform_role", PlatformRole::parse)?,
+        is_superuser: flag(row, "is_superuser")?,
+        is_active: flag(row, "is_active")?,
+        epoch: number(row, "epoch")?,
+        email_verified_at: optional_number(row, "email_verified_at_us")?.map(Timestamp),
+        created_at: instant(row, "created_at_us")?,
+    })
+}
+
+/// Adds a user; nothing where the address is taken.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(
+    connection: &mut Connection,
+    account_id: AccountId,
+    new: &NewUser,
+    now: Timestamp,
+) -> Result<Option<User>, Error> {
+    let row = sqlx::query(
+        "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
+         is_superuser, is_active, created_at_us, updated_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT (email) DO NOTHING RETURNING *",
+    )
+    .bind(account_id.0)
+    .bind(&new.email)
+    .bind(&new.password_hash)
+    .bind(&new.first_name)
+    .bind(&new.last_name)
+    .bind(new.role.as_str())
+    .bind(new.platform_role.map(PlatformRole::as_str))
+    .bind(i64::from(new.is_superuser))
+    .bind(now.0)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// One user.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
+    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// The user of an address in its normal form, and their password's PHC string.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option<(User, String)>, Error> {
+    let row = sqlx::query("SELECT * FROM users WHERE email = $1")
+        .bind(email)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok((user(&row)?, text(&row, "password_hash")?)))
+        .transpose()
+}
+
+/// Every member of staff.
+///
+/// # Errors
+/// What the database says.
+pub async fn staff(connection: &mut Connection) -> Result<Vec<User>, Error> {
+    let rows = sqlx::query("SELECT * FROM users WHERE platform_role IS NOT NULL ORDER BY id")
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(user).collect()
+}
+
+/// Shuts a user out and raises their epoch, which makes every token of theirs worthless.
+///
+/// # Errors
+/// What the database says.
+pub async fn disable(connection: &mut Connection, id: UserId, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("UPDATE users SET is_active = 0, epoch = epoch + 1, updated_at_us = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What the decision on a token needs to know of a user of this account, and whether this sign-in of theirs runs.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts(
+    connection: &mut Connection,
+    account_id: AccountId,
+    id: UserId,
+    sid: &str,
+) -> Result<Option<(UserFacts, bool)>, Error> {
+    let row = sqlx::query(
+        "SELECT users.*, (SELECT COUNT(*) FROM sign_in WHERE sign_in.sid = $3 AND sign_in.user_id = users.id \
+         AND sign_in.ended_at_us IS NULL) AS running FROM users WHERE id = $1 AND account_id = $2",
+    )
+    .bind(id.0)
+    .bind(account_id.0)
+    .bind(sid)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let user = user(&row)?;
+    let facts = UserFacts {
+        is_active: user.is_active,
+        role: user.role,
+        platform_role: user.platform_role,
+        user_epoch: user.epoch,
+    };
+    Ok(Some((facts, number(&row, "running")? > 0)))
+}

@@ -1,0 +1,9 @@
+-- The older schema has no ledger: accounts keep the balance that the entries came to.
+DROP TRIGGER account_follows_ledger ON account;
+DROP TRIGGER account_starts_empty ON account;
+DROP TABLE ledger_entry;
+DROP FUNCTION account_follows_ledger();
+DROP FUNCTION account_starts_empty();
+DROP FUNCTION ledger_entry_moves_account();
+DROP FUNCTION ledger_entry_continues();
+DROP FUNCTION refuse_change();

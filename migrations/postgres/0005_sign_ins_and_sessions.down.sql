@@ -1,0 +1,3 @@
+-- Everybody signs in again.
+DROP TABLE admin_session;
+DROP TABLE sign_in;

@@ -1,0 +1,2 @@
+DROP INDEX subscription_stripe_subscription_id_unique;
+ALTER TABLE subscription DROP COLUMN stripe_subscription_id;

@@ -1,0 +1,26 @@
+-- The catalogue. Money is in minor units of `currency`; flags are 0 or 1; times are UTC microseconds.
+CREATE TABLE plan (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    price_minor INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    billing_cycle TEXT NOT NULL,
+    included_credits INTEGER NOT NULL,
+    credits_per_month INTEGER NOT NULL,
+    trial_days INTEGER NOT NULL,
+    is_active INTEGER NOT NULL,
+    by_agreement INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    updated_at_us INTEGER NOT NULL,
+    CONSTRAINT plan_slug_unique UNIQUE (slug),
+    CONSTRAINT plan_price_minor_range CHECK (price_minor >= 0),
+    CONSTRAINT plan_currency_form CHECK (length(currency) = 3),
+    CONSTRAINT plan_billing_cycle_word CHECK (billing_cycle IN ('monthly', 'annual')),
+    CONSTRAINT plan_included_credits_range CHECK (included_credits >= 0),
+    CONSTRAINT plan_credits_per_month_range CHECK (credits_per_month >= 0),
+    CONSTRAINT plan_trial_days_range CHECK (trial_days BETWEEN 1 AND 366),
+    CONSTRAINT plan_is_active_flag CHECK (is_active IN (0, 1)),
+    CONSTRAINT plan_by_agreement_flag CHECK (by_agreement IN (0, 1))
+) STRICT;

@@ -1,0 +1,3 @@
+DROP TABLE users;
+DROP TABLE account;
+DROP TABLE account_status;
