@@ -83,7 +83,7 @@ def record_of(environ):
         "body_length": read_body(environ),
         "signed": signed,
         "rule": rule,
-        "introspection": request.path_info == INTROSPECTION_PATH,
+        "introspection": request.path_info == INTROSPECTION_PATH and rule == "introspection",
     }
 
 

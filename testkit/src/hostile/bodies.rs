@@ -97,12 +97,12 @@ const REFUSED_WITH_BODY: &[(&str, &[u8], Outcome)] = &[
     ),
     (
         "with an administrator's session on the API",
-        b"POST /api/v1/x HTTP/1.1\r\nCookie: sessionid=root-body\r\n",
+        b"POST /api/v1/x HTTP/1.1\r\nCookie: sessionid=root-{MARK}\r\n",
         Refused(&["session_not_allowed"]),
     ),
     (
         "with an administrator's session on a page",
-        b"POST /x HTTP/1.1\r\nCookie: sessionid=root-body\r\n",
+        b"POST /x HTTP/1.1\r\nCookie: sessionid=root-{MARK}\r\n",
         Refused(&["superuser_session_blocked"]),
     ),
     (
