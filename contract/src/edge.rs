@@ -21,16 +21,16 @@ pub const INTROSPECTION_RULE: &str = "introspection";
 pub struct EdgeFields<'a> {
     pub method: &'a str,
     /// The Host field as it goes upstream, port included.
-    pub host: &'a str,
+    pub host: &'a [u8],
     /// The canonical path, as it goes upstream.
-    pub path: &'a str,
+    pub path: &'a [u8],
     /// The query without its `?`, byte for byte.
     pub query: &'a [u8],
     /// The prefix of the route that was decided on.
     pub rule: &'a str,
-    pub account: &'a str,
-    pub user: &'a str,
-    pub role: &'a str,
+    pub account: &'a [u8],
+    pub user: &'a [u8],
+    pub role: &'a [u8],
     pub request_id: &'a str,
     /// Unix seconds in decimal digits.
     pub t: &'a str,
@@ -41,13 +41,13 @@ impl EdgeFields<'_> {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let fields: [&[u8]; 10] = [
             self.method.as_bytes(),
-            self.host.as_bytes(),
-            self.path.as_bytes(),
+            self.host,
+            self.path,
             self.query,
             self.rule.as_bytes(),
-            self.account.as_bytes(),
-            self.user.as_bytes(),
-            self.role.as_bytes(),
+            self.account,
+            self.user,
+            self.role,
             self.request_id.as_bytes(),
             self.t.as_bytes(),
         ];
@@ -68,20 +68,20 @@ mod tests {
     fn moving_a_byte_between_fields_changes_what_is_signed() {
         let fields = EdgeFields {
             method: "GET",
-            host: "h",
-            path: "/a",
+            host: b"h",
+            path: b"/a",
             query: b"b",
             rule: "/",
-            account: "1",
-            user: "12",
-            role: "owner",
+            account: b"1",
+            user: b"12",
+            role: b"owner",
             request_id: "r",
             t: "1",
         };
         let mut one = Vec::new();
         fields.write_to(&mut one);
         let mut other = Vec::new();
-        EdgeFields { account: "11", user: "2", ..fields }.write_to(&mut other);
+        EdgeFields { account: b"11", user: b"2", ..fields }.write_to(&mut other);
         assert_ne!(one, other);
         assert_eq!(&one[..7], b"\0\0\0\x03GET");
     }

@@ -18,6 +18,7 @@ use crate::tokens::Tokens;
 use crate::{answer, telemetry};
 use http::HeaderValue;
 use igny8_contract::edge::EdgeFields;
+use igny8_contract::headers;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
@@ -100,14 +101,9 @@ impl Gate {
         let expire_sessions = self.is_logout(&routed);
         match way.permit(routed, expire_sessions).await {
             Ok((permit, rate)) => {
-                permit.write_block(out);
-                let edge = way.sign(&permit, request_id.as_str());
-                let id = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""));
+                way.write_block(&permit, &request_id, trace, out);
                 Ok(Passage {
                     request_id,
-                    request_id_value: id(request_id.as_str().as_bytes()),
-                    traceparent: id(trace.unwrap_or(&request_id.traceparent())),
-                    edge,
                     rate,
                     expire_sessions,
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
@@ -346,34 +342,45 @@ impl<'a> Way<'a> {
         u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// The edge signature over what goes upstream.
-    fn sign(&self, permit: &Permit<'_>, request_id: &str) -> Option<HeaderValue> {
+    /// Writes what goes upstream: the client's part of the request, then what only the proxy says.
+    fn write_block(&self, permit: &Permit<'_>, request_id: &RequestId, trace: Option<&[u8]>, out: &mut bytes::BytesMut) {
         let routed = permit.routed();
-        let key = self.gate.config.upstreams[routed.route().upstream].edge_key.as_ref()?;
         let identity = permit.identity();
-        let text = |value: fn(&Identity) -> &HeaderValue| {
-            identity
-                .and_then(|identity| value(identity).to_str().ok())
-                .unwrap_or("")
-        };
-        Some(
-            key.sign(&EdgeFields {
+        let value = |of: fn(&Identity) -> &HeaderValue| identity.map_or(&b""[..], |identity| of(identity).as_bytes());
+        let account = value(|identity| &identity.account_value);
+        let user = value(|identity| &identity.user_value);
+        let role = value(|identity| &identity.role_value);
+        let host = routed.framed().host.unwrap_or_default();
+        let (mut digits, traceparent) = (itoa::Buffer::new(), request_id.traceparent());
+        let mut signature = Vec::new();
+        if let Some(key) = &self.gate.config.upstreams[routed.route().upstream].edge_key {
+            signature.reserve(256);
+            let fields = EdgeFields {
                 method: routed.framed().method.as_str(),
-                host: routed
-                    .framed()
-                    .host
-                    .and_then(|host| std::str::from_utf8(host).ok())
-                    .unwrap_or(""),
-                path: &routed.canonical().path,
+                host,
+                path: routed.canonical().path.as_bytes(),
                 query: routed.canonical().query.unwrap_or("").as_bytes(),
                 rule: routed.route().label(),
-                account: text(|identity| &identity.account_value),
-                user: text(|identity| &identity.user_value),
-                role: text(|identity| &identity.role_value),
-                request_id,
-                t: itoa::Buffer::new().format(self.now.unix_seconds()),
-            }),
-        )
+                account,
+                user,
+                role,
+                request_id: request_id.as_str(),
+                t: digits.format(self.now.unix_seconds()),
+            };
+            key.sign(&fields, &mut signature);
+        }
+        let own = [
+            (headers::ACCOUNT_ID, account),
+            (headers::USER_ID, user),
+            (headers::USER_ROLE, role),
+            (headers::REQUEST_ID, request_id.as_str().as_bytes()),
+            ("X-Forwarded-For", self.client.ip_value.as_bytes()),
+            ("X-Forwarded-Proto", if self.client.tls { b"https" } else { b"http" }),
+            ("X-Forwarded-Host", host),
+            ("traceparent", trace.unwrap_or(&traceparent)),
+            (headers::EDGE, &signature),
+        ];
+        permit.write_block(out, &own);
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use igny8_contract::headers;
 use igny8_contract::refusal::Refusal;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, ProxyHttp, Result, Session};
 use pingora::proxy::FailToProxy;
@@ -102,33 +102,6 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    // Runs again on a retry: it only writes what was decided.
-    async fn upstream_request_filter(
-        &self,
-        _session: &mut Session,
-        request: &mut RequestHeader,
-        ctx: &mut Self::CTX,
-    ) -> Result<()> {
-        let passage = passage(ctx)?;
-        if let Some(identity) = passage.forward.identity() {
-            request.insert_header(headers::ACCOUNT_ID, identity.account_value.clone())?;
-            request.insert_header(headers::USER_ID, identity.user_value.clone())?;
-            request.insert_header(headers::USER_ROLE, identity.role_value.clone())?;
-        }
-        request.insert_header(headers::REQUEST_ID, passage.request_id_value.clone())?;
-        request.insert_header("X-Forwarded-For", passage.client.ip_value.clone())?;
-        let proto = HeaderValue::from_static(if passage.client.tls { "https" } else { "http" });
-        request.insert_header("X-Forwarded-Proto", proto)?;
-        if let Some(host) = request.headers.get(header::HOST).cloned() {
-            request.insert_header("X-Forwarded-Host", host)?;
-        }
-        request.insert_header("traceparent", passage.traceparent.clone())?;
-        if let Some(edge) = &passage.edge {
-            request.insert_header(headers::EDGE, edge.clone())?;
-        }
-        Ok(())
-    }
-
     async fn response_filter(
         &self,
         _session: &mut Session,
@@ -136,9 +109,12 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let passage = passage(ctx)?;
+        if response.status.is_informational() {
+            return Ok(());
+        }
         strip_owned(response);
         rewrite_cookies(&self.gate, response, passage)?;
-        response.insert_header(headers::REQUEST_ID, passage.request_id_value.clone())?;
+        response.insert_header(headers::REQUEST_ID, passage.request_id.as_str())?;
         for (name, value) in rate_fields(&passage.rate) {
             response.insert_header(name, value)?;
         }

@@ -3,7 +3,6 @@
 use crate::facts::{Client, RequestId};
 use crate::policy::Forward;
 use crate::throttle::Verdict;
-use http::HeaderValue;
 use igny8_contract::refusal::Refusal;
 use std::time::Duration;
 
@@ -13,10 +12,6 @@ pub struct Passage {
     pub forward: Forward,
     pub client: Client,
     pub request_id: RequestId,
-    pub request_id_value: HeaderValue,
-    pub traceparent: HeaderValue,
-    /// The edge signature; nothing where the upstream has no edge secret.
-    pub edge: Option<HeaderValue>,
     pub rate: Verdict,
     /// The answer makes the browser forget its sessions.
     pub expire_sessions: bool,

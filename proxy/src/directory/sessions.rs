@@ -212,19 +212,21 @@ impl AppSource {
             .header(http::header::COOKIE, format!("{cookie}={session}"))
             .header(headers::REQUEST_ID, &request_id);
         if let Some(key) = &self.key {
-            let signed = key.sign(&EdgeFields {
+            let fields = EdgeFields {
                 method: method.as_str(),
-                host,
-                path: self.url.path(),
+                host: host.as_bytes(),
+                path: self.url.path().as_bytes(),
                 query: self.url.query().unwrap_or_default().as_bytes(),
                 rule: INTROSPECTION_RULE,
-                account: "",
-                user: "",
-                role: "",
+                account: b"",
+                user: b"",
+                role: b"",
                 request_id: &request_id,
                 t: &now.to_string(),
-            });
-            request = request.header(headers::EDGE, signed);
+            };
+            let mut signature = Vec::new();
+            key.sign(&fields, &mut signature);
+            request = request.header(headers::EDGE, signature);
         }
         request.body(Full::default()).map_err(|_| ClientError::Unreachable)
     }

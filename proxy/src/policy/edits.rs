@@ -8,9 +8,19 @@ use super::route::{Authorization, Route, RouteKind};
 use bytes::{BufMut, BytesMut};
 use igny8_contract::headers;
 
-/// Writes the header block that goes on: the canonical path, the fields that may pass byte for byte, the rebuilt cookies.
-/// Fields that only the proxy speaks are added later, where nothing can nominate them away.
-pub fn write_block(out: &mut BytesMut, framed: &Framed<'_>, canonical: &Canonical<'_>, route: &Route, cookies: &[u8]) {
+/// A field that only the proxy speaks.
+pub type OwnField<'a> = (&'static str, &'a [u8]);
+
+/// Writes the header block that goes on: the canonical path, the fields that may pass byte for byte, the rebuilt cookies
+/// and the proxy's own fields. Nothing can nominate those away: `Connection` is written anew, and names no field.
+pub fn write_block(
+    out: &mut BytesMut,
+    framed: &Framed<'_>,
+    canonical: &Canonical<'_>,
+    route: &Route,
+    cookies: &[u8],
+    own: &[OwnField<'_>],
+) {
     out.put_slice(framed.method.as_str().as_bytes());
     out.put_u8(b' ');
     out.put_slice(canonical.path.as_bytes());
@@ -28,6 +38,9 @@ pub fn write_block(out: &mut BytesMut, framed: &Framed<'_>, canonical: &Canonica
     }
     if !cookies.is_empty() {
         put_field(out, b"Cookie", cookies);
+    }
+    for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()) {
+        put_field(out, name.as_bytes(), value);
     }
     if framed.close {
         out.put_slice(b"Connection: close\r\n");
@@ -178,7 +191,7 @@ mod tests {
         let framed = framing::parse(block.as_bytes()).unwrap();
         let canonical = path::canonicalize(framed.target).unwrap();
         let mut out = BytesMut::new();
-        write_block(&mut out, &framed, &canonical, route, b"a=1");
+        write_block(&mut out, &framed, &canonical, route, b"a=1", &[("X-User-Id", b"7"), ("X-User-Role", b"")]);
         String::from_utf8(out.to_vec()).unwrap().replace("\r\n", "\n")
     }
 
@@ -190,7 +203,7 @@ mod tests {
     fn what_goes_on_is_canonical_and_speaks_no_word_of_ours() {
         assert_eq!(
             written(REQUEST, &route(RouteKind::Page, Authorization::Drop)),
-            "GET /a?q=%2f HTTP/1.1\nHost: h:1\naccept-Language: de\nCookie: a=1\nConnection: close\n\n"
+            "GET /a?q=%2f HTTP/1.1\nHost: h:1\naccept-Language: de\nCookie: a=1\nX-User-Id: 7\nConnection: close\n\n"
         );
     }
 

@@ -237,16 +237,10 @@ impl<'a> Permit<'a> {
         self.identity.as_ref()
     }
 
-    /// Writes the header block that goes on.
-    pub fn write_block(&self, out: &mut bytes::BytesMut) {
+    /// Writes the header block that goes on, the proxy's `own` fields in it.
+    pub fn write_block(&self, out: &mut bytes::BytesMut, own: &[edits::OwnField<'_>]) {
         let routed = &self.routed;
-        edits::write_block(
-            out,
-            &routed.framed,
-            &routed.canonical,
-            routed.route,
-            &routed.cookies.forward,
-        );
+        edits::write_block(out, &routed.framed, &routed.canonical, routed.route, &routed.cookies.forward, own);
     }
 
     /// Lets go of the borrowed request: what is needed while it is forwarded.
