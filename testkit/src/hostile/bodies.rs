@@ -17,6 +17,18 @@ const CHUNKS: &[(&str, &[u8], bool)] = &[
         b"5;a\nhello\r\n0\r\n\r\n",
         true,
     ),
+    (
+        "a chunk extension in which a line hides",
+        b"3;a\nabc\r\nxyz\r\n0\r\n\r\n",
+        true,
+    ),
+    (
+        "a chunk extension with a bare carriage return",
+        b"3;a\rabc\r\nxyz\r\n0\r\n\r\n",
+        true,
+    ),
+    ("a chunk extension with a NUL", b"3;a\0\r\nxyz\r\n0\r\n\r\n", true),
+    ("a chunk extension alone", b";a\r\n\r\n", true),
     ("a chunk size with a plus", b"+5\r\nhello\r\n0\r\n\r\n", true),
     ("a chunk size with a minus", b"-5\r\nhello\r\n0\r\n\r\n", true),
     ("a chunk size with a mark of hex", b"0x5\r\nhello\r\n0\r\n\r\n", true),
