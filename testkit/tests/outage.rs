@@ -183,7 +183,7 @@ fn a_superusers_session_that_cannot_be_ended_passes_nowhere() {
             let answer = stack
                 .get(path)
                 .field("Accept", "application/json")
-                .cookie("sessionid=abc")
+                .cookie("sessionid=abcdefghijklmnopqrstuvwxyz012345")
                 .send();
             assert_envelope(&answer, 503, "session_source_unavailable");
         }

@@ -183,7 +183,7 @@ fn the_demos_people_can_sign_in(server: &Server) {
 #[test]
 fn a_second_one_lives_beside_the_first_and_a_restart_finds_its_data() {
     let first = Server::start(&[]);
-    let mut second = Server::start(&[]);
+    let second = Server::start(&[]);
     first.sign_up("same@example.com");
     let member = second.sign_up("same@example.com");
     assert!(!first.file("demo.json").exists(), "demo people without --demo");

@@ -11,7 +11,16 @@ use std::process::Command;
 const PURE_ROOMS: [&str; 3] = ["proxy/src/policy", "core/src/domain", "contract/src"];
 
 /// The crates of the workspace's list that a pure room may name: they only compute.
-const PURE_CRATES: [&str; 6] = ["igny8_contract", "serde", "serde_json", "jiff", "memchr", "zxcvbn"];
+const PURE_CRATES: [&str; 8] = [
+    "igny8_contract",
+    "bytes",
+    "http",
+    "jiff",
+    "memchr",
+    "serde",
+    "serde_json",
+    "zxcvbn",
+];
 
 /// The one file of a pure room that reads the machine's clock: it is where `SystemClock` lives.
 const CLOCK_HOME: &str = "contract/src/time.rs";
@@ -127,7 +136,7 @@ fn pure_rooms_name_no_crate_that_does_io_and_no_impure_room() {
 #[test]
 fn pure_rooms_read_no_clock_no_file_no_environment_and_wait_for_nothing() {
     let impure = Regex::new(
-        r"\b(SystemTime|Instant|SystemClock|TcpStream|UdpSocket|File|OpenOptions|stdin|stdout|stderr|println|eprintln|print|async|await)\b|std::(fs|net|env|process|thread|io)\b|\bthread_rng\b|\bRandomState\b",
+        r"\b(SystemTime|Instant|SystemClock|TcpStream|TcpListener|UdpSocket|ToSocketAddrs|File|OpenOptions|stdin|stdout|stderr|println|eprintln|print|async|await)\b|std::(fs|env|process|thread|io)\b|\bthread_rng\b|\bRandomState\b",
     )
     .unwrap();
     let mut faults = Vec::new();
@@ -156,8 +165,10 @@ fn no_file_and_no_function_grows_too_long() {
         } else {
             without_tests(&source)
         };
+        // A module's tests may lie in a file of their own, and are not counted there either.
+        let counted = !name.to_string_lossy().ends_with("tests.rs");
         let length = own.lines().count();
-        if length > LONGEST_FILE {
+        if counted && length > LONGEST_FILE {
             faults.push(format!("{}: {length} lines", name.display()));
         }
         let lines: Vec<_> = own.lines().collect();
