@@ -6,7 +6,7 @@ use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::app::Core;
 use crate::config::Config;
-use crate::http::stories::Stories;
+use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
 use igny8_contract::random::Random;
@@ -75,36 +75,11 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     if config.migrate_on_start {
         migrations::up(&config.database, &lock).await?;
     }
-    if migrations::status(&config.database)
-        .await?
-        .iter()
-        .any(|(_, applied)| !applied)
-    {
-        return Err(ServeError::SchemaBehind);
-    }
-    let core = core(&config)?;
-    core.store.ping().await?;
-    if !config.enable_free_trial {
-        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
-    }
-    let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
-        .map_err(|error| setup(config.internal_token_file.display())(&error))?;
-    let metrics = recorder()?;
-    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
-    let (stories, last_story) = Stories::new();
-    let store = core.store.clone();
-    let background = tokio::spawn(upkeep(
-        Arc::clone(&core.keys),
-        metrics.clone(),
-        listen(SignalKind::hangup())?,
-    ));
-    let service = Service {
-        core,
-        stories,
-        internal_token: Arc::new(internal_token),
-        metrics,
-    };
-
+    let asked_to_stop = asked_to_stop()?;
+    let (service, last_story) = opened(&config).await?;
+    let store = service.core.store.clone();
+    let reload = listen(SignalKind::hangup())?;
+    let background = tokio::spawn(upkeep(Arc::clone(&service.core.keys), service.metrics.clone(), reload));
     let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
     let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
     let (stop, stopping) = watch::channel(false);
@@ -123,7 +98,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     ));
     tracing::info!(public = %config.public, internal = %config.internal, "serving");
 
-    asked_to_stop().await?;
+    asked_to_stop.await;
     tracing::info!(
         grace_seconds = config.grace.as_secs(),
         "stopping: requests under way may finish"
@@ -145,6 +120,36 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     }
     drop(lock);
     Ok(())
+}
+
+/// Opens what both listeners need and proves that it can be used.
+async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
+    if migrations::status(&config.database)
+        .await?
+        .iter()
+        .any(|(_, applied)| !applied)
+    {
+        return Err(ServeError::SchemaBehind);
+    }
+    let core = core(config)?;
+    core.store.ping().await?;
+    let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
+        .map_err(|error| setup(config.internal_token_file.display())(&error))?;
+    let metrics = recorder()?;
+    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
+    if !config.enable_free_trial {
+        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
+    }
+    let (stories, last_story) = Stories::new();
+    Ok((
+        Service {
+            core,
+            stories,
+            internal_token: Arc::new(internal_token),
+            metrics,
+        },
+        last_story,
+    ))
 }
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {
@@ -173,11 +178,13 @@ fn listen(kind: SignalKind) -> Result<Signal, ServeError> {
     signal(kind).map_err(|error| setup("signals")(&error))
 }
 
-async fn asked_to_stop() -> Result<(), ServeError> {
+/// Listens from now on; the future ends with the first SIGTERM or SIGINT.
+fn asked_to_stop() -> Result<impl Future<Output = ()>, ServeError> {
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

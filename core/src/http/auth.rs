@@ -72,7 +72,7 @@ pub struct LoginBody {
     pub password: SecretString,
 }
 
-fn is_not_empty(text: &String, (): &()) -> garde::Result {
+fn is_not_empty(text: &str, (): &()) -> garde::Result {
     if text.trim().is_empty() {
         Err(garde::Error::new("It is required."))
     } else {
@@ -88,7 +88,7 @@ fn is_given(secret: &SecretString, (): &()) -> garde::Result {
     }
 }
 
-fn is_email(address: &String, context: &()) -> garde::Result {
+fn is_email(address: &str, context: &()) -> garde::Result {
     is_not_empty(address, context)?;
     normal_email(address)
         .map(drop)

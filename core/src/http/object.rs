@@ -137,7 +137,11 @@ mod tests {
             assert_eq!(refused(text), ("malformed_body", vec![]), "{text:?}");
         }
         let deep = format!("{{\"name\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
-        assert_eq!(refused(deep.as_bytes()).0, "malformed_body");
+        assert_eq!(
+            refused(deep.as_bytes()).0,
+            "validation_failed",
+            "no depth exhausts the stack"
+        );
     }
 
     #[test]

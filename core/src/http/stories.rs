@@ -5,6 +5,8 @@ use crate::app::StoryError;
 use igny8_contract::refusal::Refusal;
 use tokio::sync::mpsc;
 
+const GAUGE: &str = "igny8_core_stories_under_way";
+
 /// Keeps count of stories under way.
 #[derive(Clone, Debug)]
 pub struct Stories {
@@ -33,7 +35,7 @@ impl Stories {
         T: Send + 'static,
         F: Future<Output = Result<T, StoryError>> + Send + 'static,
     {
-        let under_way = self.under_way.clone();
+        let under_way = UnderWay::begin(self.under_way.clone());
         let task = tokio::spawn(async move {
             let _under_way = under_way;
             story.await
@@ -46,6 +48,24 @@ impl Stories {
                 cause: Some(error.to_string()),
             }),
         }
+    }
+}
+
+/// Counts one story while it lives, however it ends.
+struct UnderWay {
+    _counted: mpsc::Sender<()>,
+}
+
+impl UnderWay {
+    fn begin(counted: mpsc::Sender<()>) -> Self {
+        metrics::gauge!(GAUGE).increment(1);
+        Self { _counted: counted }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        metrics::gauge!(GAUGE).decrement(1);
     }
 }
 

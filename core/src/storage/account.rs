@@ -12,6 +12,14 @@ use igny8_contract::standing::{AccountFacts, AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
 
+/// The columns that are read, by name: a migration under a running core must not change what a statement answers.
+macro_rules! columns {
+    () => {
+        "account.id, account.kind, account.name, account.status, account.suspend_reason, \
+         account.plan_id, account.credits, account.ledger_sequence, account.epoch, account.created_at_us"
+    };
+}
+
 fn account(row: &AnyRow) -> Result<Account, Error> {
     Ok(Account {
         id: AccountId(number(row, "id")?),
@@ -34,10 +42,11 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
 /// # Errors
 /// What the database says.
 pub async fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> Result<Account, Error> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "INSERT INTO account (kind, name, status, plan_id, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $5) RETURNING *",
-    )
+         VALUES ($1, $2, $3, $4, $5, $5) RETURNING ",
+        columns!()
+    ))
     .bind(new.kind.as_str())
     .bind(&new.name)
     .bind(new.status.as_str())
@@ -53,7 +62,7 @@ pub async fn insert(connection: &mut Connection, new: &NewAccount, now: Timestam
 /// # Errors
 /// What the database says.
 pub async fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<Account>, Error> {
-    let row = sqlx::query("SELECT * FROM account WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(), " FROM account WHERE id = $1"))
         .bind(id.0)
         .fetch_optional(connection)
         .await?;
@@ -65,9 +74,13 @@ pub async fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<
 /// # Errors
 /// What the database says.
 pub async fn staff(connection: &mut Connection) -> Result<Option<Account>, Error> {
-    let row = sqlx::query("SELECT * FROM account WHERE kind = 'staff' ORDER BY id LIMIT 1")
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM account WHERE kind = 'staff' ORDER BY id LIMIT 1"
+    ))
+    .fetch_optional(connection)
+    .await?;
     row.as_ref().map(account).transpose()
 }
 
@@ -76,12 +89,14 @@ pub async fn staff(connection: &mut Connection) -> Result<Option<Account>, Error
 /// # Errors
 /// What the database says.
 pub async fn facts(connection: &mut Connection, id: AccountId) -> Result<Option<AccountFacts>, Error> {
-    let row = sqlx::query(
-        "SELECT account.*, plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
          JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
          WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us \
-         FROM account LEFT JOIN plan ON plan.id = account.plan_id WHERE account.id = $1",
-    )
+         FROM account LEFT JOIN plan ON plan.id = account.plan_id WHERE account.id = $1"
+    ))
     .bind(id.0)
     .fetch_optional(connection)
     .await?;

@@ -9,6 +9,15 @@ use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
 
+/// The columns that are read, by name: a migration under a running core must not change what a statement answers.
+macro_rules! columns {
+    () => {
+        "ledger_entry.id, ledger_entry.sequence, ledger_entry.transaction_type, ledger_entry.amount, \
+         ledger_entry.balance_after, ledger_entry.description, ledger_entry.metadata, \
+         ledger_entry.created_at_us"
+    };
+}
+
 /// What an entry says beside its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -86,9 +95,11 @@ pub async fn page(
     before: i64,
     limit: i64,
 ) -> Result<Vec<Entry>, Error> {
-    let rows = sqlx::query(
-        "SELECT * FROM ledger_entry WHERE account_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM ledger_entry WHERE account_id = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3"
+    ))
     .bind(account_id.0)
     .bind(before)
     .bind(limit)

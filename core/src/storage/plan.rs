@@ -9,6 +9,15 @@ use igny8_contract::ids::PlanId;
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
 
+/// The columns that are read, by name: a migration under a running core must not change what a statement answers.
+macro_rules! columns {
+    () => {
+        "plan.id, plan.slug, plan.name, plan.price_minor, plan.currency, plan.billing_cycle, \
+         plan.included_credits, plan.credits_per_month, plan.trial_days, plan.is_active, \
+         plan.by_agreement, plan.position"
+    };
+}
+
 fn plan(row: &AnyRow) -> Result<Plan, Error> {
     Ok(Plan {
         id: PlanId(number(row, "id")?),
@@ -33,7 +42,7 @@ fn plan(row: &AnyRow) -> Result<Plan, Error> {
 /// # Errors
 /// What the database says.
 pub async fn all(connection: &mut Connection) -> Result<Vec<Plan>, Error> {
-    let rows = sqlx::query("SELECT * FROM plan ORDER BY position, id")
+    let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM plan ORDER BY position, id"))
         .fetch_all(connection)
         .await?;
     rows.iter().map(plan).collect()
@@ -44,7 +53,7 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<Plan>, Error> {
 /// # Errors
 /// What the database says.
 pub async fn by_id(connection: &mut Connection, id: PlanId) -> Result<Option<Plan>, Error> {
-    let row = sqlx::query("SELECT * FROM plan WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(), " FROM plan WHERE id = $1"))
         .bind(id.0)
         .fetch_optional(connection)
         .await?;

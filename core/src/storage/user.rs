@@ -10,6 +10,15 @@ use igny8_contract::messages::UserFacts;
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
 
+/// The columns that are read, by name: a migration under a running core must not change what a statement answers.
+macro_rules! columns {
+    () => {
+        "users.id, users.account_id, users.email, users.first_name, users.last_name, users.role, \
+         users.platform_role, users.is_superuser, users.is_active, users.epoch, \
+         users.email_verified_at_us, users.created_at_us"
+    };
+}
+
 fn user(row: &AnyRow) -> Result<User, Error> {
     Ok(User {
         id: UserId(number(row, "id")?),
@@ -37,11 +46,12 @@ pub async fn insert(
     new: &NewUser,
     now: Timestamp,
 ) -> Result<Option<User>, Error> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
          is_superuser, is_active, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT (email) DO NOTHING RETURNING *",
-    )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT (email) DO NOTHING RETURNING ",
+        columns!()
+    ))
     .bind(account_id.0)
     .bind(&new.email)
     .bind(&new.password_hash)
@@ -61,7 +71,7 @@ pub async fn insert(
 /// # Errors
 /// What the database says.
 pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(), " FROM users WHERE id = $1"))
         .bind(id.0)
         .fetch_optional(connection)
         .await?;
@@ -73,10 +83,14 @@ pub async fn by_id(connection: &mut Connection, id: UserId) -> Result<Option<Use
 /// # Errors
 /// What the database says.
 pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option<(User, String)>, Error> {
-    let row = sqlx::query("SELECT * FROM users WHERE email = $1")
-        .bind(email)
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        ", users.password_hash FROM users WHERE email = $1"
+    ))
+    .bind(email)
+    .fetch_optional(connection)
+    .await?;
     row.map(|row| Ok((user(&row)?, text(&row, "password_hash")?)))
         .transpose()
 }
@@ -86,9 +100,13 @@ pub async fn by_email(connection: &mut Connection, email: &str) -> Result<Option
 /// # Errors
 /// What the database says.
 pub async fn staff(connection: &mut Connection) -> Result<Vec<User>, Error> {
-    let rows = sqlx::query("SELECT * FROM users WHERE platform_role IS NOT NULL ORDER BY id")
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE platform_role IS NOT NULL ORDER BY id"
+    ))
+    .fetch_all(connection)
+    .await?;
     rows.iter().map(user).collect()
 }
 
@@ -115,10 +133,12 @@ pub async fn facts(
     id: UserId,
     sid: &str,
 ) -> Result<Option<(UserFacts, bool)>, Error> {
-    let row = sqlx::query(
-        "SELECT users.*, (SELECT COUNT(*) FROM sign_in WHERE sign_in.sid = $3 AND sign_in.user_id = users.id \
-         AND sign_in.ended_at_us IS NULL) AS running FROM users WHERE id = $1 AND account_id = $2",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        ", (SELECT COUNT(*) FROM sign_in WHERE sign_in.sid = $3 AND sign_in.user_id = users.id \
+         AND sign_in.ended_at_us IS NULL) AS running FROM users WHERE id = $1 AND account_id = $2"
+    ))
     .bind(id.0)
     .bind(account_id.0)
     .bind(sid)

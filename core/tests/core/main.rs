@@ -1,0 +1,18 @@
+//! The core as others meet it: the real command, over real sockets, on SQLite and on a real PostgreSQL.
+//!
+//! A [`site::Site`] is a database of a test's own with everything that `igny8-core` needs beside it. Tests that are about
+//! storage run once for each engine through [`site::on_both`].
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod commands;
+mod constraints;
+mod crash;
+mod identity;
+mod internal;
+mod life;
+mod openapi;
+mod schema;
+mod signup;
+mod site;

@@ -1,0 +1,271 @@
+//! Both engines have one schema, at every migration, on the way up and on the way down.
+
+use super::site::{Site, on_both};
+use igny8_core::storage::{Engine, migrations};
+use sqlx::Row;
+use std::collections::BTreeSet;
+
+/// A schema in a form that both engines share: one line for each thing that there is.
+fn normal_form(site: &Site) -> BTreeSet<String> {
+    if site.engine == "sqlite" {
+        of_sqlite(site)
+    } else {
+        of_postgres(site)
+    }
+}
+
+fn lines(site: &Site, sql: &str) -> BTreeSet<String> {
+    site.rows(sql, |row| row.get::<String, _>(0)).into_iter().collect()
+}
+
+fn of_sqlite(site: &Site) -> BTreeSet<String> {
+    let ours = "m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
+    let mut all = lines(
+        site,
+        &format!(
+            "SELECT m.name || '.' || c.name || ' ' || c.type || CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN ' not null' \
+             ELSE '' END FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE {ours}"
+        ),
+    );
+    // Every index, those of PRIMARY KEY and UNIQUE included; a lone INTEGER PRIMARY KEY is the row's own number.
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT m.name || CASE WHEN i.\"unique\" = 1 THEN ' unique (' ELSE ' index (' END || \
+             (SELECT group_concat(x.name, ',') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno) x) || ')' \
+             || CASE WHEN i.partial = 1 THEN ' partial' ELSE '' END \
+             FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE {ours}"
+        ),
+    ));
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT m.name || ' unique (' || c.name || ')' FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+             WHERE {ours} AND c.pk = 1 AND c.type = 'INTEGER' \
+             AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) o WHERE o.pk > 1)"
+        ),
+    ));
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT m.name || ' (' || group_concat(f.\"from\", ',') || ') -> ' || f.\"table\" || ' (' || \
+             group_concat(f.\"to\", ',') || ')' FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f \
+             WHERE {ours} GROUP BY m.name, f.id"
+        ),
+    ));
+    all.extend(lines(
+        site,
+        "SELECT 'trigger ' || name || ' on ' || tbl_name FROM sqlite_master WHERE type = 'trigger'",
+    ));
+    for text in lines(
+        site,
+        &format!("SELECT m.name || ' ' || m.sql FROM sqlite_master m WHERE {ours}"),
+    ) {
+        let table = text.split(' ').next().unwrap();
+        let checks = text
+            .split("CONSTRAINT ")
+            .skip(1)
+            .filter(|rest| rest.split_whitespace().nth(1) == Some("CHECK"));
+        all.extend(checks.map(|rest| format!("{table} check {}", rest.split_whitespace().next().unwrap())));
+    }
+    all
+}
+
+fn of_postgres(site: &Site) -> BTreeSet<String> {
+    let ours = "n.nspname = 'public' AND t.relkind = 'r' AND t.relname NOT LIKE '\\_sqlx%'";
+    let from = "FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace";
+    let columns = |of: &str, numbers: &str| {
+        format!(
+            "(SELECT string_agg(a.attname::text, ',' ORDER BY k.ord) FROM unnest({numbers}) WITH ORDINALITY AS k(num, ord) \
+             JOIN pg_attribute a ON a.attrelid = {of} AND a.attnum = k.num)"
+        )
+    };
+    let mut all = lines(
+        site,
+        &format!(
+            "SELECT t.relname::text || '.' || a.attname::text || ' ' || CASE a.atttypid::regtype::text \
+             WHEN 'bigint' THEN 'INTEGER' WHEN 'text' THEN 'TEXT' WHEN 'bytea' THEN 'BLOB' ELSE '?' END || \
+             CASE WHEN a.attnotnull THEN ' not null' ELSE '' END {from} JOIN pg_attribute a ON a.attrelid = t.oid \
+             WHERE {ours} AND a.attnum > 0 AND NOT a.attisdropped"
+        ),
+    );
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT t.relname::text || CASE WHEN i.indisunique THEN ' unique (' ELSE ' index (' END || {} || ')' || \
+             CASE WHEN i.indpred IS NULL THEN '' ELSE ' partial' END {from} JOIN pg_index i ON i.indrelid = t.oid WHERE {ours}",
+            columns("t.oid", "i.indkey::int2[]")
+        ),
+    ));
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT t.relname::text || ' (' || {} || ') -> ' || o.relname::text || ' (' || {} || ')' {from} \
+             JOIN pg_constraint c ON c.conrelid = t.oid JOIN pg_class o ON o.oid = c.confrelid \
+             WHERE {ours} AND c.contype = 'f'",
+            columns("t.oid", "c.conkey"),
+            columns("o.oid", "c.confkey")
+        ),
+    ));
+    // SQLite knows no TRUNCATE, so nothing there needs to refuse it.
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT 'trigger ' || g.tgname::text || ' on ' || t.relname::text {from} JOIN pg_trigger g ON g.tgrelid = t.oid \
+             WHERE {ours} AND NOT g.tgisinternal AND g.tgname NOT LIKE '%\\_no\\_truncate'"
+        ),
+    ));
+    all.extend(lines(
+        site,
+        &format!(
+            "SELECT t.relname::text || ' check ' || c.conname::text {from} JOIN pg_constraint c ON c.conrelid = t.oid \
+             WHERE {ours} AND c.contype = 'c'"
+        ),
+    ));
+    all
+}
+
+#[track_caller]
+fn assert_same(sqlite: &Site, postgres: &Site, at: &str) -> BTreeSet<String> {
+    let (one, other) = (normal_form(sqlite), normal_form(postgres));
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (only(&one, &other), only(&other, &one)),
+        (vec![], vec![]),
+        "only on one engine at {at}"
+    );
+    one
+}
+
+#[test]
+fn both_schemas_are_one_at_every_migration_up_and_down() {
+    let (sqlite, postgres) = (Site::sqlite(), Site::postgres());
+    for site in [&sqlite, &postgres] {
+        site.must(&["migrate", "up"]);
+    }
+    let whole = assert_same(&sqlite, &postgres, "the top");
+    assert!(whole.contains("account.credits INTEGER not null"), "{whole:?}");
+    assert!(whole.contains("ledger_entry unique (account_id,sequence)"), "{whole:?}");
+    assert!(
+        whole.contains("trigger ledger_entry_no_update on ledger_entry"),
+        "{whole:?}"
+    );
+    assert!(whole.contains("account check account_payment_method_word"), "{whole:?}");
+    let last = migrations::steps(Engine::Sqlite).len();
+    for to in (0..last).rev() {
+        for site in [&sqlite, &postgres] {
+            site.must(&["migrate", "down", "--to", &to.to_string()]);
+        }
+        let below = assert_same(&sqlite, &postgres, &format!("migration {to}"));
+        assert_eq!(below.is_empty(), to == 0, "{below:?}");
+    }
+    for site in [&sqlite, &postgres] {
+        site.must(&["migrate", "up"]);
+        assert_eq!(normal_form(site), whole, "up again on {}", site.engine);
+    }
+}
+
+#[test]
+fn migrations_of_both_engines_pair_by_number_and_name_and_lie_in_the_folder() {
+    let (sqlite, postgres) = (migrations::steps(Engine::Sqlite), migrations::steps(Engine::Postgres));
+    let names = |steps: &[migrations::Step]| steps.iter().map(|step| (step.number, step.name)).collect::<Vec<_>>();
+    assert_eq!(names(sqlite), names(postgres));
+    for (step, number) in sqlite.iter().zip(1..) {
+        assert_eq!(step.number, number);
+        assert!(step.name.starts_with(&format!("{number:04}_")), "{}", step.name);
+    }
+    for engine in ["sqlite", "postgres"] {
+        let folder = format!("{}/../migrations/{engine}", env!("CARGO_MANIFEST_DIR"));
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let expected = sqlite
+            .iter()
+            .flat_map(|step| ["up", "down"].map(|way| format!("{}.{way}.sql", step.name)))
+            .collect();
+        assert_eq!(files, expected, "{engine}: every file is compiled in");
+    }
+}
+
+#[test]
+fn down_and_up_again_keeps_what_the_older_schema_can_hold() {
+    on_both(|site| {
+        {
+            let server = site.serve();
+            (0..3).for_each(|_| drop(server.sign_up()));
+        }
+        site.sql("UPDATE account SET status = 'pending_payment' WHERE id = 1")
+            .unwrap();
+        let kept = "SELECT CAST(SUM(credits) AS BIGINT) FROM account";
+        site.must(&["migrate", "down", "--to", "6"]);
+        assert_eq!(
+            site.number(
+                "SELECT COUNT(*) FROM account WHERE status = 'suspended' AND suspend_reason = 'payment_overdue'"
+            ),
+            1
+        );
+        site.must(&["migrate", "up"]);
+        assert_eq!(site.number(kept), 6000);
+        site.is_healthy();
+
+        site.must(&["migrate", "down", "--to", "2"]);
+        assert_eq!(site.number(kept), 6000);
+        assert_eq!(site.number("SELECT COUNT(*) FROM users"), 3);
+        site.must(&["migrate", "up"]);
+        assert_eq!(site.number(kept), 6000);
+        let ledger = "SELECT CAST(SUM(amount) AS BIGINT) FROM ledger_entry WHERE description = 'Opening balance'";
+        assert_eq!(
+            site.number(ledger),
+            6000,
+            "the ledger begins anew with what each account holds"
+        );
+    });
+}
+
+#[test]
+fn the_status_tells_what_has_run() {
+    on_both(|site| {
+        site.must(&["migrate", "down", "--to", "9"]);
+        let status: serde_json::Value = serde_json::from_str(&site.must(&["migrate", "status", "--json"])).unwrap();
+        let applied: Vec<bool> = status
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step["applied"].as_bool().unwrap())
+            .collect();
+        assert_eq!(applied.iter().filter(|applied| **applied).count(), 9);
+        assert_eq!(site.must(&["migrate", "up"]), "up       0010_pending_payment\n");
+        assert_eq!(site.must(&["migrate", "up"]), "nothing to do\n");
+        assert_eq!(site.run(&["migrate", "down", "--to", "99"]).status.code(), Some(4));
+        let behind = site.must(&["migrate", "down", "--to", "8"]);
+        assert!(behind.contains("down     0009"), "{behind}");
+        let refused = site.run(&["serve"]);
+        assert_eq!(refused.status.code(), Some(4));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("migrate up"));
+    });
+}
+
+#[test]
+fn a_core_on_postgresql_serves_on_while_a_migration_runs() {
+    let site = Site::postgres();
+    site.must(&["migrate", "up"]);
+    site.must(&["seed-plans"]);
+    let server = site.serve();
+    // Every connection has prepared its statements by now.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..3).for_each(|_| drop(server.sign_up())));
+        }
+    });
+    // To below the newest columns and up again: they now stand at other places of their tables.
+    site.must(&["migrate", "down", "--to", "6"]);
+    site.must(&["migrate", "up"]);
+    for _ in 0..20 {
+        let member = server.sign_up();
+        for path in ["/api/v1/auth/me/", "/api/v1/plans/", "/api/v1/credits/transactions/"] {
+            assert_eq!(server.get(path).bearer(&member.access).send().status, 200, "{path}");
+        }
+    }
+    site.is_healthy();
+}
