@@ -83,19 +83,20 @@ impl Django {
         child
     }
 
-    /// How many sessions the app's database holds.
+    /// Whether the app's session table has a row for this session.
     ///
     /// # Panics
     /// When the database cannot be read.
     #[must_use]
-    pub fn session_count(&self) -> u32 {
+    pub fn has_session(&self, session: &Session) -> bool {
         let script = "import sqlite3, sys; print(sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)\
-                      .execute('SELECT COUNT(*) FROM django_session').fetchone()[0])";
-        let printed = run(Command::new(python()).args(["-c", script]).arg(&self.database));
-        printed
-            .trim()
-            .parse()
-            .unwrap_or_else(|error| panic!("{error}: {printed}"))
+                      .execute('SELECT COUNT(*) FROM django_session WHERE session_key = ?', [sys.argv[2]]).fetchone()[0])";
+        run(Command::new(python())
+            .args(["-c", script])
+            .arg(&self.database)
+            .arg(&session.id))
+        .trim()
+            == "1"
     }
 
     /// Python in the app's folder with the app's settings.

@@ -211,7 +211,7 @@ fn a_path_that_core_does_not_have_is_404_with_a_code() {
         };
         assert_eq!(
             (answer.status, answer.code().as_str()),
-            (404, "not_found"),
+            (404, "no_route"),
             "{path}: {}",
             answer.text()
         );
