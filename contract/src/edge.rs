@@ -31,7 +31,7 @@ pub struct EdgeFields<'a> {
     pub account: &'a [u8],
     pub user: &'a [u8],
     pub role: &'a [u8],
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// Unix seconds in decimal digits.
     pub t: &'a str,
 }
@@ -48,7 +48,7 @@ impl EdgeFields<'_> {
             self.account,
             self.user,
             self.role,
-            self.request_id.as_bytes(),
+            self.request_id,
             self.t.as_bytes(),
         ];
         for field in fields {
@@ -75,7 +75,7 @@ mod tests {
             account: b"1",
             user: b"12",
             role: b"owner",
-            request_id: "r",
+            request_id: b"r",
             t: "1",
         };
         let mut one = Vec::new();

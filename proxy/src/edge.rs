@@ -80,7 +80,7 @@ mod tests {
         account: b"7",
         user: b"9",
         role: b"owner",
-        request_id: "r",
+        request_id: b"r",
         t: "1767225600",
     };
 

@@ -20,12 +20,14 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
-use pingora_timeout::timeout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
+/// Room for the fields that the proxy adds.
+const OWN_BYTES: usize = 768;
 const BLOCK_END: &[u8] = b"\r\n\r\n";
 /// A connection's first buffer; a request of ordinary size fits.
 const BUFFER_BYTES: usize = 2048;
@@ -47,8 +49,8 @@ impl std::fmt::Debug for Front {
 
 /// What came of waiting for a header block.
 enum Head {
-    /// A whole block of this many bytes stands at the start of the buffer.
-    Block(usize),
+    /// A whole block stands at the start of the buffer.
+    Block,
     /// The client has gone, or never said anything.
     Gone,
     Refused(Refusal),
@@ -84,17 +86,17 @@ impl ServerApp for Front {
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
         let mut idle = self.gate.config.header_timeout;
         loop {
-            let end = match self.read_head(&mut stream, &mut buffer, idle).await {
-                Head::Block(end) => end,
+            match self.read_head(&mut stream, &mut buffer, idle).await {
+                Head::Block => {}
                 Head::Gone => return None,
                 Head::Refused(refusal) => {
                     self.refuse_bytes(stream, &buffer, refusal, &client).await;
                     return None;
                 }
-            };
+            }
             let _in_flight = InFlight::enter(&self.gate.in_flight);
             match self
-                .serve(stream, &mut buffer, end, &client, settings.take(), shutdown)
+                .serve(stream, &mut buffer, &client, settings.take(), shutdown)
                 .await
             {
                 Next::Read(back, kept) => (stream, settings) = (back, kept),
@@ -120,39 +122,36 @@ impl Front {
             }
         }
         // In nearly every case the first read brings the whole block, and no second timer is started.
-        match block_end(buffer, 0) {
-            Ok(Some(end)) => Head::Block(end),
-            Ok(None) => {
-                let rest = timeout(self.gate.config.header_timeout, read_rest(stream, buffer));
-                rest.await.unwrap_or(Head::Refused(Refusal::RequestTimeout))
-            }
-            Err(refusal) => Head::Refused(refusal),
+        if buffer.ends_with(BLOCK_END) {
+            return Head::Block;
         }
+        let rest = timeout(self.gate.config.header_timeout, read_rest(stream, buffer));
+        rest.await.unwrap_or(Head::Refused(Refusal::RequestTimeout))
     }
 
-    /// Serves the request whose block is the first `end` bytes of the buffer; the rest is the start of its body.
+    /// Serves the request whose block stands at the start of the buffer; what follows it is the start of its body.
     async fn serve(
         &self,
         mut stream: Stream,
         buffer: &mut BytesMut,
-        end: usize,
         client: &Client,
         settings: Option<HttpPersistentSettings>,
         shutdown: &ShutdownWatch,
     ) -> Next {
-        let framed = match framing::parse(&buffer[..end]) {
+        let framed = match framing::parse(buffer) {
             Ok(framed) => framed,
             Err(refusal) => {
                 self.refuse_bytes(stream, buffer, refusal, client).await;
                 return Next::Close;
             }
         };
+        let end = framed.block_bytes;
         if framed.target == b"/healthz" && framed.method.reads() {
             let told = tell_health(&mut stream, framed.method).await && !framed.close;
             return after_own_answer(stream, buffer, end, settings, told);
         }
         let request_id = self.gate.ids.next();
-        let mut block = BytesMut::with_capacity(buffer.len() + 64);
+        let mut block = BytesMut::with_capacity(buffer.len() + OWN_BYTES);
         match self.gate.decide(framed, client, request_id, &mut block).await {
             Ok(passage) => {
                 block.extend_from_slice(&buffer[end..]);
@@ -274,27 +273,20 @@ fn after_own_answer(
     Next::Read(stream, settings)
 }
 
-/// Where the header block ends, if it is whole.
-fn block_end(buffer: &[u8], already_linted: usize) -> Result<Option<usize>, Refusal> {
-    let from = already_linted.saturating_sub(BLOCK_END.len() - 1);
-    match memmem::find(&buffer[from..], BLOCK_END) {
-        Some(at) if from + at + BLOCK_END.len() > framing::MAX_BLOCK_BYTES => Err(Refusal::FieldsTooLarge),
-        Some(at) => Ok(Some(from + at + BLOCK_END.len())),
-        None => framing::lint_unfinished(buffer, already_linted).map(|()| None),
-    }
-}
-
+/// Reads on until a whole header block stands in the buffer; what is there already has not been linted.
 async fn read_rest(stream: &mut Stream, buffer: &mut BytesMut) -> Head {
+    let mut linted = 0_usize;
     loop {
-        let linted = buffer.len();
+        if memmem::find(&buffer[linted.saturating_sub(BLOCK_END.len() - 1)..], BLOCK_END).is_some() {
+            return Head::Block;
+        }
+        if let Err(refusal) = framing::lint_unfinished(buffer, linted) {
+            return Head::Refused(refusal);
+        }
+        linted = buffer.len();
         match stream.read_buf(buffer).await {
             Ok(read) if read > 0 => {}
             _ => return Head::Gone,
-        }
-        match block_end(buffer, linted) {
-            Ok(Some(end)) => return Head::Block(end),
-            Ok(None) => {}
-            Err(refusal) => return Head::Refused(refusal),
         }
     }
 }

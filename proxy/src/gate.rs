@@ -1,12 +1,13 @@
 //! What all requests share, and the way of one request through the policy: decide, ask whoever has to be asked, decide.
 
-use crate::config::Config;
+use crate::config::{Config, Upstream};
 use crate::directory::sessions::{SessionSources, Sighting};
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
 use crate::passage::{Passage, Refused};
 use crate::policy::cookies::SessionPair;
 use crate::policy::credential::Presented;
+use crate::policy::edits::OwnFields;
 use crate::policy::framing::{Framed, Method};
 use crate::policy::identity::Identity;
 use crate::policy::route::RouteKind;
@@ -107,8 +108,10 @@ impl Gate {
                     rate,
                     expire_sessions,
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
+                    now: way.now,
                     started: way.elapsed,
                     body_bytes: 0,
+                    answer_parts: 0,
                     refusal: None,
                     client: client.clone(),
                     forward: permit.into_forward(),
@@ -186,7 +189,7 @@ impl<'a> Way<'a> {
         }
         match credential {
             Presented::Bearer(token) => {
-                let identity = match self.gate.tokens.cached(token.as_bytes(), self.now) {
+                let identity = match self.gate.tokens.cached(token, self.now) {
                     Some(identity) => identity,
                     None => Box::pin(self.verify(token)).await?,
                 };
@@ -212,8 +215,9 @@ impl<'a> Way<'a> {
     }
 
     /// Verifies a token that is not in the cache. The client's address pays first.
-    async fn verify(&self, token: &str) -> Result<Arc<Identity>, Stop> {
+    async fn verify(&self, token: &[u8]) -> Result<Arc<Identity>, Stop> {
         self.pay_for_cold_work()?;
+        let token = std::str::from_utf8(token).map_err(|_| Refusal::TokenInvalid)?;
         Ok(self.gate.tokens.verify(token, self.now).await?)
     }
 
@@ -345,15 +349,18 @@ impl<'a> Way<'a> {
     /// Writes what goes upstream: the client's part of the request, then what only the proxy says.
     fn write_block(&self, permit: &Permit<'_>, request_id: &RequestId, trace: Option<&[u8]>, out: &mut bytes::BytesMut) {
         let routed = permit.routed();
+        let upstream = &self.gate.config.upstreams[routed.route().upstream];
         let identity = permit.identity();
-        let value = |of: fn(&Identity) -> &HeaderValue| identity.map_or(&b""[..], |identity| of(identity).as_bytes());
-        let account = value(|identity| &identity.account_value);
-        let user = value(|identity| &identity.user_value);
-        let role = value(|identity| &identity.role_value);
+        let of = |value: fn(&Identity) -> &HeaderValue| identity.map_or(&b""[..], |identity| value(identity).as_bytes());
+        let account = told(upstream, OwnFields::Account, of(|identity| &identity.account_value));
+        let user = told(upstream, OwnFields::User, of(|identity| &identity.user_value));
+        let role = told(upstream, OwnFields::Role, of(|identity| &identity.role_value));
+        let id = told(upstream, OwnFields::RequestId, request_id.as_str().as_bytes());
         let host = routed.framed().host.unwrap_or_default();
-        let (mut digits, traceparent) = (itoa::Buffer::new(), request_id.traceparent());
+        let proto: &[u8] = if self.client.tls { b"https" } else { b"http" };
+        let (mut digits, started_trace) = (itoa::Buffer::new(), request_id.traceparent());
         let mut signature = Vec::new();
-        if let Some(key) = &self.gate.config.upstreams[routed.route().upstream].edge_key {
+        if let Some(key) = &upstream.edge_key {
             signature.reserve(256);
             let fields = EdgeFields {
                 method: routed.framed().method.as_str(),
@@ -364,7 +371,7 @@ impl<'a> Way<'a> {
                 account,
                 user,
                 role,
-                request_id: request_id.as_str(),
+                request_id: id,
                 t: digits.format(self.now.unix_seconds()),
             };
             key.sign(&fields, &mut signature);
@@ -373,15 +380,20 @@ impl<'a> Way<'a> {
             (headers::ACCOUNT_ID, account),
             (headers::USER_ID, user),
             (headers::USER_ROLE, role),
-            (headers::REQUEST_ID, request_id.as_str().as_bytes()),
-            ("X-Forwarded-For", self.client.ip_value.as_bytes()),
-            ("X-Forwarded-Proto", if self.client.tls { b"https" } else { b"http" }),
-            ("X-Forwarded-Host", host),
-            ("traceparent", trace.unwrap_or(&traceparent)),
+            (headers::REQUEST_ID, id),
+            ("X-Forwarded-For", told(upstream, OwnFields::Forwarded, self.client.ip_value.as_bytes())),
+            ("X-Forwarded-Proto", told(upstream, OwnFields::Forwarded, proto)),
+            ("X-Forwarded-Host", told(upstream, OwnFields::Forwarded, host)),
+            ("traceparent", told(upstream, OwnFields::Trace, trace.unwrap_or(&started_trace))),
             (headers::EDGE, &signature),
         ];
         permit.write_block(out, &own);
     }
+}
+
+/// What an upstream is told of a field: its value, or nothing where its configuration leaves it out.
+fn told<'v>(upstream: &Upstream, field: OwnFields, value: &'v [u8]) -> &'v [u8] {
+    if upstream.fields.contains(&field) { value } else { b"" }
 }
 
 /// A session that can be asked about.

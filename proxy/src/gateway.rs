@@ -9,7 +9,6 @@ use crate::throttle;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use igny8_contract::headers;
 use igny8_contract::refusal::Refusal;
 use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModules;
@@ -114,9 +113,9 @@ impl ProxyHttp for Gateway {
         }
         strip_owned(response);
         rewrite_cookies(&self.gate, response, passage)?;
-        response.insert_header(headers::REQUEST_ID, passage.request_id.as_str())?;
-        for (name, value) in rate_fields(&passage.rate) {
-            response.insert_header(name, value)?;
+        if let (Some(policy), Some(limit)) = (passage.rate.policy_value(), passage.rate.limit_value()) {
+            response.insert_header(throttle::RATE_LIMIT_POLICY, policy)?;
+            response.insert_header(throttle::RATE_LIMIT, limit)?;
         }
         if self.gate.draining.load(std::sync::atomic::Ordering::Relaxed) {
             response.insert_header(header::CONNECTION, "close")?;
@@ -131,7 +130,10 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
-        if !end && self.too_slow(passage(ctx)?) {
+        let passage = passage(ctx)?;
+        passage.answer_parts += 1;
+        // An answer of one part is not worth a look at the clock.
+        if !end && passage.answer_parts > 1 && self.too_slow(passage) {
             return Err(Error::explain(
                 ErrorType::ReadTimedout,
                 "the app's answer took longer than the total timeout",
@@ -189,7 +191,7 @@ impl ProxyHttp for Gateway {
         }
         let identity = passage.forward.identity();
         self.gate.access_log.add(&Entry {
-            time_us: self.gate.clock.now().0,
+            time_us: passage.now.0,
             request_id: passage.request_id.as_str(),
             client: passage.client.ip_value.to_str().unwrap_or(""),
             method: session.req_header().method.as_str(),

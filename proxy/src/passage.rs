@@ -4,6 +4,7 @@ use crate::facts::{Client, RequestId};
 use crate::policy::Forward;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
+use igny8_contract::time::Timestamp;
 use std::time::Duration;
 
 /// A permitted request. It travels with pingora's session from the front to the hooks.
@@ -17,9 +18,12 @@ pub struct Passage {
     pub expire_sessions: bool,
     /// Refusals of this request are told to people.
     pub html: bool,
-    /// The clock's elapsed time at the start.
+    /// The wall clock and the clock's elapsed time at the start.
+    pub now: Timestamp,
     pub started: Duration,
     pub body_bytes: u64,
+    /// Parts of the answer's body so far.
+    pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
 }

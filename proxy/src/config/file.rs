@@ -1,5 +1,6 @@
 //! What the user wrote: the shape of `proxy.toml`, key by key, with the defaults. Unknown keys are refused.
 
+use crate::policy::edits::OwnFields;
 use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind};
 use igny8_contract::standing::StandingNeed;
 use serde::Deserialize;
@@ -122,6 +123,8 @@ pub enum AccessLog {
 pub struct Upstream {
     pub address: SocketAddr,
     pub edge_secret_file: Option<PathBuf>,
+    #[serde(default = "every_field")]
+    pub fields: Vec<OwnFields>,
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Span,
     #[serde(default = "exchange_timeout")]
@@ -132,6 +135,10 @@ pub struct Upstream {
     pub idle_timeout: Span,
     #[serde(default = "total_timeout")]
     pub total_timeout: Span,
+}
+
+fn every_field() -> Vec<OwnFields> {
+    OwnFields::ALL.to_vec()
 }
 
 const fn connect_timeout() -> Span {

@@ -10,6 +10,7 @@ pub use network::Network;
 
 use crate::edge::EdgeKey;
 use crate::policy::cookies::CookieRules;
+use crate::policy::edits::OwnFields;
 use crate::policy::route::{HostRule, Route, RouteKind, Routes};
 use file::File;
 use http::{HeaderValue, Uri};
@@ -44,6 +45,7 @@ pub struct Upstream {
     pub name: String,
     pub address: SocketAddr,
     pub edge_key: Option<EdgeKey>,
+    pub fields: Vec<OwnFields>,
     pub connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
@@ -209,6 +211,7 @@ impl Checker {
                     name: name.clone(),
                     address: upstream.address,
                     edge_key,
+                    fields: upstream.fields.clone(),
                     connect_timeout: upstream.connect_timeout.0,
                     read_timeout: upstream.read_timeout.0,
                     write_timeout: upstream.write_timeout.0,
@@ -350,7 +353,8 @@ impl Checker {
         if routes.is_empty() {
             return self.wrong("route", "there is no route");
         }
-        Ok(Routes::new(hosts, routes))
+        let hidden = file.sessions.app_introspection.as_deref().and_then(|url| url.parse::<Uri>().ok());
+        Ok(Routes::new(hosts, routes, hidden.map(|url| url.path().to_owned())))
     }
 }
 

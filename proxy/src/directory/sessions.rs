@@ -221,7 +221,7 @@ impl AppSource {
                 account: b"",
                 user: b"",
                 role: b"",
-                request_id: &request_id,
+                request_id: request_id.as_bytes(),
                 t: &now.to_string(),
             };
             let mut signature = Vec::new();

@@ -33,11 +33,15 @@ impl CookieRules {
         if name.len() < self.shortest {
             return None;
         }
-        let folded = fold(name);
-        self.names
-            .iter()
-            .find(|session| **session == folded)
-            .map(String::as_str)
+        // And of the rest, nearly all are spelled plainly and need no decoding.
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let same: &dyn Fn(&String) -> bool = if name.iter().all(plain) && !name.starts_with(b"__") {
+            &|session| session.as_bytes().eq_ignore_ascii_case(name)
+        } else {
+            let folded = fold(name);
+            &move |session| *session == folded
+        };
+        self.names.iter().find(|session| same(session)).map(String::as_str)
     }
 
     /// The plain names of the drop list.

@@ -10,9 +10,9 @@ pub const API_KEY_PREFIX: &[u8] = b"igk_";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented<'a> {
     Nothing,
-    /// A token in the form of RFC 6750's `b64token`.
-    Bearer(&'a str),
-    ApiKey(&'a str),
+    /// What follows `Bearer`; whether it is a token at all is for its verification to say.
+    Bearer(&'a [u8]),
+    ApiKey(&'a [u8]),
 }
 
 /// Query parameters that clients have been seen to carry tokens in.
@@ -22,7 +22,7 @@ const TOKEN_PARAMETERS: [&str; 5] = ["access_token", "bearer_token", "jwt", "api
 ///
 /// # Errors
 /// `credentials_ambiguous` for a list, for two credentials that disagree, or for one in the query beside one in a field;
-/// `token_invalid` or `api_key_invalid` for what cannot be one; `credentials_required` for other schemes than Bearer.
+/// `token_invalid` for an empty token, `api_key_invalid` for what cannot be a key; `credentials_required` for other schemes than Bearer.
 pub fn presented<'a>(framed: &Framed<'a>, query: Option<&str>) -> Result<Presented<'a>, Refusal> {
     if framed.authorization.is_none() && framed.api_key.is_none() {
         return Ok(Presented::Nothing);
@@ -56,23 +56,14 @@ fn bearer(value: &[u8]) -> Result<Presented<'_>, Refusal> {
     if token.starts_with(API_KEY_PREFIX) {
         return api_key(token).map(Presented::ApiKey).ok_or(Refusal::ApiKeyInvalid);
     }
-    let plain =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-    if token.is_empty() || !token.iter().all(plain) {
-        return Err(Refusal::TokenInvalid);
-    }
-    std::str::from_utf8(token)
-        .map(Presented::Bearer)
-        .map_err(|_| Refusal::TokenInvalid)
+    if token.is_empty() { Err(Refusal::TokenInvalid) } else { Ok(Presented::Bearer(token)) }
 }
 
-fn api_key(value: &[u8]) -> Option<&str> {
+fn api_key(value: &[u8]) -> Option<&[u8]> {
     let plain = value.starts_with(API_KEY_PREFIX)
         && value.len() <= 128
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if plain { std::str::from_utf8(value).ok() } else { None }
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    plain.then_some(value)
 }
 
 fn names_a_token(query: &str) -> bool {
@@ -92,20 +83,24 @@ mod tests {
     fn run(fields: &str, query: Option<&str>) -> Result<String, Refusal> {
         let block = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
         let framed = framing::parse(block.as_bytes())?;
-        presented(&framed, query).map(|found| format!("{found:?}"))
+        presented(&framed, query).map(|found| match found {
+            Presented::Nothing => "nothing".to_owned(),
+            Presented::Bearer(token) => format!("bearer {}", token.escape_ascii()),
+            Presented::ApiKey(key) => format!("key {}", key.escape_ascii()),
+        })
     }
 
     #[test]
     fn one_credential_is_found() {
-        assert_eq!(run("Authorization: Bearer a.b.c", None).unwrap(), "Bearer(\"a.b.c\")");
-        assert_eq!(run("Authorization: bEARER a.b.c", None).unwrap(), "Bearer(\"a.b.c\")");
-        assert_eq!(run("Authorization: Bearer igk_1", None).unwrap(), "ApiKey(\"igk_1\")");
-        assert_eq!(run("X-Api-Key: igk_1", None).unwrap(), "ApiKey(\"igk_1\")");
+        assert_eq!(run("Authorization: Bearer a.b.c", None).unwrap(), "bearer a.b.c");
+        assert_eq!(run("Authorization: bEARER a.b.c", None).unwrap(), "bearer a.b.c");
+        assert_eq!(run("Authorization: Bearer igk_1", None).unwrap(), "key igk_1");
+        assert_eq!(run("X-Api-Key: igk_1", None).unwrap(), "key igk_1");
         assert_eq!(
             run("X-Api-Key: igk_1\r\nAuthorization: Bearer igk_1", None).unwrap(),
-            "ApiKey(\"igk_1\")"
+            "key igk_1"
         );
-        assert_eq!(run("Accept: x", Some("access_token=1")).unwrap(), "Nothing");
+        assert_eq!(run("Accept: x", Some("access_token=1")).unwrap(), "nothing");
     }
 
     #[test]
@@ -130,9 +125,6 @@ mod tests {
             ),
             ("Authorization: Basic YTpi", None, CredentialsRequired),
             ("Authorization: Bearer", None, TokenInvalid),
-            ("Authorization: Bearer  a", None, TokenInvalid),
-            ("Authorization: Bearer a b", None, TokenInvalid),
-            ("Authorization: Bearer a\"b", None, TokenInvalid),
             ("X-Api-Key: a.b.c", None, ApiKeyInvalid),
             ("Authorization: Bearer igk_a.b", None, ApiKeyInvalid),
         ] {

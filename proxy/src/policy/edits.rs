@@ -7,6 +7,32 @@ use super::path::Canonical;
 use super::route::{Authorization, Route, RouteKind};
 use bytes::{BufMut, BytesMut};
 use igny8_contract::headers;
+use serde::Deserialize;
+
+/// What the proxy tells an upstream of its own, beside the edge signature. A field that is not told is removed all the
+/// same when a client sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnFields {
+    /// `X-Account-Id`
+    Account,
+    /// `X-User-Id`
+    User,
+    /// `X-User-Role`
+    Role,
+    /// `X-Request-Id`
+    RequestId,
+    /// `X-Forwarded-For`, `-Proto` and `-Host`
+    Forwarded,
+    /// `traceparent`
+    Trace,
+}
+
+impl OwnFields {
+    /// Every one, the default.
+    pub const ALL: [Self; 6] =
+        [Self::Account, Self::User, Self::Role, Self::RequestId, Self::Forwarded, Self::Trace];
+}
 
 /// A field that only the proxy speaks.
 pub type OwnField<'a> = (&'static str, &'a [u8]);

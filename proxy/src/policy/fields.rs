@@ -79,7 +79,6 @@ impl FieldName {
 
 const NAME: u8 = 1;
 const TOKEN: u8 = 2;
-const VALUE: u8 = 4;
 
 /// Which bytes may stand where.
 const CLASSES: [u8; 256] = {
@@ -97,9 +96,6 @@ const CLASSES: [u8; 256] = {
         if c.is_ascii_alphanumeric() || mark {
             classes[byte] |= TOKEN;
         }
-        if c == b'\t' || (c >= 0x20 && c != 0x7f) {
-            classes[byte] |= VALUE;
-        }
         byte += 1;
     }
     classes
@@ -111,8 +107,14 @@ pub const fn is_token(byte: u8) -> bool {
     CLASSES[byte as usize] & TOKEN != 0
 }
 
-fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().fold(class, |left, byte| left & CLASSES[*byte as usize]) != 0
+fn is_name(bytes: &[u8]) -> bool {
+    bytes.iter().fold(NAME, |left, byte| left & CLASSES[*byte as usize]) != 0
+}
+
+/// Whether no byte is a control other than the tab. Without an early exit this compiles to a few instructions for
+/// sixteen bytes.
+fn is_value(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |good, byte| good & (((*byte >= 0x20) & (*byte != 0x7f)) | (*byte == b'\t')))
 }
 
 /// Without the optional white space around it: spaces and tabs, and nothing else (RFC 9110, section 5.6.3).
@@ -132,10 +134,10 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
 pub fn parse_line(line: &[u8]) -> Result<Field<'_>, Refusal> {
     let colon = memchr::memchr(b':', line).ok_or(Refusal::MalformedRequest)?;
     let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-    if name.is_empty() || !all(value, VALUE) {
+    if name.is_empty() || !is_value(value) {
         return Err(Refusal::MalformedRequest);
     }
-    if !all(name, NAME) {
+    if !is_name(name) {
         let blank = name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
         return Err(if blank {
             Refusal::MalformedRequest

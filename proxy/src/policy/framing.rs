@@ -86,6 +86,8 @@ pub struct Framed<'a> {
     pub close: bool,
     pub keep_alive: bool,
     pub has_cookies: bool,
+    /// How many bytes the header block has; what follows them belongs to the body.
+    pub block_bytes: usize,
 }
 
 /// What is wrong with bytes of an unfinished header block, as soon as it shows.
@@ -110,16 +112,13 @@ pub fn lint_unfinished(block: &[u8], already_linted: usize) -> Result<(), Refusa
     }
 }
 
-/// Reads one whole header block, the empty line at its end included.
+/// Reads the whole header block at the start of `bytes`, the empty line at its end included.
 ///
 /// # Errors
 /// `malformed_request`, `forbidden_field`, `bad_host`, `credentials_ambiguous`, `method_not_allowed`,
 /// `expectation_failed` or `fields_too_large`, whichever shows first.
-pub fn parse(block: &[u8]) -> Result<Framed<'_>, Refusal> {
-    if block.len() > MAX_BLOCK_BYTES {
-        return Err(Refusal::FieldsTooLarge);
-    }
-    let mut lines = Lines { block };
+pub fn parse(bytes: &[u8]) -> Result<Framed<'_>, Refusal> {
+    let mut lines = Lines { rest: bytes };
     let (method, target, http10) = request_line(lines.next().ok_or(Refusal::MalformedRequest)??)?;
     let mut framed = Framed {
         method,
@@ -137,10 +136,15 @@ pub fn parse(block: &[u8]) -> Result<Framed<'_>, Refusal> {
         close: false,
         keep_alive: false,
         has_cookies: false,
+        block_bytes: 0,
     };
     let mut seen = Seen::default();
-    for line in lines {
+    while let Some(line) = lines.next() {
         let line = line?;
+        framed.block_bytes = bytes.len() - lines.rest.len();
+        if framed.block_bytes > MAX_BLOCK_BYTES {
+            return Err(Refusal::FieldsTooLarge);
+        }
         if line.is_empty() {
             return seen.finish(framed);
         }
@@ -156,16 +160,16 @@ pub fn parse(block: &[u8]) -> Result<Framed<'_>, Refusal> {
 
 /// Lines that end in CR LF; a line that ends in a bare LF is an error.
 struct Lines<'a> {
-    block: &'a [u8],
+    rest: &'a [u8],
 }
 
 impl<'a> Iterator for Lines<'a> {
     type Item = Result<&'a [u8], Refusal>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = memchr::memchr(b'\n', self.block)?;
-        let (line, rest) = self.block.split_at(end);
-        self.block = &rest[1..];
+        let end = memchr::memchr(b'\n', self.rest)?;
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = &rest[1..];
         Some(line.strip_suffix(b"\r").ok_or(Refusal::MalformedRequest))
     }
 }
@@ -207,7 +211,12 @@ impl Seen {
         framed.body = match (self.length, self.chunked) {
             (Some(_), true) => return Err(Refusal::MalformedRequest),
             (_, true) if framed.http10 => return Err(Refusal::MalformedRequest),
-            (_, true) => Body::Chunked,
+            (_, true) => {
+                // Chunks are read more leniently further on than others might read them: where this body ends is not
+                // beyond doubt, so nothing is read after it.
+                framed.close = true;
+                Body::Chunked
+            }
             (None | Some(0), false) => Body::None,
             (Some(length), false) => Body::Length(length),
         };

@@ -109,9 +109,8 @@ fn normalize(raw: &[u8]) -> Result<String, Refusal> {
         }
         let value = escaped(rest).ok_or(Refusal::MalformedPath)?;
         rest = &rest[2..];
-        // NUL, controls, separators and dots have no business in an escape, and a doubled escape is decoded twice by
-        // somebody.
-        if value < 0x20 || matches!(value, b'/' | b'\\' | b'.' | 0x7f) || (value == b'%' && escaped(rest).is_some()) {
+        // NUL, controls, separators and dots have no business in an escape.
+        if value < 0x20 || matches!(value, b'/' | b'\\' | b'.' | 0x7f) {
             return Err(Refusal::MalformedPath);
         }
         decoded.push(value);
@@ -122,6 +121,10 @@ fn normalize(raw: &[u8]) -> Result<String, Refusal> {
             path.push(hex(value >> 4));
             path.push(hex(value & 15));
         }
+    }
+    // A doubled escape is decoded twice by somebody; it may show only now that its digits have been decoded.
+    if path.split("%25").skip(1).any(|after| escaped(after.as_bytes()).is_some()) {
+        return Err(Refusal::MalformedPath);
     }
     let decoded = std::str::from_utf8(&decoded).map_err(|_| Refusal::MalformedPath)?;
     let blank_end = |segment: &str| segment.starts_with(char::is_whitespace) || segment.ends_with(char::is_whitespace);
@@ -231,6 +234,8 @@ mod tests {
             "/%2e%2e/admin",
             "/%2E",
             "/%252e",
+            "/%25%36%31dmin/",
+            "/%2561",
             "/%25%32%65",
             "/%",
             "/%6",

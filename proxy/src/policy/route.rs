@@ -91,13 +91,22 @@ impl Route {
 
     /// Whether the path lies under the prefix, by whole segments.
     fn covers(&self, path: &str) -> bool {
-        path.strip_prefix(self.prefix.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(self.prefix.as_str()).is_some_and(ends_segment)
     }
 
     fn serves(&self, host: &Host<'_>) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|rule| rule.matches(host))
     }
+}
+
+fn ends_segment(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+/// Whether a path lies at or below `hidden` in any case: what is hidden is hidden from a careless framework, too.
+fn is_at_or_below(path: &str, hidden: &str) -> bool {
+    let start = path.get(..hidden.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(hidden)) && ends_segment(&path[hidden.len()..])
 }
 
 /// The port that a Host field without one means.
@@ -175,12 +184,15 @@ pub struct Routes {
     routes: Vec<Route>,
     /// First segments of prefixes that must not be met in another case.
     protected: Vec<String>,
+    /// Where the app answers for its sessions, without a trailing slash: nobody else's business.
+    hidden: Option<String>,
 }
 
 impl Routes {
-    /// Orders the routes. Every route but the root's is protected against other spellings of its first segment.
+    /// Orders the routes. Every route but pages is protected against other spellings of its first segment. Nothing is
+    /// served at or below the path `hidden`, however it is spelled.
     #[must_use]
-    pub fn new(hosts: Vec<HostRule>, mut routes: Vec<Route>) -> Self {
+    pub fn new(hosts: Vec<HostRule>, mut routes: Vec<Route>, hidden: Option<String>) -> Self {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
         let mut protected: Vec<String> = routes
             .iter()
@@ -189,11 +201,8 @@ impl Routes {
             .collect();
         protected.sort();
         protected.dedup();
-        Self {
-            hosts,
-            routes,
-            protected,
-        }
+        let hidden = hidden.map(|path| path.trim_end_matches('/').to_lowercase()).filter(|path| !path.is_empty());
+        Self { hosts, routes, protected, hidden }
     }
 
     /// Every route, the longest prefix first.
@@ -227,6 +236,9 @@ impl Routes {
             .any(|prefix| path::differs_only_in_case(first, prefix))
         {
             return Err(Refusal::MalformedPath);
+        }
+        if self.hidden.as_deref().is_some_and(|hidden| is_at_or_below(path, hidden)) {
+            return Err(Refusal::NoRoute);
         }
         // A path never falls through to a shorter prefix because its own route is served on another host only.
         let longest = self
@@ -276,6 +288,7 @@ mod tests {
                 route("/api/v1/auth", RouteKind::Public),
                 admin,
             ],
+            Some("/internal/session/".into()),
         )
     }
 
@@ -306,6 +319,14 @@ mod tests {
         for path in ["/API/v1", "/Api", "/ADMIN/", "/aDmin"] {
             assert_eq!(found("localhost", path), Err(Refusal::MalformedPath), "{path}");
         }
+    }
+
+    #[test]
+    fn the_introspection_path_is_nobody_elses_business() {
+        for path in ["/internal/session/", "/internal/session", "/internal/session/x", "/Internal/Session/"] {
+            assert_eq!(found("localhost", path), Err(Refusal::NoRoute), "{path}");
+        }
+        assert_eq!(found("localhost", "/internal/sessions").as_deref(), Ok("/"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl ScopeNames {
     }
 
     /// The id of a name, a new one if need be; nothing when there are too many.
-    fn intern(&mut self, name: &str) -> Option<ScopeId> {
+    pub fn intern(&mut self, name: &str) -> Option<ScopeId> {
         if let Some(known) = self.get(name) {
             return Some(known);
         }
@@ -179,25 +179,9 @@ impl Limits {
         })
     }
 
-    /// Checks that every scope that a route refers to is there.
-    ///
-    /// # Errors
-    /// The first one that is not.
-    pub fn validate(&self, file: &str, scopes: &[impl AsRef<str>]) -> Result<(), LimitsError> {
-        for scope in scopes.iter().map(AsRef::as_ref) {
-            if !self.scope_ids.contains_key(scope) {
-                let key = format!("scope.{scope}").into();
-                let message = "a route refers to this scope, and the file has no such table".into();
-                return Err(LimitsError {
-                    file: file.into(),
-                    line: 0,
-                    column: 0,
-                    key: Some(key),
-                    message,
-                });
-            }
-        }
-        Ok(())
+    /// Those of `scopes` that the file gives no limit to: the account's or the address's own limit holds there alone.
+    pub fn without_limit<'s>(&self, scopes: &'s [impl AsRef<str>]) -> impl Iterator<Item = &'s str> {
+        scopes.iter().map(AsRef::as_ref).filter(|scope| !self.scope_ids.contains_key(*scope))
     }
 
     /// The id of a scope of this file.

@@ -38,6 +38,13 @@ struct State {
     loaded_at: Duration,
 }
 
+/// A route whose scope has no table is limited by its account or address alone; that may be meant, and is said.
+fn warn_of_missing(limits: &Limits, file: &str, scopes: &[impl AsRef<str>]) {
+    for scope in limits.without_limit(scopes) {
+        tracing::warn!(%file, %scope, "a route refers to this scope, and the file gives it no limit of its own");
+    }
+}
+
 /// What a file's metadata says. The time is that of the last change of content, name or owner, in microseconds since 1970:
 /// unlike the time of modification it cannot be carried over from an older file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,14 +58,18 @@ impl Live {
     /// Reads the file for the first time. `scopes` are the scopes that routes refer to.
     ///
     /// # Errors
-    /// A file that cannot be read or is not valid, or lacks one of `scopes`.
+    /// A file that cannot be read or is not valid.
     pub fn open(path: &Path, scopes: &[impl AsRef<str>], clock: Arc<dyn Clock>) -> Result<Self, LimitsError> {
         let file: Box<str> = path.to_string_lossy().into();
         let mut names = ScopeNames::default();
+        // A scope keeps its id whether or not the file of the moment has a table for it.
+        for scope in scopes {
+            names.intern(scope.as_ref());
+        }
         let stamp = settled_stamp(path, clock.as_ref());
         let text = read(path, &file)?;
         let limits = parse(&text, &file, 1, &mut names)?;
-        limits.validate(&file, scopes)?;
+        warn_of_missing(&limits, &file, scopes);
         let state = State {
             names,
             count: 1,
@@ -87,7 +98,7 @@ impl Live {
     /// The id of a scope; it stays the same over reloads.
     #[must_use]
     pub fn scope_id(&self, name: &str) -> Option<ScopeId> {
-        self.current.load().scope_id(name)
+        self.state().names.get(name)
     }
 
     /// Looks whether the file has changed and takes it if so; nothing when there is nothing new. To be called every half
@@ -135,7 +146,7 @@ impl Live {
         let count = state.count + 1;
         let outcome = text.and_then(|text| {
             let limits = parse(&text, &self.file, count, &mut state.names)?;
-            limits.validate(&self.file, &self.scopes)?;
+            warn_of_missing(&limits, &self.file, &self.scopes);
             Ok(Arc::new(limits))
         });
         match &outcome {

@@ -79,10 +79,6 @@ fn a_bad_file_keeps_the_last_good_limits_and_is_told_of_once() {
             "[default]\nrate = \"600/x\"\nburst = 100\n[scope.auth]\nrate = \"1/s\"\nburst = 1\n",
             "limits.toml:2:8: default.rate",
         ),
-        (
-            "[default]\nrate = \"600/m\"\nburst = 100\n",
-            "scope.auth: a route refers",
-        ),
         ("", "the file is empty"),
     ] {
         setting.save_text(text);
@@ -160,10 +156,20 @@ fn a_reload_on_demand_reads_the_file_at_once() {
 fn a_program_does_not_start_on_a_bad_file() {
     let setting = Setting::new();
     assert!(setting.open().unwrap_err().to_string().contains("cannot be read"));
-    setting.save_text("[scope.other]\nrate = \"1/s\"\nburst = 1\n");
-    assert!(setting.open().unwrap_err().to_string().contains("scope.auth"));
     fs::write(setting.path(), b"[default]\nrate = \"\xff\"\n").unwrap();
     assert!(setting.open().unwrap_err().to_string().contains("is not UTF-8"));
+}
+
+#[test]
+fn a_scope_without_a_table_has_no_limit_until_the_file_gives_it_one() {
+    let setting = Setting::new();
+    setting.save_text("[default]\nrate = \"600/m\"\nburst = 100\n");
+    let live = setting.open().unwrap();
+    let id = live.scope_id("auth").unwrap();
+    assert!(live.load().scope(id).is_none());
+    setting.save(100);
+    assert!(live.poll_once().unwrap().is_ok());
+    assert!(live.load().scope(id).is_some());
 }
 
 #[test]
