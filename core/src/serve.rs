@@ -37,23 +37,28 @@ fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) ->
     move |error| ServeError::Setup(format!("{what}: {error}"))
 }
 
-/// Everything that stories need, opened from the configuration.
+/// Everything that stories need, opened from the configuration. The first signing key is made where `make_key` says so
+/// and there is none.
 ///
 /// # Errors
 /// A database, key folder or password cost that cannot be used.
-pub fn core(config: &Config) -> Result<Core, ServeError> {
+pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Store::open(&config.database)?;
     let passwords =
         Passwords::new(config.passwords, Arc::clone(&random)).map_err(|error| setup("passwords")(&error))?;
-    let keys = Keyring::open(
-        &config.keys_dir,
-        config.tokens.ttl_seconds,
-        random.as_ref(),
-        clock.now(),
-    )
-    .map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let keys = if make_key {
+        Keyring::open(
+            &config.keys_dir,
+            config.tokens.ttl_seconds,
+            random.as_ref(),
+            clock.now(),
+        )
+    } else {
+        Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
+    };
+    let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
     Ok(Core {
         store,
         clock,
@@ -131,7 +136,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
     {
         return Err(ServeError::SchemaBehind);
     }
-    let core = core(config)?;
+    let core = core(config, true)?;
     core.store.ping().await?;
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;

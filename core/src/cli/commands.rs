@@ -157,7 +157,7 @@ fn user_line(user: &User) -> String {
 }
 
 async fn staff_command(config: &Config, command: Staff) -> Result<(), Failure> {
-    let core = serve::core(config)?;
+    let core = serve::core(config, false)?;
     let (output, users) = match command {
         Staff::Create {
             email,

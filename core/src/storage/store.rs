@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long a story waits for a connection before it answers `storage_unavailable`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for SQLite's one writer, where a burst of stories stands in line and a slow disk flushes for each.
+const SQLITE_WRITER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a transaction that lost against another is tried again.
 const MAX_TRIES: u32 = 8;
 /// Connections of a PostgreSQL pool, and readers of an SQLite file.
@@ -57,9 +59,9 @@ impl Store {
         sqlx::any::install_default_drivers();
         database.prepare()?;
         let engine = database.engine();
-        let readers = pool(database, MAX_CONNECTIONS)?;
+        let readers = pool(database, MAX_CONNECTIONS, ACQUIRE_TIMEOUT)?;
         let writers = match engine {
-            Engine::Sqlite => pool(database, 1)?,
+            Engine::Sqlite => pool(database, 1, SQLITE_WRITER_TIMEOUT)?,
             Engine::Postgres => readers.clone(),
         };
         Ok(Self {
@@ -152,14 +154,14 @@ impl Store {
     }
 }
 
-fn pool(database: &Database, max_connections: u32) -> Result<AnyPool, Error> {
+fn pool(database: &Database, max_connections: u32, acquire_timeout: Duration) -> Result<AnyPool, Error> {
     let setup = match database.engine() {
         Engine::Sqlite => SQLITE_SETUP,
         Engine::Postgres => POSTGRES_SETUP,
     };
     let options = AnyPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(acquire_timeout)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(setup)).await?;
