@@ -133,12 +133,11 @@ impl Stack {
             .arg(self.var.join("run/proxy.toml"))
             .current_dir(repository());
         let mut proxy = Child::start("igny8-proxy", &command, &self.log("proxy"));
-        proxy.wait_until("a ready proxy", START_PATIENCE, || {
-            get(&self.ops, "/readyz")
-                .try_send()
-                .ok()
-                .filter(|answer| answer.status == 200)
-        });
+        for (address, path) in [(&self.ops, "/readyz"), (&self.public, "/healthz")] {
+            proxy.wait_until("a ready proxy", START_PATIENCE, || {
+                get(address, path).try_send().ok().filter(|answer| answer.status == 200)
+            });
+        }
         self.parts().proxy = Some(proxy);
     }
 

@@ -73,8 +73,7 @@ fn an_administrator_who_is_signed_in_is_limited_like_everybody_else() {
     let stack = Stack::builder().start();
     let session = stack.django_session(SUPERUSER);
     let address = "[default]\nrate = \"1/h\"\nburst = 5\n[address]\nrate = \"1/h\"\nburst = 5\n\
-                   [cold]\nrate = \"600000/m\"\nburst = 100000\n[scope.auth]\nrate = \"600000/m\"\nburst = 100000\n\
-                   [scope.webhooks]\nrate = \"600000/m\"\nburst = 100000\n";
+                   [cold]\nrate = \"600000/m\"\nburst = 100000\n[scope.auth]\nrate = \"600000/m\"\nburst = 100000\n";
     stack.save_limits(address);
     let mut admitted = 0;
     let refusal = wait_until("the administrator to be limited", Duration::from_secs(10), || {

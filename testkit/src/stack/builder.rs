@@ -16,8 +16,7 @@ pub const GENEROUS_LIMITS: &str = "\
 [default]\nrate = \"600000/m\"\nburst = 100000\n\
 [address]\nrate = \"600000/m\"\nburst = 100000\n\
 [cold]\nrate = \"600000/m\"\nburst = 100000\n\
-[scope.auth]\nrate = \"600000/m\"\nburst = 100000\n\
-[scope.webhooks]\nrate = \"600000/m\"\nburst = 100000\n";
+[scope.auth]\nrate = \"600000/m\"\nburst = 100000\n";
 
 /// What is behind the proxy.
 #[derive(Clone, Debug)]
