@@ -61,7 +61,9 @@ impl AccountRole {
     /// The role of a word; nothing for any other word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Viewer, Self::Editor, Self::Admin, Self::Owner].into_iter().find(|role| role.as_str() == word)
+        [Self::Viewer, Self::Editor, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|role| role.as_str() == word)
     }
 }
 
@@ -86,7 +88,9 @@ impl PlatformRole {
     /// The role of a word; nothing for any other word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Developer, Self::Admin].into_iter().find(|role| role.as_str() == word)
+        [Self::Developer, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
     }
 }
 

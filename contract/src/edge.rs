@@ -81,7 +81,12 @@ mod tests {
         let mut one = Vec::new();
         fields.write_to(&mut one);
         let mut other = Vec::new();
-        EdgeFields { account: b"11", user: b"2", ..fields }.write_to(&mut other);
+        EdgeFields {
+            account: b"11",
+            user: b"2",
+            ..fields
+        }
+        .write_to(&mut other);
         assert_ne!(one, other);
         assert_eq!(&one[..7], b"\0\0\0\x03GET");
     }

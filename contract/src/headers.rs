@@ -35,7 +35,9 @@ pub fn is_owned(name: &[u8]) -> bool {
     OWNED_PREFIXES
         .iter()
         .any(|prefix| name.len() >= prefix.len() && name[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes()))
-        || OWNED_NAMES.iter().any(|owned| name.eq_ignore_ascii_case(owned.as_bytes()))
+        || OWNED_NAMES
+            .iter()
+            .any(|owned| name.eq_ignore_ascii_case(owned.as_bytes()))
 }
 
 #[cfg(test)]
@@ -44,7 +46,15 @@ mod tests {
 
     #[test]
     fn identity_fields_are_owned_in_any_case() {
-        for name in ["X-Account-Id", "x-account-anything", "X-USER-ROLE", "X-Forwarded-For", "forwarded", "Script-Name", "PROXY"] {
+        for name in [
+            "X-Account-Id",
+            "x-account-anything",
+            "X-USER-ROLE",
+            "X-Forwarded-For",
+            "forwarded",
+            "Script-Name",
+            "PROXY",
+        ] {
             assert!(is_owned(name.as_bytes()), "{name}");
         }
         for name in ["Accept", "X-Account", "Proxy-Thing", "X-Request-Id", "Cookie"] {

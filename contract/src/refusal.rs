@@ -108,7 +108,13 @@ pub struct RefusalBody<'a, F: Serialize> {
 impl Refusal {
     /// The body to answer with; `fields` names what is wrong, field by field.
     pub const fn body<F: Serialize>(self, request_id: &str, fields: Option<F>) -> RefusalBody<'_, F> {
-        RefusalBody { success: false, error: self.sentence(), code: self.code(), request_id, fields }
+        RefusalBody {
+            success: false,
+            error: self.sentence(),
+            code: self.code(),
+            request_id,
+            fields,
+        }
     }
 }
 
@@ -121,7 +127,11 @@ mod tests {
     fn codes_are_unique_and_every_refusal_is_an_error_status() {
         let codes: HashSet<_> = Refusal::ALL.iter().map(|refusal| refusal.code()).collect();
         assert_eq!(codes.len(), Refusal::ALL.len());
-        assert!(Refusal::ALL.iter().all(|refusal| (400..600).contains(&refusal.status())));
+        assert!(
+            Refusal::ALL
+                .iter()
+                .all(|refusal| (400..600).contains(&refusal.status()))
+        );
     }
 
     #[test]

@@ -18,8 +18,14 @@ pub enum AccountStatus {
 
 impl AccountStatus {
     /// Every status, in the order of the table of words.
-    pub const ALL: [Self; 6] =
-        [Self::Trial, Self::Active, Self::PastDue, Self::PendingPayment, Self::Suspended, Self::Cancelled];
+    pub const ALL: [Self; 6] = [
+        Self::Trial,
+        Self::Active,
+        Self::PastDue,
+        Self::PendingPayment,
+        Self::Suspended,
+        Self::Cancelled,
+    ];
 
     /// The word on the wire and in the database.
     #[must_use]
@@ -113,13 +119,19 @@ pub fn validate_account_and_plan(
     reads: bool,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let Some(account) = account else { return Err(Refusal::AccountMissing) };
+    let Some(account) = account else {
+        return Err(Refusal::AccountMissing);
+    };
     if need == StandingNeed::Auth {
         return Ok(());
     }
     let runs = |end: Option<Timestamp>| end.is_some_and(|end| now < end);
     let open_to_billing = |refusal, passes: bool| {
-        if passes || need == StandingNeed::Any { Ok(()) } else { Err(refusal) }
+        if passes || need == StandingNeed::Any {
+            Ok(())
+        } else {
+            Err(refusal)
+        }
     };
     match account.status {
         AccountStatus::Trial | AccountStatus::Active => Ok(()),
@@ -160,19 +172,59 @@ mod tests {
             (facts(Trial, None, 0), Required, false, Ok(())),
             (facts(Active, None, 0), Required, false, Ok(())),
             (facts(PastDue, None, 1_001), Required, false, Ok(())),
-            (facts(PastDue, None, 1_000), Required, false, Err(Refusal::PaymentRequired)),
+            (
+                facts(PastDue, None, 1_000),
+                Required,
+                false,
+                Err(Refusal::PaymentRequired),
+            ),
             (facts(PastDue, None, 1_000), Required, true, Ok(())),
             (facts(PastDue, None, 1_000), Any, false, Ok(())),
             (facts(PendingPayment, None, 1_001), Required, false, Ok(())),
-            (facts(PendingPayment, None, 1_000), Required, true, Err(Refusal::PaymentRequired)),
+            (
+                facts(PendingPayment, None, 1_000),
+                Required,
+                true,
+                Err(Refusal::PaymentRequired),
+            ),
             (facts(PendingPayment, None, 1_000), Any, false, Ok(())),
-            (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Required, true, Ok(())),
-            (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Required, false, Err(Refusal::TrialEnded)),
+            (
+                facts(Suspended, Some(SuspendReason::TrialEnded), 0),
+                Required,
+                true,
+                Ok(()),
+            ),
+            (
+                facts(Suspended, Some(SuspendReason::TrialEnded), 0),
+                Required,
+                false,
+                Err(Refusal::TrialEnded),
+            ),
             (facts(Suspended, Some(SuspendReason::TrialEnded), 0), Any, false, Ok(())),
-            (facts(Suspended, Some(SuspendReason::PaymentOverdue), 0), Required, false, Err(Refusal::PaymentRequired)),
-            (facts(Suspended, Some(SuspendReason::PaymentOverdue), 0), Required, true, Ok(())),
-            (facts(Suspended, Some(SuspendReason::Abuse), 0), Any, true, Err(Refusal::AccountSuspended)),
-            (facts(Suspended, None, 0), Required, true, Err(Refusal::AccountSuspended)),
+            (
+                facts(Suspended, Some(SuspendReason::PaymentOverdue), 0),
+                Required,
+                false,
+                Err(Refusal::PaymentRequired),
+            ),
+            (
+                facts(Suspended, Some(SuspendReason::PaymentOverdue), 0),
+                Required,
+                true,
+                Ok(()),
+            ),
+            (
+                facts(Suspended, Some(SuspendReason::Abuse), 0),
+                Any,
+                true,
+                Err(Refusal::AccountSuspended),
+            ),
+            (
+                facts(Suspended, None, 0),
+                Required,
+                true,
+                Err(Refusal::AccountSuspended),
+            ),
             (facts(Suspended, Some(SuspendReason::Staff), 0), Auth, false, Ok(())),
             (facts(Cancelled, None, 0), Any, true, Err(Refusal::AccountCancelled)),
             (facts(Cancelled, None, 0), Auth, true, Ok(())),
@@ -189,7 +241,10 @@ mod tests {
     #[test]
     fn an_account_that_core_does_not_know_is_refused_everywhere() {
         for need in [StandingNeed::Required, StandingNeed::Any, StandingNeed::Auth] {
-            assert_eq!(validate_account_and_plan(None, need, true, NOW), Err(Refusal::AccountMissing));
+            assert_eq!(
+                validate_account_and_plan(None, need, true, NOW),
+                Err(Refusal::AccountMissing)
+            );
         }
     }
 }

@@ -78,6 +78,7 @@ pub struct Seen<'a> {
     pub target: &'a [u8],
     pub has_body: bool,
     pub close: bool,
+    pub names_connection: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -89,6 +90,7 @@ impl<'a> Seen<'a> {
             target: framed.target,
             has_body: framed.body != Body::None,
             close: framed.close || (framed.http10 && !framed.keep_alive),
+            names_connection: framed.close || framed.http10,
         }
     }
 }

@@ -221,7 +221,7 @@ impl Front {
             status: refused.refusal.status(),
             account: None,
             user: None,
-            took: Duration::ZERO,
+            took: gate.clock.elapsed().saturating_sub(refused.started),
         });
         stream.write_all(&answer.to_bytes(close)).await.is_ok() && stream.flush().await.is_ok()
     }
@@ -241,6 +241,7 @@ impl Front {
             rate: None,
             close: true,
             has_body: true,
+            started: self.gate.clock.elapsed(),
             method: "",
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
         };

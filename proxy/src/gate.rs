@@ -96,7 +96,7 @@ impl Gate {
         };
         let routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
-            Err(refusal) => return Err(self.refused(refusal.into(), None, &seen)),
+            Err(refusal) => return Err(self.refused(refusal.into(), None, &seen, way.elapsed)),
         };
         let route = routed.route_index();
         let expire_sessions = self.is_logout(&routed);
@@ -108,6 +108,7 @@ impl Gate {
                     rate,
                     expire_sessions,
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
+                    names_connection: seen.names_connection,
                     now: way.now,
                     started: way.elapsed,
                     body_bytes: 0,
@@ -117,7 +118,7 @@ impl Gate {
                     forward: permit.into_forward(),
                 })
             }
-            Err(stop) => Err(self.refused(stop, Some(route), &seen)),
+            Err(stop) => Err(self.refused(stop, Some(route), &seen, way.elapsed)),
         }
     }
 
@@ -133,7 +134,7 @@ impl Gate {
             && routed.canonical().path.trim_end_matches('/') == self.config.sessions.logout_path
     }
 
-    fn refused(&self, stop: Stop, route: Option<usize>, seen: &Seen<'_>) -> Box<Refused> {
+    fn refused(&self, stop: Stop, route: Option<usize>, seen: &Seen<'_>, started: Duration) -> Box<Refused> {
         let kind = route.map(|route| self.config.routes.all()[route].kind);
         Box::new(Refused {
             refusal: stop.refusal,
@@ -144,6 +145,7 @@ impl Gate {
             rate: stop.rate,
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
+            started,
             method: seen.method.as_str(),
             path: telemetry::loggable(seen.target),
         })
@@ -347,11 +349,18 @@ impl<'a> Way<'a> {
     }
 
     /// Writes what goes upstream: the client's part of the request, then what only the proxy says.
-    fn write_block(&self, permit: &Permit<'_>, request_id: &RequestId, trace: Option<&[u8]>, out: &mut bytes::BytesMut) {
+    fn write_block(
+        &self,
+        permit: &Permit<'_>,
+        request_id: &RequestId,
+        trace: Option<&[u8]>,
+        out: &mut bytes::BytesMut,
+    ) {
         let routed = permit.routed();
         let upstream = &self.gate.config.upstreams[routed.route().upstream];
         let identity = permit.identity();
-        let of = |value: fn(&Identity) -> &HeaderValue| identity.map_or(&b""[..], |identity| value(identity).as_bytes());
+        let of =
+            |value: fn(&Identity) -> &HeaderValue| identity.map_or(&b""[..], |identity| value(identity).as_bytes());
         let account = told(upstream, OwnFields::Account, of(|identity| &identity.account_value));
         let user = told(upstream, OwnFields::User, of(|identity| &identity.user_value));
         let role = told(upstream, OwnFields::Role, of(|identity| &identity.role_value));
@@ -381,10 +390,16 @@ impl<'a> Way<'a> {
             (headers::USER_ID, user),
             (headers::USER_ROLE, role),
             (headers::REQUEST_ID, id),
-            ("X-Forwarded-For", told(upstream, OwnFields::Forwarded, self.client.ip_value.as_bytes())),
+            (
+                "X-Forwarded-For",
+                told(upstream, OwnFields::Forwarded, self.client.ip_value.as_bytes()),
+            ),
             ("X-Forwarded-Proto", told(upstream, OwnFields::Forwarded, proto)),
             ("X-Forwarded-Host", told(upstream, OwnFields::Forwarded, host)),
-            ("traceparent", told(upstream, OwnFields::Trace, trace.unwrap_or(&started_trace))),
+            (
+                "traceparent",
+                told(upstream, OwnFields::Trace, trace.unwrap_or(&started_trace)),
+            ),
             (headers::EDGE, &signature),
         ];
         permit.write_block(out, &own);

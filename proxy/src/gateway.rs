@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use igny8_contract::refusal::Refusal;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, ProxyHttp, Result, Session};
 use pingora::proxy::FailToProxy;
+use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ impl Gateway {
                 peer.options.read_timeout = Some(upstream.read_timeout);
                 peer.options.write_timeout = Some(upstream.write_timeout);
                 peer.options.idle_timeout = Some(upstream.idle_timeout);
+                // The block that goes on is ours: it has no hop-by-hop field left that would have to be searched for.
+                peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
                 peer
             })
             .collect();
@@ -101,6 +104,19 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
+    // What the client wants of its connection is nobody else's business. Runs again on a retry.
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        if passage(ctx)?.names_connection {
+            request.remove_header(&header::CONNECTION);
+        }
+        Ok(())
+    }
+
     async fn response_filter(
         &self,
         _session: &mut Session,
@@ -112,10 +128,10 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         strip_owned(response);
+        response.remove_header(&header::SERVER);
         rewrite_cookies(&self.gate, response, passage)?;
-        if let (Some(policy), Some(limit)) = (passage.rate.policy_value(), passage.rate.limit_value()) {
-            response.insert_header(throttle::RATE_LIMIT_POLICY, policy)?;
-            response.insert_header(throttle::RATE_LIMIT, limit)?;
+        if self.gate.config.rate_limit_fields {
+            insert_rate_fields(response, &passage.rate)?;
         }
         if self.gate.draining.load(std::sync::atomic::Ordering::Relaxed) {
             response.insert_header(header::CONNECTION, "close")?;
@@ -251,6 +267,14 @@ pub fn rate_fields(rate: &throttle::Verdict) -> Vec<(&'static str, HeaderValue)>
         fields.push((throttle::RETRY_AFTER, HeaderValue::from(rate.retry_after_seconds())));
     }
     fields
+}
+
+fn insert_rate_fields(response: &mut ResponseHeader, rate: &throttle::Verdict) -> Result<()> {
+    if let (Some(policy), Some(limit)) = (rate.policy_value(), rate.limit_value()) {
+        response.insert_header(throttle::RATE_LIMIT_POLICY, policy)?;
+        response.insert_header(throttle::RATE_LIMIT, limit)?;
+    }
+    Ok(())
 }
 
 /// Takes away what only the proxy says.

@@ -18,6 +18,8 @@ pub struct Passage {
     pub expire_sessions: bool,
     /// Refusals of this request are told to people.
     pub html: bool,
+    /// The block that goes on says what the client wants of its connection.
+    pub names_connection: bool,
     /// The wall clock and the clock's elapsed time at the start.
     pub now: Timestamp,
     pub started: Duration,
@@ -42,6 +44,8 @@ pub struct Refused {
     pub close: bool,
     /// Body bytes may still be on their way.
     pub has_body: bool,
+    /// The clock's elapsed time at the start.
+    pub started: Duration,
     /// For the log: method and path, in a form fit for it.
     pub method: &'static str,
     pub path: String,

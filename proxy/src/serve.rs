@@ -192,6 +192,8 @@ fn server_conf(config: &Config) -> ServerConf {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         // One try, and one more on a new connection where the request can be repeated.
         max_retries: 2,
+        // Counted in instructions, tokio's own timers are cheaper than the shared ones for these few per request.
+        fast_timeout_to_tokio_threshold_seconds: Some(0),
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()

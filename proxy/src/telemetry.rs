@@ -106,10 +106,15 @@ pub struct Entry<'a> {
 /// Lines that wait to be written, and at most this many bytes of them.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
+/// How much room a buffer keeps between flushes.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// The access log: lines are appended to memory and written by a thread of their own.
 #[derive(Debug, Default)]
 pub struct AccessLog {
     waiting: Mutex<Vec<u8>>,
+    /// Held while it is written, by the writer alone.
+    written: Mutex<Vec<u8>>,
     off: bool,
 }
 
@@ -118,7 +123,8 @@ impl AccessLog {
     #[must_use]
     pub fn new(off: bool) -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Vec::with_capacity(KEPT_BYTES)),
+            written: Mutex::default(),
             off,
         }
     }
@@ -139,15 +145,26 @@ impl AccessLog {
 
     /// Writes what is waiting. A log that cannot be written must not stop the traffic, so errors are counted.
     pub fn flush(&self, out: &mut impl Write) {
-        let lines = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        // Two buffers take turns, so that neither has to grow again after every flush.
+        let mut lines = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::swap(
+            &mut *lines,
+            &mut *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         if !lines.is_empty() && out.write_all(&lines).and_then(|()| out.flush()).is_err() {
             counter!("igny8_access_log_errors_total").increment(1);
         }
+        lines.clear();
+        lines.shrink_to(KEPT_BYTES);
     }
 }
 
+/// Room for a line of ordinary length.
+const LINE_BYTES: usize = 512;
+
 /// Writes one JSON line without going through a serialiser: this runs once for every request.
 fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
+    out.reserve(LINE_BYTES);
     let mut digits = itoa::Buffer::new();
     let mut number = |out: &mut Vec<u8>, key: &str, number: i64| {
         out.extend_from_slice(key.as_bytes());

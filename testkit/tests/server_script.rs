@@ -1,5 +1,10 @@
 //! `script/server` as a person uses it: one command to a running igny8, clear errors, and nothing left when it stops.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
 use igny8_testkit::folder::TestFolder;
 use igny8_testkit::http::{get, post};
 use igny8_testkit::ports::PortBlock;

@@ -1,5 +1,10 @@
 //! Signing up through the proxy: what a person has afterwards, and that the token works at once on the app behind it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
 use igny8_testkit::raw::Response;
 use igny8_testkit::stack::{PASSWORD, Stack, new_address};
 use igny8_testkit::wait::wait_until;

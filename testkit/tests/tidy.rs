@@ -1,5 +1,10 @@
 //! The rules of taste and structure that a machine can keep, read from the sources, the migrations and cargo's metadata.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
 use igny8_testkit::process::{repository, run};
 use regex::Regex;
 use serde_json::Value;

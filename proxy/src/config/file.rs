@@ -91,6 +91,8 @@ pub struct Server {
     pub body_timeout: Span,
     pub max_body_bytes: u64,
     pub access_log: AccessLog,
+    /// Whether answers tell the client where its limit stands.
+    pub rate_limit_fields: bool,
 }
 
 impl Default for Server {
@@ -106,6 +108,7 @@ impl Default for Server {
             body_timeout: seconds(30),
             max_body_bytes: 10 * 1024 * 1024,
             access_log: AccessLog::Stdout,
+            rate_limit_fields: true,
         }
     }
 }

@@ -32,6 +32,7 @@ pub struct Config {
     pub keepalive_timeout: Duration,
     pub body_timeout: Duration,
     pub access_log: AccessLog,
+    pub rate_limit_fields: bool,
     pub upstreams: Vec<Upstream>,
     pub core: Core,
     pub sessions: Sessions,
@@ -172,6 +173,7 @@ impl Checker {
             keepalive_timeout: file.server.keepalive_timeout.0,
             body_timeout: file.server.body_timeout.0,
             access_log: file.server.access_log,
+            rate_limit_fields: file.server.rate_limit_fields,
             core: self.core(&file.core)?,
             sessions: self.sessions(&file, &upstreams)?,
             issuer: self.issuer(&file.issuer)?,
@@ -353,7 +355,11 @@ impl Checker {
         if routes.is_empty() {
             return self.wrong("route", "there is no route");
         }
-        let hidden = file.sessions.app_introspection.as_deref().and_then(|url| url.parse::<Uri>().ok());
+        let hidden = file
+            .sessions
+            .app_introspection
+            .as_deref()
+            .and_then(|url| url.parse::<Uri>().ok());
         Ok(Routes::new(hosts, routes, hidden.map(|url| url.path().to_owned())))
     }
 }

@@ -59,12 +59,21 @@ pub const MAX_SESSIONS: usize = 4;
 pub struct Cookies<'a> {
     /// The value of the field that goes upstream; empty when none goes.
     pub forward: Vec<u8>,
+    /// Session pairs in their order, at most [`MAX_SESSIONS`], and how many there are.
+    sessions: [SessionPair<'a>; MAX_SESSIONS],
+    session_count: usize,
+}
+
+impl<'a> Cookies<'a> {
     /// Session pairs in their order, at most [`MAX_SESSIONS`].
-    pub sessions: Vec<SessionPair<'a>>,
+    #[must_use]
+    pub fn sessions(&self) -> &[SessionPair<'a>] {
+        &self.sessions[..self.session_count]
+    }
 }
 
 /// A cookie that carries a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SessionPair<'a> {
     /// The name in its plain form.
     pub name: &'a str,
@@ -89,12 +98,13 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
             };
             let (name, value) = (&pair[..equals], trim(&pair[equals + 1..]));
             let passes = if let Some(session) = rules.session_name(name) {
-                let first = cookies.sessions.is_empty();
-                if cookies.sessions.len() < MAX_SESSIONS {
-                    cookies.sessions.push(SessionPair {
+                let first = cookies.session_count == 0;
+                if let Some(place) = cookies.sessions.get_mut(cookies.session_count) {
+                    *place = SessionPair {
                         name: session,
                         value: unquote(value),
-                    });
+                    };
+                    cookies.session_count += 1;
                 }
                 first && route.kind == RouteKind::Admin && is_plain_name(name)
             } else {
@@ -204,7 +214,7 @@ mod tests {
         (
             cookies.forward.escape_ascii().to_string(),
             cookies
-                .sessions
+                .sessions()
                 .iter()
                 .map(|session| session.value.escape_ascii().to_string())
                 .collect(),

@@ -56,13 +56,19 @@ fn bearer(value: &[u8]) -> Result<Presented<'_>, Refusal> {
     if token.starts_with(API_KEY_PREFIX) {
         return api_key(token).map(Presented::ApiKey).ok_or(Refusal::ApiKeyInvalid);
     }
-    if token.is_empty() { Err(Refusal::TokenInvalid) } else { Ok(Presented::Bearer(token)) }
+    if token.is_empty() {
+        Err(Refusal::TokenInvalid)
+    } else {
+        Ok(Presented::Bearer(token))
+    }
 }
 
 fn api_key(value: &[u8]) -> Option<&[u8]> {
     let plain = value.starts_with(API_KEY_PREFIX)
         && value.len() <= 128
-        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     plain.then_some(value)
 }
 

@@ -30,8 +30,14 @@ pub enum OwnFields {
 
 impl OwnFields {
     /// Every one, the default.
-    pub const ALL: [Self; 6] =
-        [Self::Account, Self::User, Self::Role, Self::RequestId, Self::Forwarded, Self::Trace];
+    pub const ALL: [Self; 6] = [
+        Self::Account,
+        Self::User,
+        Self::Role,
+        Self::RequestId,
+        Self::Forwarded,
+        Self::Trace,
+    ];
 }
 
 /// A field that only the proxy speaks.
@@ -217,7 +223,14 @@ mod tests {
         let framed = framing::parse(block.as_bytes()).unwrap();
         let canonical = path::canonicalize(framed.target).unwrap();
         let mut out = BytesMut::new();
-        write_block(&mut out, &framed, &canonical, route, b"a=1", &[("X-User-Id", b"7"), ("X-User-Role", b"")]);
+        write_block(
+            &mut out,
+            &framed,
+            &canonical,
+            route,
+            b"a=1",
+            &[("X-User-Id", b"7"), ("X-User-Role", b"")],
+        );
         String::from_utf8(out.to_vec()).unwrap().replace("\r\n", "\n")
     }
 

@@ -107,14 +107,22 @@ pub const fn is_token(byte: u8) -> bool {
     CLASSES[byte as usize] & TOKEN != 0
 }
 
-fn is_name(bytes: &[u8]) -> bool {
-    bytes.iter().fold(NAME, |left, byte| left & CLASSES[*byte as usize]) != 0
-}
-
-/// Whether no byte is a control other than the tab. Without an early exit this compiles to a few instructions for
-/// sixteen bytes.
-fn is_value(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |good, byte| good & (((*byte >= 0x20) & (*byte != 0x7f)) | (*byte == b'\t')))
+/// Whether a run of `lines` field lines, each of which is known to end in CR and LF, holds no other control byte but tabs.
+/// Judged for all lines at once and by counting, this takes a few instructions for sixteen bytes.
+#[must_use]
+pub fn is_clean(bytes: &[u8], lines: usize) -> bool {
+    let is_control = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f);
+    // The count of one chunk fits a byte.
+    let in_chunk = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .fold(0_u8, |count, byte| count + u8::from(is_control(*byte)))
+    };
+    bytes
+        .chunks(128)
+        .map(|chunk| usize::from(in_chunk(chunk)))
+        .sum::<usize>()
+        == 2 * lines
 }
 
 /// Without the optional white space around it: spaces and tabs, and nothing else (RFC 9110, section 5.6.3).
@@ -126,30 +134,35 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Reads one line, without its line end.
+/// Reads one line, without its line end. The bytes of its value are judged by [`is_clean`].
 ///
 /// # Errors
-/// `malformed_request` for folding, a missing colon, white space in the name or control bytes in the value;
+/// `malformed_request` for folding, a missing colon or white space in the name;
 /// `forbidden_field` for a name outside `[A-Za-z0-9-]`.
 pub fn parse_line(line: &[u8]) -> Result<Field<'_>, Refusal> {
-    let colon = memchr::memchr(b':', line).ok_or(Refusal::MalformedRequest)?;
-    let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-    if name.is_empty() || !is_value(value) {
-        return Err(Refusal::MalformedRequest);
+    let end = line
+        .iter()
+        .position(|byte| CLASSES[*byte as usize] & NAME == 0)
+        .ok_or(Refusal::MalformedRequest)?;
+    let (name, value) = (&line[..end], trim(&line[end + 1..]));
+    match line[end] {
+        b':' if !name.is_empty() => Ok(Field {
+            name,
+            value,
+            name_kind: FieldName::of(name),
+        }),
+        other => Err(malformed(line, other)),
     }
-    if !is_name(name) {
-        let blank = name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f);
-        return Err(if blank {
-            Refusal::MalformedRequest
-        } else {
-            Refusal::ForbiddenField
-        });
+}
+
+/// Why a line is no field: it is framing that is wrong, or a name that somebody may read as another name.
+fn malformed(line: &[u8], after_name: u8) -> Refusal {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    let blank = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+    if after_name == b':' || name.len() == line.len() || name.iter().any(blank) {
+        return Refusal::MalformedRequest;
     }
-    Ok(Field {
-        name,
-        value,
-        name_kind: FieldName::of(name),
-    })
+    Refusal::ForbiddenField
 }
 
 /// A `Content-Length` in its one canonical form: digits without a sign, a leading zero or a list.
@@ -190,6 +203,20 @@ pub fn connection_tokens(value: &[u8]) -> Option<ConnectionTokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_hold_no_control_but_tabs_and_their_line_ends() {
+        assert!(is_clean(b"X: a\tb \x80\xff\r\nY: c\r\n", 2));
+        for wrong in [
+            &b"X: a\x00b\r\n"[..],
+            b"X: a\rb\r\n",
+            b"X: \x0ba\r\n",
+            b"X: a\x0c\r\n",
+            b"X: \x7f\r\n",
+        ] {
+            assert!(!is_clean(wrong, 1), "{}", wrong.escape_ascii());
+        }
+    }
 
     #[test]
     fn names_are_recognised_in_any_case() {
@@ -238,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_a_name_and_a_value_is_judged() {
+    fn every_byte_of_a_name_is_judged() {
         assert!(parse_line(b"X-Ok: v\tw \x80").is_ok());
         for (line, refusal) in [
             (&b"X_Account_Id: 1"[..], Refusal::ForbiddenField),
@@ -247,10 +274,6 @@ mod tests {
             (b" folded: a", Refusal::MalformedRequest),
             (b"no colon", Refusal::MalformedRequest),
             (b": empty", Refusal::MalformedRequest),
-            (b"X-A: a\x00b", Refusal::MalformedRequest),
-            (b"X-A: a\rb", Refusal::MalformedRequest),
-            (b"Transfer-Encoding: \x0bchunked", Refusal::MalformedRequest),
-            (b"Transfer-Encoding: chunked\x0c", Refusal::MalformedRequest),
         ] {
             assert_eq!(parse_line(line).unwrap_err(), refusal, "{}", line.escape_ascii());
         }

@@ -139,6 +139,7 @@ pub fn parse(bytes: &[u8]) -> Result<Framed<'_>, Refusal> {
         block_bytes: 0,
     };
     let mut seen = Seen::default();
+    let fields_start = bytes.len() - lines.rest.len();
     while let Some(line) = lines.next() {
         let line = line?;
         framed.block_bytes = bytes.len() - lines.rest.len();
@@ -146,7 +147,13 @@ pub fn parse(bytes: &[u8]) -> Result<Framed<'_>, Refusal> {
             return Err(Refusal::FieldsTooLarge);
         }
         if line.is_empty() {
-            return seen.finish(framed);
+            let fields = &bytes[fields_start..framed.block_bytes];
+            let clean = fields::is_clean(fields, framed.fields.len() + 1);
+            return if clean {
+                seen.finish(framed)
+            } else {
+                Err(Refusal::MalformedRequest)
+            };
         }
         if framed.fields.len() == MAX_FIELDS {
             return Err(Refusal::FieldsTooLarge);

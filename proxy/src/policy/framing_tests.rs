@@ -73,6 +73,14 @@ fn every_form_of_doubtful_framing_is_refused() {
 }
 
 #[test]
+fn a_control_byte_in_any_value_is_refused() {
+    for value in ["a\x00b", "a\rb", "\x0bchunked", "chunked\x0c", "\x7f"] {
+        let lines = format!("GET / HTTP/1.1\nX-A: ok\nTransfer-Encoding-X: {value}\nHost: h");
+        assert_eq!(refusal(&lines), Some(Refusal::MalformedRequest), "{value:?}");
+    }
+}
+
+#[test]
 fn a_bare_line_feed_is_refused_before_the_block_is_whole() {
     assert_eq!(
         lint_unfinished(b"GET / HTTP/1.1\nHost", 0),

@@ -92,7 +92,7 @@ impl<'a> Routed<'a> {
     /// The session cookies that the request brought.
     #[must_use]
     pub fn sessions(&self) -> &[SessionPair<'a>] {
-        &self.cookies.sessions
+        self.cookies.sessions()
     }
 
     /// The credential that decides on this route; routes that ask for none have none.
@@ -101,7 +101,7 @@ impl<'a> Routed<'a> {
     /// See [`credential::presented`]. A credential that cannot be read is an error on every kind of route where a
     /// session came with it, so that a bad token never turns into a look at the session.
     pub fn credential(&self) -> Result<Presented<'a>, Refusal> {
-        let brought_session = !self.cookies.sessions.is_empty();
+        let brought_session = !self.cookies.sessions().is_empty();
         match self.route.kind {
             RouteKind::Api | RouteKind::Public | RouteKind::Page if brought_session => {
                 // Another scheme than Bearer does not speak for the session that came with it.
@@ -119,7 +119,7 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn needs_session_look_up(&self, credential: Presented<'_>) -> bool {
         let has_bearer = credential != Presented::Nothing;
-        session::needs_look_up(self.route.kind, has_bearer, !self.cookies.sessions.is_empty())
+        session::needs_look_up(self.route.kind, has_bearer, !self.cookies.sessions().is_empty())
     }
 
     /// Goes on with a verified token.
@@ -240,7 +240,14 @@ impl<'a> Permit<'a> {
     /// Writes the header block that goes on, the proxy's `own` fields in it.
     pub fn write_block(&self, out: &mut bytes::BytesMut, own: &[edits::OwnField<'_>]) {
         let routed = &self.routed;
-        edits::write_block(out, &routed.framed, &routed.canonical, routed.route, &routed.cookies.forward, own);
+        edits::write_block(
+            out,
+            &routed.framed,
+            &routed.canonical,
+            routed.route,
+            &routed.cookies.forward,
+            own,
+        );
     }
 
     /// Lets go of the borrowed request: what is needed while it is forwarded.

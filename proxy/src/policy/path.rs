@@ -123,7 +123,11 @@ fn normalize(raw: &[u8]) -> Result<String, Refusal> {
         }
     }
     // A doubled escape is decoded twice by somebody; it may show only now that its digits have been decoded.
-    if path.split("%25").skip(1).any(|after| escaped(after.as_bytes()).is_some()) {
+    if path
+        .split("%25")
+        .skip(1)
+        .any(|after| escaped(after.as_bytes()).is_some())
+    {
         return Err(Refusal::MalformedPath);
     }
     let decoded = std::str::from_utf8(&decoded).map_err(|_| Refusal::MalformedPath)?;
@@ -149,15 +153,11 @@ fn hex(nibble: u8) -> char {
 /// Whether `segment` is `prefix` in every respect but its case, as any framework would fold it.
 #[must_use]
 pub fn differs_only_in_case(segment: &str, prefix: &str) -> bool {
-    if segment == prefix {
-        return false;
+    if segment.len() == prefix.len() && segment.eq_ignore_ascii_case(prefix) {
+        return segment != prefix;
     }
-    if segment.contains('%') {
-        // What is escaped here is UTF-8 (see above): the Kelvin sign and the long s fold to ASCII letters.
-        let folded = fold_escaped(segment);
-        return folded == prefix.to_lowercase();
-    }
-    segment.eq_ignore_ascii_case(prefix)
+    // What is escaped here is UTF-8 (see above): the Kelvin sign and the long s fold to ASCII letters.
+    segment.as_bytes().contains(&b'%') && fold_escaped(segment) == prefix.to_lowercase()
 }
 
 fn fold_escaped(segment: &str) -> String {

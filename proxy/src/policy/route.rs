@@ -201,8 +201,15 @@ impl Routes {
             .collect();
         protected.sort();
         protected.dedup();
-        let hidden = hidden.map(|path| path.trim_end_matches('/').to_lowercase()).filter(|path| !path.is_empty());
-        Self { hosts, routes, protected, hidden }
+        let hidden = hidden
+            .map(|path| path.trim_end_matches('/').to_lowercase())
+            .filter(|path| !path.is_empty());
+        Self {
+            hosts,
+            routes,
+            protected,
+            hidden,
+        }
     }
 
     /// Every route, the longest prefix first.
@@ -229,7 +236,11 @@ impl Routes {
         if !self.hosts.iter().any(|rule| rule.matches(&host)) {
             return Err(Refusal::BadHost);
         }
-        let first = path[1..].split('/').next().unwrap_or_default();
+        let first = path
+            .bytes()
+            .skip(1)
+            .position(|byte| byte == b'/')
+            .map_or(&path[1..], |end| &path[1..=end]);
         if self
             .protected
             .iter()
@@ -237,7 +248,11 @@ impl Routes {
         {
             return Err(Refusal::MalformedPath);
         }
-        if self.hidden.as_deref().is_some_and(|hidden| is_at_or_below(path, hidden)) {
+        if self
+            .hidden
+            .as_deref()
+            .is_some_and(|hidden| is_at_or_below(path, hidden))
+        {
             return Err(Refusal::NoRoute);
         }
         // A path never falls through to a shorter prefix because its own route is served on another host only.
@@ -323,7 +338,12 @@ mod tests {
 
     #[test]
     fn the_introspection_path_is_nobody_elses_business() {
-        for path in ["/internal/session/", "/internal/session", "/internal/session/x", "/Internal/Session/"] {
+        for path in [
+            "/internal/session/",
+            "/internal/session",
+            "/internal/session/x",
+            "/Internal/Session/",
+        ] {
             assert_eq!(found("localhost", path), Err(Refusal::NoRoute), "{path}");
         }
         assert_eq!(found("localhost", "/internal/sessions").as_deref(), Ok("/"));

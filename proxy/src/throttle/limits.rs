@@ -181,7 +181,10 @@ impl Limits {
 
     /// Those of `scopes` that the file gives no limit to: the account's or the address's own limit holds there alone.
     pub fn without_limit<'s>(&self, scopes: &'s [impl AsRef<str>]) -> impl Iterator<Item = &'s str> {
-        scopes.iter().map(AsRef::as_ref).filter(|scope| !self.scope_ids.contains_key(*scope))
+        scopes
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|scope| !self.scope_ids.contains_key(*scope))
     }
 
     /// The id of a scope of this file.

@@ -153,7 +153,10 @@ fn an_empty_file_is_a_mistake() {
 #[test]
 fn a_scope_without_a_table_is_named() {
     let limits = parse(EXAMPLE).unwrap();
-    assert_eq!(limits.without_limit(&["auth", "reports"]).collect::<Vec<_>>(), ["reports"]);
+    assert_eq!(
+        limits.without_limit(&["auth", "reports"]).collect::<Vec<_>>(),
+        ["reports"]
+    );
 }
 
 #[test]
