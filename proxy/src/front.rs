@@ -20,11 +20,12 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 /// Room for the fields that the proxy adds.
 const OWN_BYTES: usize = 768;
@@ -62,6 +63,36 @@ enum Next {
     Close,
 }
 
+/// How long a connection may be silent between requests: at least one period, and at most one and a half. One timer
+/// serves all of a connection's requests; a timer for each would have to be set and cancelled every time.
+struct Patience {
+    period: Duration,
+    tick: Pin<Box<Sleep>>,
+    ticks: u8,
+}
+
+impl Patience {
+    fn new(period: Duration) -> Self {
+        Self {
+            period,
+            tick: Box::pin(sleep(period / 2)),
+            ticks: 0,
+        }
+    }
+
+    /// A wait begins.
+    const fn begin(&mut self) {
+        self.ticks = 0;
+    }
+
+    /// Called at each tick of half a period. The first may come right after the wait began.
+    fn is_over(&mut self) -> bool {
+        self.ticks += 1;
+        self.tick = Box::pin(sleep(self.period / 2));
+        self.ticks == 3
+    }
+}
+
 /// Counts requests in flight, so that draining knows when it is done.
 struct InFlight<'a>(&'a AtomicUsize);
 
@@ -81,12 +112,12 @@ impl Drop for InFlight<'_> {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let client = Client::of(&stream, &self.gate.config.trusted_hops);
+        let client = Arc::new(Client::of(&stream, &self.gate.config.trusted_hops));
         let mut settings = None;
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
-        let mut idle = self.gate.config.header_timeout;
+        let mut patience = Patience::new(self.gate.config.header_timeout);
         loop {
-            match self.read_head(&mut stream, &mut buffer, idle).await {
+            match self.read_head(&mut stream, &mut buffer, &mut patience).await {
                 Head::Block => {}
                 Head::Gone => return None,
                 Head::Refused(refusal) => {
@@ -102,7 +133,7 @@ impl ServerApp for Front {
                 Next::Read(back, kept) => (stream, settings) = (back, kept),
                 Next::Close => return None,
             }
-            idle = self.gate.config.keepalive_timeout;
+            patience.period = self.gate.config.keepalive_timeout;
         }
     }
 }
@@ -114,11 +145,18 @@ impl Front {
     }
 
     /// Reads until a whole header block stands in the buffer. Doubtful bytes are refused as soon as they show.
-    async fn read_head(&self, stream: &mut Stream, buffer: &mut BytesMut, idle: Duration) -> Head {
-        if buffer.is_empty() {
-            match timeout(idle, stream.read_buf(buffer)).await {
-                Ok(Ok(read)) if read > 0 => {}
-                _ => return Head::Gone,
+    async fn read_head(&self, stream: &mut Stream, buffer: &mut BytesMut, patience: &mut Patience) -> Head {
+        patience.begin();
+        loop {
+            tokio::select! {
+                biased;
+                read = stream.read_buf(buffer) => match read {
+                    Ok(read) if read > 0 => break,
+                    _ => return Head::Gone,
+                },
+                () = patience.tick.as_mut() => if patience.is_over() {
+                    return Head::Gone;
+                },
             }
         }
         // In nearly every case the first read brings the whole block, and no second timer is started.
@@ -134,7 +172,7 @@ impl Front {
         &self,
         mut stream: Stream,
         buffer: &mut BytesMut,
-        client: &Client,
+        client: &Arc<Client>,
         settings: Option<HttpPersistentSettings>,
         shutdown: &ShutdownWatch,
     ) -> Next {

@@ -78,13 +78,13 @@ impl Gate {
     pub async fn decide(
         &self,
         framed: Framed<'_>,
-        client: &Client,
+        client: &Arc<Client>,
         request_id: RequestId,
         out: &mut bytes::BytesMut,
     ) -> Result<Passage, Box<Refused>> {
         let behind = client
             .trusted_hop
-            .then(|| client.behind_hops(&framed, &self.config.trusted_hops));
+            .then(|| Arc::new(client.behind_hops(&framed, &self.config.trusted_hops)));
         let client = behind.as_ref().unwrap_or(client);
         let seen = Seen::of(&framed);
         let trace = framed.traceparent.filter(|value| is_traceparent(value));
@@ -114,7 +114,7 @@ impl Gate {
                     body_bytes: 0,
                     answer_parts: 0,
                     refusal: None,
-                    client: client.clone(),
+                    client: Arc::clone(client),
                     forward: permit.into_forward(),
                 })
             }
@@ -367,7 +367,12 @@ impl<'a> Way<'a> {
         let id = told(upstream, OwnFields::RequestId, request_id.as_str().as_bytes());
         let host = routed.framed().host.unwrap_or_default();
         let proto: &[u8] = if self.client.tls { b"https" } else { b"http" };
-        let (mut digits, started_trace) = (itoa::Buffer::new(), request_id.traceparent());
+        let mut digits = itoa::Buffer::new();
+        let started = upstream
+            .fields
+            .contains(OwnFields::Trace)
+            .then(|| request_id.traceparent());
+        let started = started.as_ref().map_or(&b""[..], |trace| trace);
         let mut signature = Vec::new();
         if let Some(key) = &upstream.edge_key {
             signature.reserve(256);
@@ -398,7 +403,7 @@ impl<'a> Way<'a> {
             ("X-Forwarded-Host", told(upstream, OwnFields::Forwarded, host)),
             (
                 "traceparent",
-                told(upstream, OwnFields::Trace, trace.unwrap_or(&started_trace)),
+                told(upstream, OwnFields::Trace, trace.unwrap_or(started)),
             ),
             (headers::EDGE, &signature),
         ];
@@ -408,7 +413,7 @@ impl<'a> Way<'a> {
 
 /// What an upstream is told of a field: its value, or nothing where its configuration leaves it out.
 fn told<'v>(upstream: &Upstream, field: OwnFields, value: &'v [u8]) -> &'v [u8] {
-    if upstream.fields.contains(&field) { value } else { b"" }
+    if upstream.fields.contains(field) { value } else { b"" }
 }
 
 /// A session that can be asked about.

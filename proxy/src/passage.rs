@@ -5,13 +5,14 @@ use crate::policy::Forward;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A permitted request. It travels with pingora's session from the front to the hooks.
 #[derive(Debug)]
 pub struct Passage {
     pub forward: Forward,
-    pub client: Client,
+    pub client: Arc<Client>,
     pub request_id: RequestId,
     pub rate: Verdict,
     /// The answer makes the browser forget its sessions.

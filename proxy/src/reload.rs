@@ -51,9 +51,16 @@ impl Chores {
     }
 
     async fn refresh_keys(&self) {
+        let mut failing = false;
         loop {
-            if let Err(error) = self.gate.tokens.refresh().await {
-                tracing::warn!(%error, "the key set could not be fetched");
+            // Said once when it begins, not again for every try.
+            match self.gate.tokens.refresh().await {
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "the key set could not be fetched");
+                    failing = true;
+                }
+                Err(_) => {}
+                Ok(_) => failing = false,
             }
             let ready = self.gate.tokens.ready(self.gate.clock.now());
             tokio::time::sleep(if ready { KEYS_EVERY } else { FIRST_KEYS_EVERY }).await;

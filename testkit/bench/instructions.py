@@ -5,7 +5,7 @@
 
 BINARIES is the folder of igny8-proxy, igny8-core and passthrough. Counting begins when a program is warm and ends before
 it stops, over REQUESTS requests on one connection. Counts hardly depend on how busy the machine is. With --check the exit
-code is 1 when a bound of BOUNDS is broken.
+code is 1 when a bound of BOUNDS is broken; which bounds hold follows from the folder's name, `release` or `debug`.
 """
 
 import json
@@ -21,8 +21,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WARM, REQUESTS = 300, 2000
-# As ratios to the bare pass-through of the same build, in the same run.
-BOUNDS = {"job": 1.15, "refused": 0.50}
+# As ratios to the bare pass-through of the same build, in the same run. The release build is what is promised; the build
+# that tests use lacks its link-time optimisation, so its bounds only catch what makes a request dearer.
+BOUNDS = {
+    "release": {"job": 1.15, "full": 1.60, "refused": 0.50},
+    "debug": {"job": 1.20, "full": 1.65, "refused": 0.50},
+}
 ROUNDS = 3
 
 LIMITS = """
@@ -199,7 +203,8 @@ class Bench:
 
 def control(process, switch):
     """Switches counting on or off in a program that runs under callgrind."""
-    subprocess.run(["callgrind_control", "-i", switch, str(process.pid)], check=True, stdout=subprocess.DEVNULL)
+    command = ["callgrind_control", "-i", switch, str(process.pid)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_until_good(connection, request, expected):
@@ -247,15 +252,18 @@ def main():
             counts = {name: bench.measure(*job) for name, job in jobs.items()}
         finally:
             bench.stop()
-    broken = False
+    broken = 0
     for name, count in counts.items():
         ratio = count / counts["bare"]
-        bound = BOUNDS.get(name)
+        bound = BOUNDS.get(binaries.name, {}).get(name)
         verdict = "" if bound is None else f"  (at most {bound:.2f})"
         print(f"{name:8} {count:9.0f} instructions/request  {ratio:.3f} x bare{verdict}")
         broken |= bound is not None and ratio > bound
-    if "--check" in sys.argv and broken:
-        sys.exit(1)
+    if "--check" in sys.argv:
+        print(f"{len(counts) - 1 - broken} checks passed")
+        if broken:
+            print(f"{broken} checks failed")
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ pub use network::Network;
 
 use crate::edge::EdgeKey;
 use crate::policy::cookies::CookieRules;
-use crate::policy::edits::OwnFields;
+use crate::policy::edits::OwnFieldSet;
 use crate::policy::route::{HostRule, Route, RouteKind, Routes};
 use file::File;
 use http::{HeaderValue, Uri};
@@ -46,7 +46,7 @@ pub struct Upstream {
     pub name: String,
     pub address: SocketAddr,
     pub edge_key: Option<EdgeKey>,
-    pub fields: Vec<OwnFields>,
+    pub fields: OwnFieldSet,
     pub connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
@@ -213,7 +213,7 @@ impl Checker {
                     name: name.clone(),
                     address: upstream.address,
                     edge_key,
-                    fields: upstream.fields.clone(),
+                    fields: upstream.fields.iter().copied().collect(),
                     connect_timeout: upstream.connect_timeout.0,
                     read_timeout: upstream.read_timeout.0,
                     write_timeout: upstream.write_timeout.0,

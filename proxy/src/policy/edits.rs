@@ -40,6 +40,23 @@ impl OwnFields {
     ];
 }
 
+/// Which of them an upstream is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnFieldSet(u8);
+
+impl FromIterator<OwnFields> for OwnFieldSet {
+    fn from_iter<T: IntoIterator<Item = OwnFields>>(fields: T) -> Self {
+        Self(fields.into_iter().fold(0, |set, field| set | 1 << field as u8))
+    }
+}
+
+impl OwnFieldSet {
+    #[must_use]
+    pub const fn contains(self, field: OwnFields) -> bool {
+        self.0 & (1 << field as u8) != 0
+    }
+}
+
 /// A field that only the proxy speaks.
 pub type OwnField<'a> = (&'static str, &'a [u8]);
 

@@ -77,7 +77,7 @@ pub fn canonicalize(target: &[u8]) -> Result<Canonical<'_>, Refusal> {
     let path = if escapes {
         Cow::Owned(normalize(raw)?)
     } else {
-        Cow::Borrowed(visible(raw)?)
+        Cow::Borrowed(std::str::from_utf8(raw).map_err(|_| Refusal::MalformedPath)?)
     };
     Ok(Canonical { path, query })
 }
