@@ -1,6 +1,7 @@
 //! What an access token of the core says.
 
 use crate::ids::{AccountId, UserId};
+use crate::standing::TokenFacts;
 use serde::{Deserialize, Serialize};
 
 /// The `typ` of an access token's header (RFC 9068, section 2.1).
@@ -33,6 +34,17 @@ impl AccessClaims {
     pub fn user_id(&self) -> Option<UserId> {
         let id: i64 = self.sub.parse().ok()?;
         (id > 0 && id.to_string() == self.sub).then_some(UserId(id))
+    }
+}
+
+impl From<&AccessClaims> for TokenFacts {
+    fn from(claims: &AccessClaims) -> Self {
+        Self {
+            role: claims.role,
+            platform_role: claims.platform_role,
+            account_epoch: claims.account_epoch,
+            user_epoch: claims.user_epoch,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Standing: what an account may do now, and why not. One function decides it, for JWTs, API keys and the panel alike.
 
+use crate::claims::{AccountRole, PlatformRole};
+use crate::messages::StandingFacts;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -146,9 +148,51 @@ pub fn validate_account_and_plan(
     }
 }
 
+/// What a verified token says of its user, as far as standing is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts {
+    pub role: AccountRole,
+    pub platform_role: Option<PlatformRole>,
+    pub account_epoch: i64,
+    pub user_epoch: i64,
+}
+
+/// Decides whether the bearer of a verified token may make this request now. Facts may be a little older than the token: a
+/// token of a later epoch than the facts know is not held against its bearer.
+///
+/// # Errors
+/// `account_missing` for an account that core does not know; `token_revoked` when the user is gone or switched off, the
+/// sign-in has ended, an epoch was raised since, or the token's roles are no longer the user's; else what
+/// [`validate_account_and_plan`] says.
+pub fn validate_token(
+    token: &TokenFacts,
+    facts: &StandingFacts,
+    need: StandingNeed,
+    reads: bool,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(account) = &facts.account else {
+        return Err(Refusal::AccountMissing);
+    };
+    let user = facts
+        .user
+        .as_ref()
+        .filter(|user| user.is_active)
+        .ok_or(Refusal::TokenRevoked)?;
+    let same_roles = user.role == token.role && user.platform_role == token.platform_role;
+    let stands = facts.sid_active
+        && account.account_epoch <= token.account_epoch
+        && (user.user_epoch < token.user_epoch || (user.user_epoch == token.user_epoch && same_roles));
+    if !stands {
+        return Err(Refusal::TokenRevoked);
+    }
+    validate_account_and_plan(Some(account), need, reads, now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::UserFacts;
 
     const NOW: Timestamp = Timestamp(1_000);
 
@@ -246,5 +290,68 @@ mod tests {
                 Err(Refusal::AccountMissing)
             );
         }
+    }
+
+    const TOKEN: TokenFacts = TokenFacts {
+        role: AccountRole::Owner,
+        platform_role: None,
+        account_epoch: 3,
+        user_epoch: 5,
+    };
+
+    fn known() -> StandingFacts {
+        StandingFacts {
+            account: Some(AccountFacts {
+                account_epoch: 3,
+                ..facts(AccountStatus::Trial, None, 0)
+            }),
+            user: Some(UserFacts {
+                is_active: true,
+                role: AccountRole::Owner,
+                platform_role: None,
+                user_epoch: 5,
+            }),
+            sid_active: true,
+        }
+    }
+
+    fn verdict(facts: &StandingFacts) -> Result<(), Refusal> {
+        validate_token(&TOKEN, facts, StandingNeed::Required, false, NOW)
+    }
+
+    #[test]
+    fn a_token_of_the_current_epochs_and_roles_stands() {
+        assert_eq!(verdict(&known()), Ok(()));
+    }
+
+    #[test]
+    fn anything_that_ended_the_sign_in_ends_its_tokens() {
+        let mut cases = vec![known(); 7];
+        cases[0].sid_active = false;
+        cases[1].user = None;
+        cases[2].user.as_mut().unwrap().is_active = false;
+        cases[3].user.as_mut().unwrap().user_epoch = 6;
+        cases[4].account.as_mut().unwrap().account_epoch = 4;
+        cases[5].user.as_mut().unwrap().role = AccountRole::Viewer;
+        cases[6].user.as_mut().unwrap().platform_role = Some(PlatformRole::Admin);
+        for case in cases {
+            assert_eq!(verdict(&case), Err(Refusal::TokenRevoked), "{case:?}");
+        }
+        assert_eq!(
+            verdict(&StandingFacts {
+                account: None,
+                ..known()
+            }),
+            Err(Refusal::AccountMissing)
+        );
+    }
+
+    #[test]
+    fn facts_older_than_the_token_are_not_held_against_it() {
+        let mut older = known();
+        older.account.as_mut().unwrap().account_epoch = 2;
+        older.user.as_mut().unwrap().user_epoch = 4;
+        older.user.as_mut().unwrap().role = AccountRole::Viewer;
+        assert_eq!(verdict(&older), Ok(()));
     }
 }

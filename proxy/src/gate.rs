@@ -166,7 +166,7 @@ impl<'a> Way<'a> {
             Some(identity) => match self.gate.directory.fresh(&identity.standing, self.elapsed) {
                 Some(facts) => Some(facts),
                 None => {
-                    let staff = identity.platform_role.is_some();
+                    let staff = identity.token.platform_role.is_some();
                     Box::pin(self.gate.directory.ask(&identity.standing, staff)).await
                 }
             },

@@ -2,12 +2,11 @@
 
 use super::standing::standing;
 use super::{Core, StoryError};
-use crate::domain::standing::may_act;
 use crate::domain::token;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::StandingQuery;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::StandingNeed;
+use igny8_contract::standing::{StandingNeed, TokenFacts, validate_token};
 
 /// Who makes the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool)
         sid: claims.sid.clone(),
     };
     let facts = standing(&core.store, &query).await?;
-    may_act(&claims, &facts, need, reads, now)?;
+    validate_token(&TokenFacts::from(&claims), &facts, need, reads, now)?;
     Ok(Identity {
         user_id,
         account_id: claims.account_id,

@@ -1,19 +1,17 @@
 //! Who a request acts for, once that has been proven.
 
 use http::HeaderValue;
-use igny8_contract::claims::{AccessClaims, AccountRole, PlatformRole};
+use igny8_contract::claims::AccessClaims;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::StandingQuery;
+use igny8_contract::standing::TokenFacts;
 
 /// The outcome of a verified token. The header values are made once for a token, not once for a request.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// Whose standing is asked for: account, user and sign-in.
     pub standing: StandingQuery,
-    pub role: AccountRole,
-    pub platform_role: Option<PlatformRole>,
-    pub account_epoch: i64,
-    pub user_epoch: i64,
+    pub token: TokenFacts,
     /// Unix seconds.
     pub exp: i64,
     pub account_value: HeaderValue,
@@ -30,10 +28,7 @@ impl Identity {
             account_value: claims.account_id.0.into(),
             user_value: user_id.0.into(),
             role_value: HeaderValue::from_static(claims.role.as_str()),
-            role: claims.role,
-            platform_role: claims.platform_role,
-            account_epoch: claims.account_epoch,
-            user_epoch: claims.user_epoch,
+            token: TokenFacts::from(&claims),
             exp: claims.exp,
             standing: StandingQuery {
                 account_id: claims.account_id,

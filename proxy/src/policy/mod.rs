@@ -6,7 +6,7 @@
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
-//! | standing | `Proven` | [`Standing`] | [`standing`] |
+//! | standing | `Proven` | [`Standing`] | [`validate_token`], the contract's one check |
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
 //! | edits | `Permit` | what goes upstream, what comes back | [`edits`] |
 //!
@@ -22,7 +22,6 @@ pub mod identity;
 pub mod path;
 pub mod route;
 pub mod session;
-pub mod standing;
 
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
@@ -30,6 +29,7 @@ use framing::{Body, Framed};
 use identity::Identity;
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
+use igny8_contract::standing::validate_token;
 use igny8_contract::time::Timestamp;
 use path::Canonical;
 use route::{Route, RouteKind, Routes};
@@ -163,7 +163,7 @@ impl<'a> Proven<'a> {
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
-    /// See [`standing::judge`]; `core_unavailable` when there is an identity and nothing is known of it.
+    /// See [`validate_token`]; `core_unavailable` when there is an identity and nothing is known of it.
     pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
@@ -171,15 +171,10 @@ impl<'a> Proven<'a> {
                 facts: None,
             });
         };
-        let verdict = facts.as_deref().ok_or(Refusal::CoreUnavailable).and_then(|facts| {
-            let epochs = standing::Epochs {
-                account: identity.account_epoch,
-                user: identity.user_epoch,
-            };
-            let route = self.routed.route;
-            standing::judge(facts, epochs, route.standing, self.routed.framed.method.reads(), now)
-        });
-        verdict.map(|()| Standing { proven: self, facts })
+        let known = facts.as_deref().ok_or(Refusal::CoreUnavailable)?;
+        let reads = self.routed.framed.method.reads();
+        validate_token(&identity.token, known, self.routed.route.standing, reads, now)?;
+        Ok(Standing { proven: self, facts })
     }
 }
 

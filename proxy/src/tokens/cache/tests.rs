@@ -22,8 +22,8 @@ fn header_values_are_made_once_and_say_who_it_is() {
     assert!(values.0 == "7" && values.1 == "42" && values.2 == "owner");
     assert_eq!(
         (
-            verified.account_epoch,
-            verified.user_epoch,
+            verified.token.account_epoch,
+            verified.token.user_epoch,
             verified.exp,
             &*verified.standing.sid
         ),
