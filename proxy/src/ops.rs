@@ -55,15 +55,12 @@ impl ServeHttp for Ops {
                 "try /healthz, /readyz or /metrics\n".to_owned(),
             ),
         };
+        let length = body.len();
         let mut response = Response::new(body.into_bytes());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-        headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(0));
-        let length = response.body().len();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(length));
         response
     }
 }
