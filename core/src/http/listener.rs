@@ -52,6 +52,8 @@ async fn connection(stream: TcpStream, whole: Whole, mut stop: watch::Receiver<b
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
+        // Who sends a whole request and closes at once has asked all the same: the request is not dropped half-way.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let served = tokio::select! {
