@@ -90,6 +90,17 @@ refusals! {
     MalformedBody = 400 "malformed_body" "The body is not valid JSON in UTF-8.";
     UnsupportedMediaType = 415 "unsupported_media_type" "Send the body as application/json.";
     NotFound = 404 "not_found" "There is no such object.";
+    PlanRequired = 422 "plan_required" "Say which plan this payment is for: give plan_slug.";
+    AmountMismatch = 422 "amount_mismatch" "The amount is not the plan's price; give override_reason to accept it all the same.";
+    PaymentConflict = 409 "payment_conflict" "This external_payment_id was already confirmed for something else.";
+    PaymentMethodUnavailable = 422 "payment_method_unavailable" "This payment method is not offered here.";
+    SubscriptionEnded = 409 "subscription_ended" "The subscription has ended; choose a plan to begin a new one.";
+    NotRenewable = 409 "not_renewable" "Only a subscription that is active or past due can be renewed.";
+    RenewalModeRequired = 409 "renewal_mode_required" "The renewal comes so late that its period would be over, too: give mode as catch_up or restart.";
+    HoldEnded = 409 "hold_ended" "The hold has been confirmed or released, or has expired.";
+    TooManyHolds = 409 "too_many_holds" "The account has too many open holds; confirm or release some.";
+    IdempotencyKeyReused = 409 "idempotency_key_reused" "This Idempotency-Key was already used with another body.";
+    WebhookSignatureInvalid = 400 "webhook_signature_invalid" "The webhook's signature or its time is not valid.";
     StorageUnavailable = 503 "storage_unavailable" "The database does not answer; nothing was changed, try again shortly.";
     Internal = 500 "internal" "Something went wrong on our side; the request id helps to find it.";
 }

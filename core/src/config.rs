@@ -5,6 +5,7 @@
 
 mod file;
 
+use crate::app::BillingTerms;
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
 use std::net::SocketAddr;
@@ -33,6 +34,17 @@ pub struct PasswordCost {
     pub max_concurrent: usize,
 }
 
+/// What Stripe's webhooks are taken with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripeConfig {
+    /// The signing secrets, one a line: several while one is being replaced.
+    pub webhook_secret_file: PathBuf,
+    /// How old or how far ahead a webhook's time may be.
+    pub tolerance_seconds: i64,
+    /// Where people pay; empty where they are told another way.
+    pub payment_url: String,
+}
+
 /// The configuration in use.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -46,6 +58,19 @@ pub struct Config {
     pub passwords: PasswordCost,
     pub enable_free_trial: bool,
     pub plans_file: PathBuf,
+    pub billing: BillingTerms,
+    /// How long a hold lives where its maker does not say.
+    pub hold_ttl_seconds: i64,
+    /// How long answers are kept under their Idempotency-Key.
+    pub idempotency_days: i64,
+    /// Where transfers go to, for people; empty where they are told another way.
+    pub bank_details: String,
+    /// How often the worker looks for what is due; nothing where this process does not work.
+    pub worker_interval: Option<Duration>,
+    /// Nothing where Stripe is not used.
+    pub stripe: Option<StripeConfig>,
+    /// Whether staff may advance the service's time.
+    pub test_clock: bool,
     pub grace: Duration,
 }
 
@@ -109,10 +134,21 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
             "memory_kib from 8 for each lane to 4194304, iterations 1 to 100, parallelism 1 to 16",
         ));
     }
+    let (public, internal) = (
+        address("listen.public", &written.listen.public)?,
+        address("listen.internal", &written.listen.internal)?,
+    );
+    let test_clock = written.test_clock.enabled;
+    if test_clock && !(public.ip().is_loopback() && internal.ip().is_loopback()) {
+        return Err(wrong("test_clock.enabled", "only with listeners on loopback"));
+    }
+    let interval = i64::try_from(written.worker.interval_ms).unwrap_or(i64::MAX);
+    let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
+    let worker_interval = Duration::from_millis(interval.unsigned_abs());
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Config {
-        public: address("listen.public", &written.listen.public)?,
-        internal: address("listen.internal", &written.listen.internal)?,
+        public,
+        internal,
         database: Database::parse(&written.database.url).map_err(|error| ConfigError(error.to_string()))?,
         migrate_on_start: written.database.migrate_on_start,
         tokens: TokenTerms {
@@ -134,8 +170,43 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         },
         enable_free_trial: written.signup.enable_free_trial,
         plans_file: written.signup.plans_file,
+        billing: billing_terms(&written.billing)?,
+        hold_ttl_seconds: within("billing.hold_ttl_seconds", written.billing.hold_ttl_seconds, 1..=MAX_HOLD_SECONDS)?,
+        idempotency_days: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
+        bank_details: written.billing.bank_details,
+        worker_interval: written.worker.enabled.then_some(worker_interval),
+        stripe: stripe(written.stripe)?,
+        test_clock,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
     })
+}
+
+/// The longest that a hold may live: 30 days.
+pub const MAX_HOLD_SECONDS: i64 = 30 * 86_400;
+
+fn within(key: &str, value: i64, range: std::ops::RangeInclusive<i64>) -> Result<i64, ConfigError> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(ConfigError(format!("{key}: write {} to {}", range.start(), range.end())))
+}
+
+fn billing_terms(written: &file::Billing) -> Result<BillingTerms, ConfigError> {
+    Ok(BillingTerms {
+        trial_grace_days: within("billing.trial_grace_days", written.trial_grace_days, 0..=366)?,
+        past_due_grace_days: within("billing.past_due_grace_days", written.past_due_grace_days, 0..=366)?,
+    })
+}
+
+fn stripe(written: file::Stripe) -> Result<Option<StripeConfig>, ConfigError> {
+    if written.webhook_secret_file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(StripeConfig {
+        webhook_secret_file: written.webhook_secret_file,
+        tolerance_seconds: within("stripe.tolerance_seconds", written.tolerance_seconds, 1..=3600)?,
+        payment_url: written.payment_url,
+    }))
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
         enable_free_trial: config.enable_free_trial,
+        billing: config.billing,
     })
 }
 

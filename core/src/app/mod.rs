@@ -18,6 +18,8 @@ pub mod standing;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
+use crate::domain::book::Rules;
+use crate::domain::plan::Plan;
 use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
@@ -26,6 +28,27 @@ pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
+
+/// The house's own terms of billing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BillingTerms {
+    /// Days that an ended trial goes on.
+    pub trial_grace_days: i64,
+    /// Days that a subscription goes on although its renewal was missed.
+    pub past_due_grace_days: i64,
+}
+
+impl BillingTerms {
+    /// What decisions go by with this catalogue.
+    #[must_use]
+    pub const fn rules(self, plans: &[Plan]) -> Rules<'_> {
+        Rules {
+            plans,
+            trial_grace_days: self.trial_grace_days,
+            past_due_grace_days: self.past_due_grace_days,
+        }
+    }
+}
 
 /// Everything that stories need.
 #[derive(Clone)]
@@ -37,6 +60,7 @@ pub struct Core {
     pub keys: Arc<Keyring>,
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
+    pub billing: BillingTerms,
 }
 
 impl std::fmt::Debug for Core {

@@ -49,7 +49,7 @@ pub async fn of_user(connection: &mut Connection, id: UserId) -> Result<Profile,
         .await?
         .ok_or(Refusal::TokenRevoked)?;
     let account = of_account(&mut *connection, user.account_id).await?;
-    let subscription = storage::subscription::running(connection, user.account_id).await?;
+    let subscription = storage::subscription::latest(connection, user.account_id).await?;
     Ok(Profile {
         user,
         account,

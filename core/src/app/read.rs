@@ -35,13 +35,13 @@ pub async fn account(core: &Core, id: AccountId) -> Result<AccountProfile, Story
     profile::of_account(&mut *core.store.snapshot().await?, id).await
 }
 
-/// The subscription that runs.
+/// The latest subscription, ended or not.
 ///
 /// # Errors
 /// `not_found` where the account has none, `storage_unavailable`.
 pub async fn subscription(core: &Core, id: AccountId) -> Result<Subscription, StoryError> {
-    let running = subscription::running(&mut *core.store.read().await?, id).await?;
-    Ok(running.ok_or(Refusal::NotFound)?)
+    let latest = subscription::latest(&mut *core.store.read().await?, id).await?;
+    Ok(latest.ok_or(Refusal::NotFound)?)
 }
 
 /// The balance.

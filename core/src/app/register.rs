@@ -1,17 +1,16 @@
 //! Signing up: user, account, plan, credits, subscription, ledger entry, audit and outbox, in one transaction.
 
 use super::profile::{AccountProfile, Profile};
-use super::{Core, StoryError};
+use super::{BillingTerms, Core, StoryError};
 use crate::domain::account::{AccountKind, NewAccount, default_name};
-use crate::domain::ledger::TransactionType;
+use crate::domain::book::Book;
 use crate::domain::plan::{NoSignupPlan, Plan, choose_for_signup};
-use crate::domain::subscription::start_trial;
 use crate::domain::token;
 use crate::domain::user::NewUser;
 use crate::storage::Connection;
-use crate::storage::ledger::Reason;
+use crate::storage::book::By;
 use crate::storage::trail::{Actor, Audit, announce, audit};
-use crate::storage::{self, account, plan, sign_in, subscription, user};
+use crate::storage::{self, account, plan, sign_in, user};
 use igny8_contract::claims::AccountRole;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::AccountStatus;
@@ -44,6 +43,7 @@ struct Decided {
     account_name: String,
     plan_slug: Option<String>,
     enable_free_trial: bool,
+    terms: BillingTerms,
     sid: String,
     request_id: String,
     now: Timestamp,
@@ -84,6 +84,7 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
         account_name,
         plan_slug: registration.plan_slug,
         enable_free_trial: core.enable_free_trial,
+        terms: core.billing,
         sid: core.unguessable(),
         request_id: registration.request_id,
         now: core.now(),
@@ -151,26 +152,23 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
     let user = user::insert(connection, account.id, &decided.user, now)
         .await?
         .ok_or(Refusal::EmailTaken)?;
-    let subscription = subscription::insert(connection, account.id, &start_trial(plan, now), now).await?;
-
-    let movement = account.ledger.append(plan.terms.effective_credits())?;
-    let reason = Reason {
-        transaction_type: TransactionType::Subscription,
-        description: format!("Initial credits from {}", plan.terms.name),
-        metadata: serde_json::json!({"registration": true, "plan_slug": plan.terms.slug}).to_string(),
+    let rules = decided.terms.rules(&catalogue);
+    let book = Book::open(account.id, plan, &rules, now)?;
+    let by = By {
+        actor: Actor::User(user.id),
+        request_id: &decided.request_id,
     };
-    storage::ledger::append(connection, account.id, movement, &reason, now).await?;
-    account.ledger.balance = movement.balance_after;
-    account.ledger.sequence = movement.sequence;
+    storage::book::save(connection, None, &book, by, &rules, now).await?;
+    account.ledger = book.purse.head;
 
     sign_in::insert(connection, &decided.sid, user.id, now).await?;
     let facts = serde_json::json!({
-        "account_id": account.id, "user_id": user.id, "plan_slug": plan.terms.slug, "credits": movement.amount,
+        "account_id": account.id, "user_id": user.id, "plan_slug": plan.terms.slug, "credits": account.ledger.balance,
     })
     .to_string();
     let line = Audit {
         account_id: Some(account.id),
-        actor: Actor::User(user.id),
+        actor: by.actor,
         action: "account.registered",
         detail: facts.clone(),
         request_id: &decided.request_id,
@@ -184,6 +182,6 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
     Ok(Profile {
         user,
         account,
-        subscription: Some(subscription),
+        subscription: book.subscription,
     })
 }

@@ -31,6 +31,8 @@ struct PlanEntry {
     credits_per_month: i64,
     #[serde(default = "fourteen")]
     trial_days: i64,
+    #[serde(default)]
+    calendar_anchor: bool,
     #[serde(default = "yes")]
     is_active: bool,
     #[serde(default)]
@@ -93,6 +95,7 @@ fn terms(entry: PlanEntry, position: i64) -> Result<PlanTerms, String> {
         included_credits: Credits(entry.included_credits),
         credits_per_month: Credits(entry.credits_per_month),
         trial_days: entry.trial_days,
+        calendar_anchor: entry.calendar_anchor,
         is_active: entry.is_active,
         by_agreement: entry.by_agreement,
         position,

@@ -25,6 +25,10 @@ section! { ConfigFile {
     internal: Internal = Internal::default(),
     passwords: Passwords = Passwords::default(),
     signup: Signup = Signup::default(),
+    billing: Billing = Billing::default(),
+    worker: Worker = Worker::default(),
+    stripe: Stripe = Stripe::default(),
+    test_clock: TestClock = TestClock::default(),
     server: Server = Server::default(),
 } }
 section! { Listen {
@@ -53,6 +57,25 @@ section! { Passwords {
 section! { Signup {
     enable_free_trial: bool = true,
     plans_file: PathBuf = "config/plans.toml".into(),
+} }
+section! { Billing {
+    trial_grace_days: i64 = 0,
+    past_due_grace_days: i64 = 7,
+    hold_ttl_seconds: i64 = 900,
+    idempotency_days: i64 = 30,
+    bank_details: String = String::new(),
+} }
+section! { Worker {
+    enabled: bool = true,
+    interval_ms: u64 = 1000,
+} }
+section! { Stripe {
+    webhook_secret_file: PathBuf = PathBuf::new(),
+    tolerance_seconds: i64 = 300,
+    payment_url: String = String::new(),
+} }
+section! { TestClock {
+    enabled: bool = false,
 } }
 section! { Server {
     grace_seconds: u64 = 10,

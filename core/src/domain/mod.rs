@@ -4,10 +4,15 @@
 //! tested at any moment. Storage keeps what is decided here and decides nothing itself.
 
 pub mod account;
+pub mod billing;
+pub mod book;
+pub mod cycle;
 pub mod ledger;
 pub mod password;
+pub mod payment;
 pub mod period;
 pub mod plan;
+pub mod purse;
 pub mod standing;
 pub mod subscription;
 pub mod token;

@@ -1,5 +1,7 @@
 //! Periods: half-open stretches `[start, end)` that tile a subscription's time.
 
+use super::cycle::period_end;
+use super::plan::PlanTerms;
 use igny8_contract::time::Timestamp;
 
 /// One period of a subscription.
@@ -20,6 +22,16 @@ impl Period {
             sequence: 1,
             start,
             end: start.plus_days(days),
+        }
+    }
+
+    /// The period of a plan that follows `previous`; `anchor` is where the subscription's paid time began.
+    #[must_use]
+    pub fn after(previous: Self, terms: &PlanTerms, anchor: Timestamp) -> Self {
+        Self {
+            sequence: previous.sequence + 1,
+            start: previous.end,
+            end: period_end(terms, anchor, previous.end),
         }
     }
 

@@ -55,6 +55,8 @@ pub struct PlanTerms {
     pub credits_per_month: Credits,
     /// How long a trial on this plan runs, in days of 86,400 seconds.
     pub trial_days: i64,
+    /// Periods are months of the calendar instead of 30 days, years instead of 365.
+    pub calendar_anchor: bool,
     pub is_active: bool,
     /// The price is agreed with staff, who alone assign the plan.
     pub by_agreement: bool,
@@ -78,6 +80,18 @@ impl PlanTerms {
         } else {
             self.credits_per_month
         }
+    }
+
+    /// Whether a period of it has a price of its own.
+    #[must_use]
+    pub const fn is_priced(&self) -> bool {
+        self.price_minor > 0
+    }
+
+    /// Whether its periods follow each other without a payment: it costs nothing, or staff see to its price.
+    #[must_use]
+    pub const fn renews_by_itself(&self) -> bool {
+        !self.is_priced() || self.by_agreement
     }
 }
 
@@ -157,26 +171,32 @@ pub fn minor_units(decimal: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Monthly terms.
+    pub(crate) fn terms(slug: &str, credits: i64, price_minor: i64) -> PlanTerms {
+        PlanTerms {
+            slug: slug.into(),
+            name: slug.into(),
+            price_minor,
+            currency: "USD".into(),
+            billing_cycle: BillingCycle::Monthly,
+            included_credits: Credits(credits),
+            credits_per_month: Credits(0),
+            trial_days: 14,
+            calendar_anchor: false,
+            is_active: true,
+            by_agreement: false,
+            position: 0,
+        }
+    }
 
     fn plan(slug: &str, credits: i64, price_minor: i64) -> Plan {
         Plan {
             id: PlanId(1),
-            terms: PlanTerms {
-                slug: slug.into(),
-                name: slug.into(),
-                price_minor,
-                currency: "USD".into(),
-                billing_cycle: BillingCycle::Monthly,
-                included_credits: Credits(credits),
-                credits_per_month: Credits(0),
-                trial_days: 14,
-                is_active: true,
-                by_agreement: false,
-                position: 0,
-            },
+            terms: terms(slug, credits, price_minor),
         }
     }
 

@@ -135,7 +135,9 @@ impl From<&AccountProfile> for Account {
 /// A subscription with its latest period, `[current_period_start, current_period_end)`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Subscription {
-    pub id: i64,
+    /// 1 for the first subscription of an account, then one more each time.
+    #[schema(example = 1)]
+    pub number: i64,
     /// `trialing`, `active`, `past_due`, `cancelled` or `expired`.
     #[schema(example = "trialing")]
     pub status: &'static str,
@@ -152,7 +154,7 @@ pub struct Subscription {
 impl From<&domain::subscription::Subscription> for Subscription {
     fn from(subscription: &domain::subscription::Subscription) -> Self {
         Self {
-            id: subscription.id.0,
+            number: subscription.number,
             status: subscription.status.as_str(),
             payment_method: subscription.payment_method.as_str(),
             current_period_start: rfc_3339(subscription.period.start),

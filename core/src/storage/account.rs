@@ -1,16 +1,22 @@
 //! Accounts.
 
+use super::bulk::{groups, query};
 use super::error::Error;
+use super::purse;
 use super::row::{instant, number, optional_number, optional_text, optional_word, text, word};
 use super::store::Connection;
 use crate::domain::account::{Account, AccountKind, NewAccount};
+use crate::domain::book::Book;
 use crate::domain::ledger::LedgerHead;
+use crate::domain::purse::Purse;
 use crate::domain::standing::account_facts;
+use crate::domain::subscription::PaymentMethod;
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::standing::{AccountFacts, AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
@@ -35,6 +41,115 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
         epoch: number(row, "epoch")?,
         created_at: instant(row, "created_at_us")?,
     })
+}
+
+/// An account's row while its transaction holds it: nobody else changes anything of the account meanwhile.
+#[derive(Clone, Debug)]
+pub struct Locked {
+    pub account: Account,
+    pub payment_method: Option<PaymentMethod>,
+    /// The number of its last bucket.
+    pub bucket_count: i64,
+    /// The number of its last hold.
+    pub hold_count: i64,
+    /// When time itself next changes something.
+    pub due: Option<Timestamp>,
+}
+
+/// Locks accounts until the transaction ends, in the order of their identifiers, so that two transactions never wait for
+/// each other. Those that are not there are left out. Everything else of an account is read after this.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock(connection: &mut Connection, ids: &BTreeSet<AccountId>) -> Result<Vec<Locked>, Error> {
+    // SQLite has one writer, who has locked everything by beginning.
+    let suffix = if connection.backend_name() == "PostgreSQL" {
+        " FOR UPDATE"
+    } else {
+        ""
+    };
+    let ids: Vec<AccountId> = ids.iter().copied().collect();
+    let mut locked = Vec::with_capacity(ids.len());
+    for group in groups(&ids) {
+        let mut select = query(format!(
+            concat!(
+                "SELECT ",
+                columns!(),
+                ", account.payment_method, account.bucket_count, account.hold_count, account.due_us \
+                 FROM account WHERE id IN {} ORDER BY id{}"
+            ),
+            purse::ids(group.len()),
+            suffix
+        ));
+        for id in group {
+            select = select.bind(id.0);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            locked.push(Locked {
+                account: account(&row)?,
+                payment_method: optional_word(&row, "payment_method", PaymentMethod::parse)?,
+                bucket_count: number(&row, "bucket_count")?,
+                hold_count: number(&row, "hold_count")?,
+                due: optional_number(&row, "due_us")?.map(Timestamp),
+            });
+        }
+    }
+    Ok(locked)
+}
+
+/// What a purse's operations change in its account's own row.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_counts(
+    connection: &mut Connection,
+    id: AccountId,
+    purse: &Purse,
+    due: Option<Timestamp>,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE account SET bucket_count = $2, hold_count = $3, due_us = $4 WHERE id = $1")
+        .bind(id.0)
+        .bind(purse.bucket_count)
+        .bind(purse.hold_count)
+        .bind(due.map(|due| due.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What a book says of its account.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_standing(connection: &mut Connection, book: &Book, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE account SET status = $2, suspend_reason = $3, plan_id = $4, payment_method = $5, updated_at_us = $6 \
+         WHERE id = $1",
+    )
+    .bind(book.account_id.0)
+    .bind(book.status.as_str())
+    .bind(book.suspend_reason.map(SuspendReason::as_str))
+    .bind(book.plan_id.map(|id| id.0))
+    .bind(book.payment_method.map(PaymentMethod::as_str))
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The accounts in which time has something to change by `now`, the longest overdue first.
+///
+/// # Errors
+/// What the database says.
+pub async fn due(connection: &mut Connection, now: Timestamp, limit: i64) -> Result<Vec<(AccountId, Timestamp)>, Error> {
+    let rows = sqlx::query("SELECT id, due_us FROM account WHERE due_us <= $1 ORDER BY due_us, id LIMIT $2")
+        .bind(now.0)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((AccountId(number(row, "id")?), instant(row, "due_us")?)))
+        .collect()
 }
 
 /// Adds an account, without credits.
@@ -94,7 +209,9 @@ pub async fn facts(connection: &mut Connection, id: AccountId) -> Result<Option<
         columns!(),
         ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
          JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
-         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us \
+         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us, \
+         (SELECT subscription.grace_end_us FROM subscription \
+         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS grace_end_us \
          FROM account LEFT JOIN plan ON plan.id = account.plan_id WHERE account.id = $1"
     ))
     .bind(id.0)
@@ -103,5 +220,11 @@ pub async fn facts(connection: &mut Connection, id: AccountId) -> Result<Option<
     let Some(row) = row else { return Ok(None) };
     let plan_slug = optional_text(&row, "plan_slug")?;
     let period_end = optional_number(&row, "period_end_us")?.map(Timestamp);
-    Ok(Some(account_facts(&account(&row)?, plan_slug.as_deref(), period_end)))
+    let grace_end = optional_number(&row, "grace_end_us")?.map(Timestamp);
+    Ok(Some(account_facts(
+        &account(&row)?,
+        plan_slug.as_deref(),
+        period_end,
+        grace_end,
+    )))
 }

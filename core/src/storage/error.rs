@@ -9,6 +9,9 @@ pub enum Error {
     /// Two transactions got in each other's way; this one was rolled back and may be tried again at once.
     #[error("the transaction must be tried again: {0}")]
     Conflict(#[source] sqlx::Error),
+    /// Another transaction did the same thing first; this one was rolled back, and tried again it finds what the other did.
+    #[error("another transaction did the same thing first")]
+    Raced,
     /// It refuses what it was told: a fault of ours, kept out by a constraint.
     #[error("the database refuses the statement: {0}")]
     Refused(#[source] sqlx::Error),

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::row::{instant, number, text, word};
 use super::store::Connection;
 use crate::domain::ledger::{Movement, TransactionType};
+use crate::domain::purse::Reason;
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
@@ -16,15 +17,6 @@ macro_rules! columns {
          ledger_entry.balance_after, ledger_entry.description, ledger_entry.metadata, \
          ledger_entry.created_at_us"
     };
-}
-
-/// What an entry says beside its numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    pub transaction_type: TransactionType,
-    pub description: String,
-    /// A JSON object.
-    pub metadata: String,
 }
 
 /// An entry as it stands.
@@ -55,34 +47,6 @@ fn entry(row: &AnyRow) -> Result<Entry, Error> {
         },
         created_at: instant(row, "created_at_us")?,
     })
-}
-
-/// Adds an entry; the database moves the account's balance with it and refuses an entry that does not continue.
-///
-/// # Errors
-/// What the database says.
-pub async fn append(
-    connection: &mut Connection,
-    account_id: AccountId,
-    movement: Movement,
-    reason: &Reason,
-    now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
-         metadata, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(account_id.0)
-    .bind(movement.sequence)
-    .bind(reason.transaction_type.as_str())
-    .bind(movement.amount.0)
-    .bind(movement.balance_after.0)
-    .bind(&reason.description)
-    .bind(&reason.metadata)
-    .bind(now.0)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// The newest `limit` entries of an account whose sequence lies below `before`, newest first.

@@ -46,6 +46,14 @@ steps! {
     8 "0008_subscription_payment_method"
     9 "0009_stripe_subscription_id_nullable"
     10 "0010_pending_payment"
+    11 "0011_subscription_terms"
+    12 "0012_credit_buckets"
+    13 "0013_credit_holds"
+    14 "0014_idempotency_keys"
+    15 "0015_payments_and_receipts"
+    16 "0016_stripe_events"
+    17 "0017_test_clock"
+    18 "0018_reporting_views"
 }
 
 /// Every migration of an engine, oldest first.

@@ -5,11 +5,16 @@
 //! transaction; none of them decides anything.
 
 pub mod account;
+pub mod book;
+mod bulk;
 pub mod database;
 pub mod error;
+pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
+pub mod payment;
 pub mod plan;
+pub mod purse;
 pub mod row;
 pub mod session;
 pub mod sign_in;

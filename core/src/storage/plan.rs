@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 macro_rules! columns {
     () => {
         "plan.id, plan.slug, plan.name, plan.price_minor, plan.currency, plan.billing_cycle, \
-         plan.included_credits, plan.credits_per_month, plan.trial_days, plan.is_active, \
+         plan.included_credits, plan.credits_per_month, plan.trial_days, plan.calendar_anchor, plan.is_active, \
          plan.by_agreement, plan.position"
     };
 }
@@ -30,6 +30,7 @@ fn plan(row: &AnyRow) -> Result<Plan, Error> {
             included_credits: Credits(number(row, "included_credits")?),
             credits_per_month: Credits(number(row, "credits_per_month")?),
             trial_days: number(row, "trial_days")?,
+            calendar_anchor: flag(row, "calendar_anchor")?,
             is_active: flag(row, "is_active")?,
             by_agreement: flag(row, "by_agreement")?,
             position: number(row, "position")?,
@@ -67,8 +68,8 @@ pub async fn by_id(connection: &mut Connection, id: PlanId) -> Result<Option<Pla
 pub async fn insert(connection: &mut Connection, terms: &PlanTerms, now: Timestamp) -> Result<bool, Error> {
     let done = sqlx::query(
         "INSERT INTO plan (slug, name, price_minor, currency, billing_cycle, included_credits, credits_per_month, \
-         trial_days, is_active, by_agreement, position, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (slug) DO NOTHING",
+         trial_days, calendar_anchor, is_active, by_agreement, position, created_at_us, updated_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT (slug) DO NOTHING",
     )
     .bind(&terms.slug)
     .bind(&terms.name)
@@ -78,6 +79,7 @@ pub async fn insert(connection: &mut Connection, terms: &PlanTerms, now: Timesta
     .bind(terms.included_credits.0)
     .bind(terms.credits_per_month.0)
     .bind(terms.trial_days)
+    .bind(i64::from(terms.calendar_anchor))
     .bind(i64::from(terms.is_active))
     .bind(i64::from(terms.by_agreement))
     .bind(terms.position)

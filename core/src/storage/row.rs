@@ -25,6 +25,15 @@ pub(super) fn optional_text(row: &AnyRow, column: &str) -> Result<Option<String>
     Ok(row.try_get(column)?)
 }
 
+/// Bytes of a known length.
+pub(super) fn bytes<const N: usize>(row: &AnyRow, column: &str) -> Result<[u8; N], Error> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    let length = bytes.len();
+    bytes
+        .try_into()
+        .map_err(|_| Error::Unexpected(format!("{length} bytes in {column}")))
+}
+
 /// An instant.
 pub(super) fn instant(row: &AnyRow, column: &str) -> Result<Timestamp, Error> {
     number(row, column).map(Timestamp)

@@ -34,7 +34,7 @@ pub trait Aborts: From<Error> {
 
 impl Aborts for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict(_))
+        matches!(self, Self::Conflict(_) | Self::Raced)
     }
 }
 

@@ -1,62 +1,64 @@
-//! Subscriptions and their periods.
+//! Subscriptions and their periods. A subscription is named by its account and its number within it.
 
 use super::error::Error;
-use super::row::{flag, instant, number, word};
+use super::row::{flag, instant, number, optional_number, optional_text, word};
 use super::store::Connection;
 use crate::domain::period::Period;
-use crate::domain::subscription::{NewSubscription, PaymentMethod, Subscription, SubscriptionStatus};
-use igny8_contract::ids::{AccountId, SubscriptionId};
+use crate::domain::subscription::{PaymentMethod, Subscription, SubscriptionStatus};
+use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// Adds a subscription and its first period.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert(
+pub async fn begin(
     connection: &mut Connection,
     account_id: AccountId,
-    new: &NewSubscription,
+    new: &Subscription,
     now: Timestamp,
-) -> Result<Subscription, Error> {
-    let row = sqlx::query(
-        "INSERT INTO subscription (account_id, plan_id, status, payment_method, trial_days, cancel_at_period_end, \
-         created_at_us, updated_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING id",
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, trial_grace_days, \
+         cancel_at_period_end, anchor_us, grants, stripe_subscription_id, created_at_us, updated_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
     )
     .bind(account_id.0)
+    .bind(new.number)
     .bind(new.plan_id.0)
     .bind(new.status.as_str())
     .bind(new.payment_method.as_str())
     .bind(new.trial_days)
+    .bind(new.trial_grace_days)
     .bind(i64::from(new.cancel_at_period_end))
+    .bind(new.anchor.0)
+    .bind(new.grants)
+    .bind(new.stripe_subscription_id.as_deref())
     .bind(now.0)
-    .fetch_one(&mut *connection)
+    .execute(&mut *connection)
     .await?;
-    let id = SubscriptionId(number(&row, "id")?);
-    insert_period(connection, id, new.period, now).await?;
-    Ok(Subscription {
-        id,
-        status: new.status,
-        payment_method: new.payment_method,
-        cancel_at_period_end: new.cancel_at_period_end,
-        period: new.period,
-    })
+    begin_period(connection, account_id, new.number, new.period, now).await
 }
 
 /// Adds a period. The database refuses one that leaves a gap, overlaps, or repeats a sequence.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_period(
+pub async fn begin_period(
     connection: &mut Connection,
-    id: SubscriptionId,
+    account_id: AccountId,
+    subscription: i64,
     period: Period,
     now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, created_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+         SELECT id, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT) \
+         FROM subscription WHERE account_id = $1 AND number = $2",
     )
-    .bind(id.0)
+    .bind(account_id.0)
+    .bind(subscription)
     .bind(period.sequence)
     .bind((period.sequence > 1).then_some(period.sequence - 1))
     .bind(period.start.0)
@@ -67,31 +69,102 @@ pub async fn insert_period(
     Ok(())
 }
 
-/// The account's subscription that has not ended, with its latest period.
+/// Moves the end of a period, the latest of its subscription.
 ///
 /// # Errors
 /// What the database says.
-pub async fn running(connection: &mut Connection, account_id: AccountId) -> Result<Option<Subscription>, Error> {
+pub async fn close_period(
+    connection: &mut Connection,
+    account_id: AccountId,
+    subscription: i64,
+    period: Period,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE subscription_period SET end_us = $4 WHERE sequence = $3 AND subscription_id = \
+         (SELECT id FROM subscription WHERE account_id = $1 AND number = $2)",
+    )
+    .bind(account_id.0)
+    .bind(subscription)
+    .bind(period.sequence)
+    .bind(period.end.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Stores a subscription as it stands; its periods are stored by themselves.
+///
+/// # Errors
+/// What the database says.
+pub async fn update(
+    connection: &mut Connection,
+    account_id: AccountId,
+    subscription: &Subscription,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE subscription SET plan_id = $3, status = $4, payment_method = $5, external_payment_id = $6, \
+         stripe_subscription_id = $7, cancel_at_period_end = $8, anchor_us = $9, grants = $10, grace_end_us = $11, \
+         ended_at_us = $12, updated_at_us = $13 WHERE account_id = $1 AND number = $2",
+    )
+    .bind(account_id.0)
+    .bind(subscription.number)
+    .bind(subscription.plan_id.0)
+    .bind(subscription.status.as_str())
+    .bind(subscription.payment_method.as_str())
+    .bind(subscription.external_payment_id.as_deref())
+    .bind(subscription.stripe_subscription_id.as_deref())
+    .bind(i64::from(subscription.cancel_at_period_end))
+    .bind(subscription.anchor.0)
+    .bind(subscription.grants)
+    .bind(subscription.grace_end.map(|end| end.0))
+    .bind(subscription.ended_at.map(|end| end.0))
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The account's latest subscription, ended or not, with its latest period.
+///
+/// # Errors
+/// What the database says.
+pub async fn latest(connection: &mut Connection, account_id: AccountId) -> Result<Option<Subscription>, Error> {
     let row = sqlx::query(
-        "SELECT subscription.id, subscription.status, subscription.payment_method, subscription.cancel_at_period_end, \
-         subscription_period.sequence, subscription_period.start_us, subscription_period.end_us FROM subscription \
+        "SELECT subscription.number, subscription.status, subscription.plan_id, subscription.payment_method, \
+         subscription.external_payment_id, subscription.stripe_subscription_id, subscription.trial_days, \
+         subscription.trial_grace_days, subscription.cancel_at_period_end, subscription.anchor_us, subscription.grants, \
+         subscription.grace_end_us, subscription.ended_at_us, subscription_period.sequence, \
+         subscription_period.start_us, subscription_period.end_us FROM subscription \
          JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
-         WHERE subscription.account_id = $1 AND subscription.ended_at_us IS NULL \
-         ORDER BY subscription_period.sequence DESC LIMIT 1",
+         WHERE subscription.account_id = $1 \
+         ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT 1",
     )
     .bind(account_id.0)
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Subscription {
-        id: SubscriptionId(number(&row, "id")?),
-        status: word(&row, "status", SubscriptionStatus::parse)?,
-        payment_method: word(&row, "payment_method", PaymentMethod::parse)?,
-        cancel_at_period_end: flag(&row, "cancel_at_period_end")?,
+    row.as_ref().map(subscription).transpose()
+}
+
+fn subscription(row: &AnyRow) -> Result<Subscription, Error> {
+    Ok(Subscription {
+        number: number(row, "number")?,
+        status: word(row, "status", SubscriptionStatus::parse)?,
+        plan_id: PlanId(number(row, "plan_id")?),
+        payment_method: word(row, "payment_method", PaymentMethod::parse)?,
+        external_payment_id: optional_text(row, "external_payment_id")?,
+        stripe_subscription_id: optional_text(row, "stripe_subscription_id")?,
+        trial_days: number(row, "trial_days")?,
+        trial_grace_days: number(row, "trial_grace_days")?,
+        cancel_at_period_end: flag(row, "cancel_at_period_end")?,
+        anchor: instant(row, "anchor_us")?,
+        grants: number(row, "grants")?,
+        grace_end: optional_number(row, "grace_end_us")?.map(Timestamp),
+        ended_at: optional_number(row, "ended_at_us")?.map(Timestamp),
         period: Period {
-            sequence: number(&row, "sequence")?,
-            start: instant(&row, "start_us")?,
-            end: instant(&row, "end_us")?,
+            sequence: number(row, "sequence")?,
+            start: instant(row, "start_us")?,
+            end: instant(row, "end_us")?,
         },
-    }))
+    })
 }

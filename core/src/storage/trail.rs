@@ -10,6 +10,8 @@ use igny8_contract::time::Timestamp;
 pub enum Actor {
     /// A user, for themselves.
     User(UserId),
+    /// A member of staff, for somebody else.
+    Staff(UserId),
     /// Whoever runs commands on the machine.
     Command,
     /// The proxies and the core itself.
@@ -36,6 +38,7 @@ pub struct Audit<'a> {
 pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp) -> Result<(), Error> {
     let (kind, user) = match line.actor {
         Actor::User(user) => ("user", Some(user.0)),
+        Actor::Staff(user) => ("staff", Some(user.0)),
         Actor::Command => ("command", None),
         Actor::System => ("system", None),
     };

@@ -1,0 +1,321 @@
+//! Purses: the buckets and holds of accounts, and the ledger entries that move them. Many accounts at once, so that one
+//! transaction can carry many debits.
+
+use super::account::Locked;
+use super::bulk::{groups, query, values};
+use super::error::Error;
+use super::row::{number, optional_number, word};
+use super::store::Connection;
+use crate::domain::ledger::Movement;
+use crate::domain::purse::{Bucket, BucketKind, EndedHold, GrantKey, Hold, NewHold, Purse, Reason};
+use igny8_contract::credits::Credits;
+use igny8_contract::ids::AccountId;
+use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
+use std::collections::HashMap;
+
+/// The purses of locked accounts. Holds are read where they are asked for; nothing that ends or expires them may be done
+/// with a purse that was read without them.
+///
+/// # Errors
+/// What the database says.
+pub async fn load(
+    connection: &mut Connection,
+    accounts: &[Locked],
+    with_holds: bool,
+) -> Result<HashMap<AccountId, Purse>, Error> {
+    let mut purses: HashMap<AccountId, Purse> = accounts
+        .iter()
+        .map(|locked| {
+            let purse = Purse {
+                head: locked.account.ledger,
+                bucket_count: locked.bucket_count,
+                hold_count: locked.hold_count,
+                ..Purse::default()
+            };
+            (locked.account.id, purse)
+        })
+        .collect();
+    for group in groups(accounts) {
+        let text = format!(
+            "SELECT account_id, number, kind, priority, remaining, held, expires_at_us, subscription_number, \
+             period_sequence, grant_number FROM credit_bucket WHERE remaining > 0 AND account_id IN {} \
+             ORDER BY account_id, number",
+            ids(group.len())
+        );
+        let mut select = query(text);
+        for locked in group {
+            select = select.bind(locked.account.id.0);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            if let Some(purse) = purses.get_mut(&AccountId(number(&row, "account_id")?)) {
+                purse.buckets.push(bucket(&row)?);
+            }
+        }
+        if with_holds {
+            load_holds(connection, group, &mut purses).await?;
+        }
+    }
+    Ok(purses)
+}
+
+async fn load_holds(
+    connection: &mut Connection,
+    group: &[Locked],
+    purses: &mut HashMap<AccountId, Purse>,
+) -> Result<(), Error> {
+    let text = format!(
+        "SELECT credit_hold.account_id, credit_hold.number, credit_hold.expires_at_us, credit_hold_part.bucket_number, \
+         credit_hold_part.amount FROM credit_hold JOIN credit_hold_part \
+         ON credit_hold_part.account_id = credit_hold.account_id AND credit_hold_part.hold_number = credit_hold.number \
+         WHERE credit_hold.status = 'open' AND credit_hold.account_id IN {} \
+         ORDER BY credit_hold.account_id, credit_hold.number, credit_hold_part.position",
+        ids(group.len())
+    );
+    let mut select = query(text);
+    for locked in group {
+        select = select.bind(locked.account.id.0);
+    }
+    for row in select.fetch_all(connection).await? {
+        let Some(purse) = purses.get_mut(&AccountId(number(&row, "account_id")?)) else {
+            continue;
+        };
+        let hold = number(&row, "number")?;
+        let part = (number(&row, "bucket_number")?, Credits(number(&row, "amount")?));
+        match purse.holds.last_mut().filter(|last| last.number == hold) {
+            Some(last) => last.parts.push(part),
+            None => purse.holds.push(Hold {
+                number: hold,
+                expires_at: Timestamp(number(&row, "expires_at_us")?),
+                parts: vec![part],
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// `($1, $2, …)`.
+pub(super) fn ids(count: usize) -> String {
+    let placeholders: Vec<String> = (1..=count).map(|index| format!("${index}")).collect();
+    format!("({})", placeholders.join(", "))
+}
+
+fn bucket(row: &AnyRow) -> Result<Bucket, Error> {
+    let grant = optional_number(row, "subscription_number")?
+        .zip(optional_number(row, "period_sequence")?)
+        .zip(optional_number(row, "grant_number")?);
+    Ok(Bucket {
+        number: number(row, "number")?,
+        kind: word(row, "kind", BucketKind::parse)?,
+        priority: number(row, "priority")?,
+        remaining: Credits(number(row, "remaining")?),
+        held: Credits(number(row, "held")?),
+        expires_at: optional_number(row, "expires_at_us")?.map(Timestamp),
+        grant: grant.map(|((subscription, period), grant)| GrantKey {
+            subscription,
+            period,
+            grant,
+        }),
+    })
+}
+
+/// A purse before and after what was decided on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed<'a> {
+    pub account_id: AccountId,
+    pub before: &'a Purse,
+    pub after: &'a Purse,
+}
+
+/// The identifiers of stored entries, by account and sequence.
+pub type EntryIds = HashMap<(AccountId, i64), i64>;
+
+/// Stores what has changed in these purses. The accounts' own rows are left to `account::save_counts`, but for the balance,
+/// which the database moves with the entries.
+///
+/// # Errors
+/// What the database says.
+pub async fn save(connection: &mut Connection, changed: &[Changed<'_>], now: Timestamp) -> Result<EntryIds, Error> {
+    let ids = insert_entries(connection, changed, now).await?;
+    insert_buckets(connection, changed, now).await?;
+    update_buckets(connection, changed).await?;
+    for purse in changed {
+        for new in &purse.after.journal.holds {
+            insert_hold(connection, purse.account_id, new, now).await?;
+        }
+        for ended in &purse.after.journal.ended_holds {
+            end_hold(connection, purse.account_id, ended).await?;
+        }
+    }
+    Ok(ids)
+}
+
+async fn insert_entries(
+    connection: &mut Connection,
+    changed: &[Changed<'_>],
+    now: Timestamp,
+) -> Result<EntryIds, Error> {
+    let entries: Vec<(AccountId, &Movement, &Reason)> = changed
+        .iter()
+        .flat_map(|purse| {
+            let entries = purse.after.journal.entries.iter();
+            entries.map(|(movement, reason)| (purse.account_id, movement, reason))
+        })
+        .collect();
+    let mut stored = EntryIds::with_capacity(entries.len());
+    for group in groups(&entries) {
+        let text = format!(
+            "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
+             metadata, created_at_us) VALUES {} RETURNING id, account_id, sequence",
+            values(group.len(), &["?"; 8])
+        );
+        let mut insert = query(text);
+        for (account_id, movement, reason) in group {
+            insert = insert
+                .bind(account_id.0)
+                .bind(movement.sequence)
+                .bind(reason.transaction_type.as_str())
+                .bind(movement.amount.0)
+                .bind(movement.balance_after.0)
+                .bind(&reason.description)
+                .bind(&reason.metadata)
+                .bind(now.0);
+        }
+        for row in insert.fetch_all(&mut *connection).await? {
+            let key = (AccountId(number(&row, "account_id")?), number(&row, "sequence")?);
+            stored.insert(key, number(&row, "id")?);
+        }
+    }
+    Ok(stored)
+}
+
+/// A bucket that was emptied as soon as it was made is stored, too: it says that its grant was made.
+async fn insert_buckets(connection: &mut Connection, changed: &[Changed<'_>], now: Timestamp) -> Result<(), Error> {
+    let mut rows = Vec::new();
+    for purse in changed {
+        for made in &purse.after.journal.buckets {
+            let left = purse.after.buckets.iter().find(|bucket| bucket.number == made.number);
+            let (remaining, held, expires_at) = left.map_or((Credits::ZERO, Credits::ZERO, made.expires_at), |bucket| {
+                (bucket.remaining, bucket.held, bucket.expires_at)
+            });
+            let stored = Bucket {
+                remaining,
+                held,
+                expires_at,
+                ..*made
+            };
+            rows.push((purse.account_id, stored));
+        }
+    }
+    for group in groups(&rows) {
+        let text = format!(
+            "INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, expires_at_us, \
+             subscription_number, period_sequence, grant_number, created_at_us) VALUES {}",
+            values(group.len(), &["?"; 11])
+        );
+        let mut insert = query(text);
+        for (account_id, bucket) in group {
+            insert = insert
+                .bind(account_id.0)
+                .bind(bucket.number)
+                .bind(bucket.kind.as_str())
+                .bind(bucket.priority)
+                .bind(bucket.remaining.0)
+                .bind(bucket.held.0)
+                .bind(bucket.expires_at.map(|end| end.0))
+                .bind(bucket.grant.map(|grant| grant.subscription))
+                .bind(bucket.grant.map(|grant| grant.period))
+                .bind(bucket.grant.map(|grant| grant.grant))
+                .bind(now.0);
+        }
+        insert.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn update_buckets(connection: &mut Connection, changed: &[Changed<'_>]) -> Result<(), Error> {
+    let mut rows = Vec::new();
+    for purse in changed {
+        for before in &purse.before.buckets {
+            let after = purse.after.buckets.iter().find(|bucket| bucket.number == before.number);
+            // One that is gone is empty.
+            let after = after.copied().unwrap_or(Bucket {
+                remaining: Credits::ZERO,
+                held: Credits::ZERO,
+                ..*before
+            });
+            if after != *before {
+                rows.push((purse.account_id, after));
+            }
+        }
+    }
+    for group in groups(&rows) {
+        // Both engines name the columns of a VALUES list column1, column2, … by themselves.
+        let text = format!(
+            "UPDATE credit_bucket SET remaining = now_has.column3, held = now_has.column4, \
+             expires_at_us = now_has.column5 FROM (VALUES {}) AS now_has \
+             WHERE credit_bucket.account_id = now_has.column1 AND credit_bucket.number = now_has.column2",
+            values(group.len(), &["CAST(? AS BIGINT)"; 5])
+        );
+        let mut update = query(text);
+        for (account_id, bucket) in group {
+            update = update
+                .bind(account_id.0)
+                .bind(bucket.number)
+                .bind(bucket.remaining.0)
+                .bind(bucket.held.0)
+                .bind(bucket.expires_at.map(|end| end.0));
+        }
+        update.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn insert_hold(
+    connection: &mut Connection,
+    account_id: AccountId,
+    new: &NewHold,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO credit_hold (account_id, number, status, amount, confirmed_amount, description, metadata, \
+         expires_at_us, created_at_us) VALUES ($1, $2, 'open', $3, 0, $4, $5, $6, $7)",
+    )
+    .bind(account_id.0)
+    .bind(new.hold.number)
+    .bind(new.hold.amount().0)
+    .bind(&new.description)
+    .bind(&new.metadata)
+    .bind(new.hold.expires_at.0)
+    .bind(now.0)
+    .execute(&mut *connection)
+    .await?;
+    for ((bucket, amount), position) in new.hold.parts.iter().zip(1_i64..) {
+        sqlx::query(
+            "INSERT INTO credit_hold_part (account_id, hold_number, position, bucket_number, amount) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(account_id.0)
+        .bind(new.hold.number)
+        .bind(position)
+        .bind(*bucket)
+        .bind(amount.0)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn end_hold(connection: &mut Connection, account_id: AccountId, ended: &EndedHold) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE credit_hold SET status = $3, confirmed_amount = $4, ended_at_us = $5 WHERE account_id = $1 AND number = $2",
+    )
+    .bind(account_id.0)
+    .bind(ended.number)
+    .bind(ended.end.as_str())
+    .bind(ended.confirmed.0)
+    .bind(ended.at.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+-- The balance lies in buckets: plan credits, bonuses and purchases, each with its own end. They come to the balance.
+ALTER TABLE account ADD COLUMN bucket_count BIGINT NOT NULL DEFAULT 0
+    CONSTRAINT account_bucket_count_range CHECK (bucket_count >= 0);
+CREATE TABLE credit_bucket (
+    account_id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    priority BIGINT NOT NULL,
+    remaining BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    expires_at_us BIGINT,
+    subscription_number BIGINT,
+    period_sequence BIGINT,
+    grant_number BIGINT,
+    created_at_us BIGINT NOT NULL,
+    PRIMARY KEY (account_id, number),
+    CONSTRAINT credit_bucket_account_fk FOREIGN KEY (account_id) REFERENCES account (id),
+    CONSTRAINT credit_bucket_grant_unique UNIQUE (account_id, subscription_number, period_sequence, grant_number),
+    CONSTRAINT credit_bucket_number_range CHECK (number >= 1),
+    CONSTRAINT credit_bucket_kind_word CHECK (kind IN ('plan', 'bonus', 'purchased')),
+    CONSTRAINT credit_bucket_remaining_range CHECK (remaining >= 0),
+    CONSTRAINT credit_bucket_held_range CHECK (held BETWEEN 0 AND remaining),
+    CONSTRAINT credit_bucket_grant_whole CHECK (
+        (subscription_number IS NULL) = (period_sequence IS NULL) AND (period_sequence IS NULL) = (grant_number IS NULL)
+    )
+);
+
+CREATE INDEX credit_bucket_open_index ON credit_bucket (account_id) WHERE remaining > 0;
+CREATE INDEX ledger_entry_day_index ON ledger_entry (account_id, created_at_us);
+
+CREATE TRIGGER credit_bucket_no_delete BEFORE DELETE ON credit_bucket
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- What accounts hold becomes their first bucket: the grant of the running period, or a purchase where there is none.
+INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, subscription_number, period_sequence,
+    grant_number, created_at_us)
+SELECT account.id, 1, 'plan', 10, account.credits, 0, subscription.number,
+    (SELECT MAX(sequence) FROM subscription_period WHERE subscription_id = subscription.id), 1, account.updated_at_us
+FROM account JOIN subscription ON subscription.account_id = account.id
+WHERE account.credits > 0 AND subscription.number =
+    (SELECT MAX(number) FROM subscription AS latest WHERE latest.account_id = account.id);
+INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, created_at_us)
+SELECT id, 1, 'purchased', 30, credits, 0, updated_at_us FROM account
+WHERE credits > 0 AND NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.account_id = account.id);
+UPDATE account SET bucket_count = 1 WHERE credits > 0;
+
+-- Many entries can come in one statement: they are judged together, each continuing the one before it, and the account
+-- moves once, to the last of them.
+DROP TRIGGER ledger_entry_continues ON ledger_entry;
+DROP TRIGGER ledger_entry_moves_account ON ledger_entry;
+
+CREATE OR REPLACE FUNCTION ledger_entry_continues() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM (
+            SELECT entries.sequence, entries.amount, entries.balance_after,
+                LAG(entries.sequence, 1, account.ledger_sequence) OVER in_order AS sequence_before,
+                LAG(entries.balance_after, 1, account.credits) OVER in_order AS balance_before
+            FROM entries JOIN account ON account.id = entries.account_id
+            WINDOW in_order AS (PARTITION BY entries.account_id ORDER BY entries.sequence)
+        ) AS chain
+        WHERE sequence <> sequence_before + 1 OR balance_after <> balance_before + amount
+    ) THEN
+        RAISE EXCEPTION 'ledger_entry does not continue the ledger of its account' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION ledger_entry_moves_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE account SET credits = last_of.balance_after, ledger_sequence = last_of.sequence
+    FROM (
+        SELECT DISTINCT ON (account_id) account_id, sequence, balance_after FROM entries
+        ORDER BY account_id, sequence DESC
+    ) AS last_of
+    WHERE account.id = last_of.account_id;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION account_follows_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.ledger_sequence <= OLD.ledger_sequence OR NOT EXISTS (
+        SELECT 1 FROM ledger_entry
+        WHERE account_id = NEW.id AND sequence = NEW.ledger_sequence AND balance_after = NEW.credits
+    ) THEN
+        RAISE EXCEPTION 'account.credits follows the ledger' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER ledger_entry_continues AFTER INSERT ON ledger_entry
+    REFERENCING NEW TABLE AS entries FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_continues();
+CREATE TRIGGER ledger_entry_moves_account AFTER INSERT ON ledger_entry
+    REFERENCING NEW TABLE AS entries FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_moves_account();

@@ -1,0 +1,2 @@
+-- Lost: nothing. The views show what lies in tables.
+DROP SCHEMA reporting CASCADE;

@@ -1,0 +1,19 @@
+-- Subscriptions get a number within their account, the terms that they began with, and their grace; accounts get the
+-- instant at which time itself next changes something (0: look at once; nothing: never).
+ALTER TABLE plan ADD COLUMN calendar_anchor INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT plan_calendar_anchor_flag CHECK (calendar_anchor IN (0, 1));
+ALTER TABLE subscription ADD COLUMN number INTEGER NOT NULL DEFAULT 1
+    CONSTRAINT subscription_number_range CHECK (number >= 1);
+ALTER TABLE subscription ADD COLUMN trial_grace_days INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT subscription_trial_grace_days_range CHECK (trial_grace_days BETWEEN 0 AND 366);
+ALTER TABLE subscription ADD COLUMN anchor_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE subscription ADD COLUMN grants INTEGER NOT NULL DEFAULT 1
+    CONSTRAINT subscription_grants_range CHECK (grants >= 0);
+ALTER TABLE subscription ADD COLUMN grace_end_us INTEGER;
+UPDATE subscription SET anchor_us = created_at_us,
+    number = (SELECT COUNT(*) FROM subscription AS earlier
+              WHERE earlier.account_id = subscription.account_id AND earlier.id <= subscription.id);
+CREATE UNIQUE INDEX subscription_number_unique ON subscription (account_id, number);
+ALTER TABLE account ADD COLUMN due_us INTEGER DEFAULT 0;
+UPDATE account SET due_us = NULL WHERE kind = 'staff';
+CREATE INDEX account_due_index ON account (due_us) WHERE due_us IS NOT NULL;

@@ -1,0 +1,2 @@
+-- Lost: nothing. There are no such views here.
+SELECT 1;
