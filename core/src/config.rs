@@ -171,7 +171,11 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         enable_free_trial: written.signup.enable_free_trial,
         plans_file: written.signup.plans_file,
         billing: billing_terms(&written.billing)?,
-        hold_ttl_seconds: within("billing.hold_ttl_seconds", written.billing.hold_ttl_seconds, 1..=MAX_HOLD_SECONDS)?,
+        hold_ttl_seconds: within(
+            "billing.hold_ttl_seconds",
+            written.billing.hold_ttl_seconds,
+            1..=MAX_HOLD_SECONDS,
+        )?,
         idempotency_days: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
         bank_details: written.billing.bank_details,
         worker_interval: written.worker.enabled.then_some(worker_interval),
@@ -188,7 +192,11 @@ fn within(key: &str, value: i64, range: std::ops::RangeInclusive<i64>) -> Result
     if range.contains(&value) {
         return Ok(value);
     }
-    Err(ConfigError(format!("{key}: write {} to {}", range.start(), range.end())))
+    Err(ConfigError(format!(
+        "{key}: write {} to {}",
+        range.start(),
+        range.end()
+    )))
 }
 
 fn billing_terms(written: &file::Billing) -> Result<BillingTerms, ConfigError> {

@@ -38,7 +38,9 @@ impl StoryError {
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::Refused(refusal) | Self::RefusedFields(refusal, _) => *refusal,
-            Self::Storage(storage::Error::Unavailable(_) | storage::Error::Conflict(_) | storage::Error::Raced) => Refusal::StorageUnavailable,
+            Self::Storage(storage::Error::Unavailable(_) | storage::Error::Conflict(_) | storage::Error::Raced) => {
+                Refusal::StorageUnavailable
+            }
             Self::Storage(storage::Error::Refused(_) | storage::Error::Unexpected(_) | storage::Error::Setup(_))
             | Self::Fault(_) => Refusal::Internal,
         }

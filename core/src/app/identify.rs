@@ -3,6 +3,7 @@
 use super::standing::standing;
 use super::{Core, StoryError};
 use crate::domain::token;
+use igny8_contract::claims::{AccountRole, PlatformRole};
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::StandingQuery;
 use igny8_contract::refusal::Refusal;
@@ -13,6 +14,9 @@ use igny8_contract::standing::{StandingNeed, TokenFacts, validate_token};
 pub struct Identity {
     pub user_id: UserId,
     pub account_id: AccountId,
+    /// As the token says; a token whose roles are no longer the user's is refused.
+    pub role: AccountRole,
+    pub platform_role: Option<PlatformRole>,
 }
 
 /// The identity that an access token proves, if it may make a request with this need now.
@@ -34,5 +38,7 @@ pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool)
     Ok(Identity {
         user_id,
         account_id: claims.account_id,
+        role: claims.role,
+        platform_role: claims.platform_role,
     })
 }

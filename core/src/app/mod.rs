@@ -3,6 +3,7 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod change;
 pub mod doctor;
 pub mod error;
 pub mod identify;

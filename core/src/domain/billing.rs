@@ -84,7 +84,10 @@ impl Book {
         now: Timestamp,
     ) -> Result<ConfirmedPayment, Refusal> {
         let plan = self.paid_plan(rules, &confirmation)?;
-        let expected = self.pending.as_ref().map_or(plan.terms.price_minor, |pending| pending.amount_minor);
+        let expected = self
+            .pending
+            .as_ref()
+            .map_or(plan.terms.price_minor, |pending| pending.amount_minor);
         if confirmation.amount_minor != expected && confirmation.override_reason.is_none() {
             return Err(Refusal::AmountMismatch);
         }
@@ -304,7 +307,10 @@ impl Book {
             self.activate(plan, PaymentMethod::Manual, now)?;
         }
         self.payment_method = Some(PaymentMethod::Manual);
-        self.note("plan.assigned", json!({"plan_slug": plan.terms.slug, "previous_plan_id": before}));
+        self.note(
+            "plan.assigned",
+            json!({"plan_slug": plan.terms.slug, "previous_plan_id": before}),
+        );
         Ok(())
     }
 

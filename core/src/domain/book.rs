@@ -48,10 +48,18 @@ pub enum Change {
     /// A subscription ended; another may begin after it.
     SubscriptionEnded(Subscription),
     /// The latest period ends earlier than it was to.
-    PeriodClosed { subscription: i64, period: Period },
-    PeriodBegun { subscription: i64, period: Period },
+    PeriodClosed {
+        subscription: i64,
+        period: Period,
+    },
+    PeriodBegun {
+        subscription: i64,
+        period: Period,
+    },
     PaymentRequested(PendingPayment),
-    PaymentWithdrawn { reference: String },
+    PaymentWithdrawn {
+        reference: String,
+    },
     PaymentConfirmed(ConfirmedPayment),
     /// A line for the audit.
     Noted {

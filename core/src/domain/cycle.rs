@@ -137,8 +137,15 @@ mod tests {
         let dates = dates(&annual, "2024-02-29T00:00:00Z");
         let days: Vec<&str> = dates.iter().take(9).map(|date| &date[..10]).collect();
         let expected = [
-            "2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29", "2029-02-28", "2030-02-28",
-            "2031-02-28", "2032-02-29",
+            "2024-02-29",
+            "2025-02-28",
+            "2026-02-28",
+            "2027-02-28",
+            "2028-02-29",
+            "2029-02-28",
+            "2030-02-28",
+            "2031-02-28",
+            "2032-02-29",
         ];
         assert_eq!(days, expected);
     }
@@ -154,7 +161,9 @@ mod tests {
             (by_calendar(BillingCycle::Annual), at("2023-05-31T12:00:00Z")),
         ] {
             let end = period_end(&terms, anchor, anchor);
-            let due: Vec<Timestamp> = (1..=12).filter_map(|number| grant_due(&terms, anchor, anchor, number)).collect();
+            let due: Vec<Timestamp> = (1..=12)
+                .filter_map(|number| grant_due(&terms, anchor, anchor, number))
+                .collect();
             assert_eq!((due.len(), due[0]), (12, anchor));
             assert!(due.windows(2).all(|pair| pair[0] < pair[1]) && due[11] < end);
             assert_eq!(grant_due(&terms, anchor, anchor, 13), None);

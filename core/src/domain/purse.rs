@@ -317,7 +317,13 @@ impl Purse {
     ///
     /// # Errors
     /// As for [`Purse::add`].
-    pub fn reset_plan(&mut self, amount: Credits, grant: GrantKey, reason: Reason, at: Timestamp) -> Result<(), Refusal> {
+    pub fn reset_plan(
+        &mut self,
+        amount: Credits,
+        grant: GrantKey,
+        reason: Reason,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
         for bucket in &mut self.buckets {
             if bucket.kind == BucketKind::Plan && !bucket.has_expired(at) {
                 bucket.expires_at = Some(at);
@@ -427,10 +433,7 @@ impl Purse {
                 BucketKind::Bonus => "Bonus credits expired",
                 BucketKind::Purchased => "Purchased credits expired",
             };
-            self.enter(
-                Credits(-bucket.free().0),
-                Reason::plain(TransactionType::Expiry, what),
-            )?;
+            self.enter(Credits(-bucket.free().0), Reason::plain(TransactionType::Expiry, what))?;
             self.buckets[index].remaining = bucket.held;
         }
         self.forget_empty();
@@ -446,7 +449,12 @@ impl Purse {
     /// # Errors
     /// None that a well-formed purse can meet.
     pub fn expire(&mut self, at: Timestamp) -> Result<(), Refusal> {
-        let over: Vec<Hold> = self.holds.iter().filter(|hold| hold.expires_at <= at).cloned().collect();
+        let over: Vec<Hold> = self
+            .holds
+            .iter()
+            .filter(|hold| hold.expires_at <= at)
+            .cloned()
+            .collect();
         for hold in over {
             self.end_hold(&hold, HoldEnd::Expired, Credits::ZERO, at)?;
         }
@@ -459,7 +467,10 @@ impl Purse {
     pub fn fault(&self) -> Option<String> {
         let total: i64 = self.buckets.iter().map(|bucket| bucket.remaining.0).sum();
         if total != self.head.balance.0 {
-            return Some(format!("its balance is {} and its buckets hold {total}", self.head.balance.0));
+            return Some(format!(
+                "its balance is {} and its buckets hold {total}",
+                self.head.balance.0
+            ));
         }
         for bucket in &self.buckets {
             let parts = self.holds.iter().flat_map(|hold| &hold.parts);

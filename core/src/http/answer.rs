@@ -2,7 +2,7 @@
 
 use crate::app::{Fields, StoryError};
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use igny8_contract::refusal::Refusal;
 use serde::Serialize;
@@ -20,6 +20,21 @@ pub struct Envelope<T> {
 /// `data` with this status, in its envelope.
 pub fn data<T: Serialize>(status: StatusCode, data: T) -> Response {
     (status, axum::Json(Envelope { success: true, data })).into_response()
+}
+
+/// Says that this answer was given before, to the same request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What a story answered, in its envelope.
+pub fn answered(answer: crate::app::change::Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = data(status, answer.data);
+    if answer.replayed {
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 /// A refusal on its way out. The passage gives it the request's id, its body and its log line.

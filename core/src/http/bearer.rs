@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use igny8_contract::claims::{AccountRole, PlatformRole};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::StandingNeed;
 
@@ -65,6 +66,46 @@ impl FromRequestParts<Service> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
         proven(parts, service, StandingNeed::Any).await.map(Self)
+    }
+}
+
+/// Who makes a request to a route that is open to accounts in good standing alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Member(pub Identity);
+
+impl FromRequestParts<Service> for Member {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        proven(parts, service, StandingNeed::Required).await.map(Self)
+    }
+}
+
+/// A member of the platform's staff.
+#[derive(Clone, Copy, Debug)]
+pub struct Staff(pub Identity);
+
+impl FromRequestParts<Service> for Staff {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        let identity = proven(parts, service, StandingNeed::Any).await?;
+        match identity.platform_role {
+            Some(PlatformRole::Developer | PlatformRole::Admin) => Ok(Self(identity)),
+            None => Err(Refusal::RoleRequired.into()),
+        }
+    }
+}
+
+/// Refuses whoever has none of these roles in their account.
+///
+/// # Errors
+/// `role_required`.
+pub fn only(identity: Identity, roles: &[AccountRole]) -> Result<Identity, Refusal> {
+    if roles.contains(&identity.role) {
+        Ok(identity)
+    } else {
+        Err(Refusal::RoleRequired)
     }
 }
 

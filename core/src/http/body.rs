@@ -5,7 +5,7 @@ use super::answer::Refused;
 use super::object;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// `body_too_large`, `request_timeout`, `malformed_request` where it breaks off.
-pub async fn gather(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+pub async fn gather(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -39,7 +39,7 @@ pub async fn gather(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
         .unwrap_or(Err(Refusal::RequestTimeout))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Body) -> Result<bytes::Bytes, Refusal> {
     let (mut kept, mut length) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::MalformedRequest)?.into_data() else {
@@ -81,7 +81,7 @@ pub fn is_bodiless(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn is_json(headers: &HeaderMap) -> Result<(), Refused> {
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Refused> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(kind), None) = (types.next(), types.next()) else {
         return Err(Refusal::UnsupportedMediaType.into());
@@ -124,8 +124,20 @@ impl FromRequest<Service> for NoBody {
     }
 }
 
+/// The body as it came. The passage has bounded it already.
+#[derive(Debug)]
+pub struct Bytes(pub bytes::Bytes);
+
+impl FromRequest<Service> for Bytes {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Service) -> Result<Self, Refused> {
+        bytes(request).await.map(Self)
+    }
+}
+
 /// The passage has bounded the body already.
-async fn bytes(request: Request) -> Result<Bytes, Refused> {
+async fn bytes(request: Request) -> Result<bytes::Bytes, Refused> {
     let collected = request
         .into_body()
         .collect()

@@ -10,6 +10,7 @@ pub mod bearer;
 pub mod body;
 pub mod cookies;
 pub mod credits;
+pub mod idempotency;
 pub mod internal;
 pub mod listener;
 pub mod object;

@@ -141,7 +141,11 @@ pub async fn save_standing(connection: &mut Connection, book: &Book, now: Timest
 ///
 /// # Errors
 /// What the database says.
-pub async fn due(connection: &mut Connection, now: Timestamp, limit: i64) -> Result<Vec<(AccountId, Timestamp)>, Error> {
+pub async fn due(
+    connection: &mut Connection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(AccountId, Timestamp)>, Error> {
     let rows = sqlx::query("SELECT id, due_us FROM account WHERE due_us <= $1 ORDER BY due_us, id LIMIT $2")
         .bind(now.0)
         .bind(limit)

@@ -50,6 +50,9 @@ mod tests {
 
     #[test]
     fn placeholders_are_numbered_row_by_row() {
-        assert_eq!(values(2, &["?", "CAST(? AS BIGINT)"]), "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))");
+        assert_eq!(
+            values(2, &["?", "CAST(? AS BIGINT)"]),
+            "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))"
+        );
     }
 }

@@ -120,10 +120,11 @@ pub async fn confirm(
 ) -> Result<Stored, Error> {
     let mut asked_at = now.0;
     if let Some(reference) = &payment.reference {
-        let row = sqlx::query("DELETE FROM payment WHERE reference = $1 AND status = 'pending' RETURNING created_at_us")
-            .bind(reference)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let row =
+            sqlx::query("DELETE FROM payment WHERE reference = $1 AND status = 'pending' RETURNING created_at_us")
+                .bind(reference)
+                .fetch_optional(&mut *connection)
+                .await?;
         if let Some(row) = row {
             asked_at = number(&row, "created_at_us")?;
         }
@@ -161,9 +162,10 @@ pub async fn confirm(
 
 /// The counter's row is held until the transaction ends, so numbers leave no gap.
 async fn issue_receipt(connection: &mut Connection, payment_id: i64, now: Timestamp) -> Result<i64, Error> {
-    let row = sqlx::query("UPDATE receipt_counter SET last_number = last_number + 1 WHERE id = 1 RETURNING last_number")
-        .fetch_one(&mut *connection)
-        .await?;
+    let row =
+        sqlx::query("UPDATE receipt_counter SET last_number = last_number + 1 WHERE id = 1 RETURNING last_number")
+            .fetch_one(&mut *connection)
+            .await?;
     let receipt_number = number(&row, "last_number")?;
     sqlx::query(
         "INSERT INTO receipt (number, account_id, payment_id, account_name, payer_name, plan_name, amount_minor, \

@@ -195,9 +195,10 @@ async fn insert_buckets(connection: &mut Connection, changed: &[Changed<'_>], no
     for purse in changed {
         for made in &purse.after.journal.buckets {
             let left = purse.after.buckets.iter().find(|bucket| bucket.number == made.number);
-            let (remaining, held, expires_at) = left.map_or((Credits::ZERO, Credits::ZERO, made.expires_at), |bucket| {
-                (bucket.remaining, bucket.held, bucket.expires_at)
-            });
+            let (remaining, held, expires_at) = left
+                .map_or((Credits::ZERO, Credits::ZERO, made.expires_at), |bucket| {
+                    (bucket.remaining, bucket.held, bucket.expires_at)
+                });
             let stored = Bucket {
                 remaining,
                 held,
