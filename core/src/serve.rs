@@ -5,6 +5,7 @@ use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::app::Core;
+use crate::app::upgrade::PaymentTerms;
 use crate::config::Config;
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
@@ -68,6 +69,10 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         tokens: config.tokens.clone(),
         enable_free_trial: config.enable_free_trial,
         billing: config.billing,
+        payments: PaymentTerms {
+            bank_details: config.bank_details.clone(),
+            stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
+        },
     })
 }
 

@@ -3,19 +3,27 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod by_staff;
+pub mod cancel;
 pub mod change;
+pub mod confirm;
 pub mod doctor;
 pub mod error;
 pub mod identify;
 pub mod login;
 pub mod logout;
+pub mod payments;
 pub mod profile;
 pub mod read;
 pub mod register;
+pub mod rename;
 pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
+pub mod staff_billing;
 pub mod standing;
+pub mod suspend;
+pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
@@ -62,6 +70,7 @@ pub struct Core {
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
     pub billing: BillingTerms,
+    pub payments: upgrade::PaymentTerms,
 }
 
 impl std::fmt::Debug for Core {
