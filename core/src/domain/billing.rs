@@ -221,7 +221,10 @@ impl Book {
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         let (number, method) = (latest.number, latest.payment_method);
         match (next.end > now, mode) {
-            (true, _) => self.next_period(plan, now)?,
+            (true, _) => {
+                self.next_period(plan, now)?;
+                self.catch_up_grants(plan, now)?;
+            }
             (false, None) => return Err(Refusal::RenewalModeRequired),
             (false, Some(LateMode::Restart)) => self.begin_subscription(plan, method, now)?,
             (false, Some(LateMode::CatchUp)) => loop {
