@@ -9,6 +9,7 @@ pub mod book;
 mod bulk;
 pub mod database;
 pub mod error;
+mod fail_point;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
