@@ -9,6 +9,7 @@ pub mod book;
 mod bulk;
 pub mod database;
 pub mod error;
+pub mod hold;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
