@@ -4,6 +4,9 @@
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
 pub mod change;
+pub mod committer;
+pub mod credits;
+pub mod debits;
 pub mod doctor;
 pub mod error;
 pub mod identify;
@@ -16,6 +19,7 @@ pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
 pub mod standing;
+pub mod tick;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
@@ -25,6 +29,7 @@ use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use committer::Committer;
 pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
@@ -62,6 +67,10 @@ pub struct Core {
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
     pub billing: BillingTerms,
+    /// How long a hold lives where its maker does not say.
+    pub hold_ttl_seconds: i64,
+    /// Carries out debits.
+    pub committer: Committer,
 }
 
 impl std::fmt::Debug for Core {

@@ -10,6 +10,7 @@ mod bulk;
 pub mod database;
 pub mod error;
 mod fail_point;
+pub mod hold;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;

@@ -129,7 +129,11 @@ impl Site {
     /// Serves through another program, which ends by becoming the core.
     pub fn serve_through(&self, program: &[&str], environment: &[(&str, &str)]) -> Server {
         let core = self.command(&["serve"]);
-        let mut words = program.iter().map(std::ffi::OsStr::new).chain([core.get_program()]).chain(core.get_args());
+        let mut words = program
+            .iter()
+            .map(std::ffi::OsStr::new)
+            .chain([core.get_program()])
+            .chain(core.get_args());
         let mut command = Command::new(words.next().expect("the core's own program at least"));
         command.args(words).current_dir(self.folder.path());
         for (key, value) in core.get_envs() {
