@@ -4,6 +4,7 @@ use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
+use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
 use crate::config::Config;
 use crate::http::stories::{LastStory, Stories};
@@ -71,6 +72,10 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
+        payments: PaymentTerms {
+            bank_details: config.bank_details.clone(),
+            stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
+        },
     })
 }
 

@@ -3,8 +3,11 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod by_staff;
+pub mod cancel;
 pub mod change;
 pub mod committer;
+pub mod confirm;
 pub mod credits;
 pub mod debits;
 pub mod doctor;
@@ -12,14 +15,19 @@ pub mod error;
 pub mod identify;
 pub mod login;
 pub mod logout;
+pub mod payments;
 pub mod profile;
 pub mod read;
 pub mod register;
+pub mod rename;
 pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
+pub mod staff_billing;
 pub mod standing;
+pub mod suspend;
 pub mod tick;
+pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
@@ -71,6 +79,7 @@ pub struct Core {
     pub hold_ttl_seconds: i64,
     /// Carries out debits.
     pub committer: Committer,
+    pub payments: upgrade::PaymentTerms,
 }
 
 impl std::fmt::Debug for Core {

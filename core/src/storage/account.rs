@@ -202,6 +202,20 @@ pub async fn insert(connection: &mut Connection, new: &NewAccount, now: Timestam
     account(&row)
 }
 
+/// Gives an account another name.
+///
+/// # Errors
+/// What the database says.
+pub async fn rename(connection: &mut Connection, id: AccountId, name: &str, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("UPDATE account SET name = $2, updated_at_us = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(name)
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// One account.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub mod migrations;
 pub mod payment;
 pub mod plan;
 pub mod purse;
+pub mod receipt;
 pub mod row;
 pub mod session;
 pub mod sign_in;
