@@ -6,7 +6,7 @@ use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
-use crate::config::Config;
+use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
@@ -68,7 +68,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         passwords,
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
-        enable_free_trial: config.enable_free_trial,
+        enable_free_trial: config.flags.enable_free_trial,
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
@@ -150,10 +150,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
     let metrics = recorder()?;
-    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
-    if !config.enable_free_trial {
-        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
-    }
+    show(config.flags);
     let (stories, last_story) = Stories::new();
     Ok((
         Service {
@@ -164,6 +161,32 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
         },
         last_story,
     ))
+}
+
+/// Says loudly which emergency flags are off.
+fn show(flags: Flags) {
+    for (flag, on, means) in [
+        (
+            "enable_free_trial",
+            flags.enable_free_trial,
+            "sign-up gives the plan `free`",
+        ),
+        (
+            "validate_api_key",
+            flags.validate_api_key,
+            "API keys are not asked for the standing of their account",
+        ),
+        (
+            "strict_jwt_only",
+            flags.strict_jwt_only,
+            "proxies may let others in than the bearers of access tokens; the core itself does not",
+        ),
+    ] {
+        metrics::gauge!("igny8_core_flag", "flag" => flag).set(f64::from(u8::from(on)));
+        if !on {
+            tracing::warn!(flag, means, "AN EMERGENCY FLAG IS OFF");
+        }
+    }
 }
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {

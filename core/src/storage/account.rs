@@ -22,7 +22,8 @@ use std::collections::BTreeSet;
 macro_rules! columns {
     () => {
         "account.id, account.kind, account.name, account.status, account.suspend_reason, \
-         account.plan_id, account.credits, account.ledger_sequence, account.epoch, account.created_at_us"
+         account.plan_id, account.payment_method, account.credits, account.ledger_sequence, account.epoch, \
+         account.created_at_us"
     };
 }
 
@@ -34,6 +35,7 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
         status: word(row, "status", AccountStatus::parse)?,
         suspend_reason: optional_word(row, "suspend_reason", SuspendReason::parse)?,
         plan_id: optional_number(row, "plan_id")?.map(PlanId),
+        payment_method: optional_word(row, "payment_method", PaymentMethod::parse)?,
         ledger: LedgerHead {
             balance: Credits(number(row, "credits")?),
             sequence: number(row, "ledger_sequence")?,
@@ -47,7 +49,6 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
 #[derive(Clone, Debug)]
 pub struct Locked {
     pub account: Account,
-    pub payment_method: Option<PaymentMethod>,
     /// The number of its last bucket.
     pub bucket_count: i64,
     /// The number of its last hold.
@@ -75,7 +76,7 @@ pub async fn lock(connection: &mut Connection, ids: &BTreeSet<AccountId>) -> Res
             concat!(
                 "SELECT ",
                 columns!(),
-                ", account.payment_method, account.bucket_count, account.hold_count, account.due_us \
+                ", account.bucket_count, account.hold_count, account.due_us \
                  FROM account WHERE id IN {} ORDER BY id{}"
             ),
             purse::ids(group.len()),
@@ -87,7 +88,6 @@ pub async fn lock(connection: &mut Connection, ids: &BTreeSet<AccountId>) -> Res
         for row in select.fetch_all(&mut *connection).await? {
             locked.push(Locked {
                 account: account(&row)?,
-                payment_method: optional_word(&row, "payment_method", PaymentMethod::parse)?,
                 bucket_count: number(&row, "bucket_count")?,
                 hold_count: number(&row, "hold_count")?,
                 due: optional_number(&row, "due_us")?.map(Timestamp),

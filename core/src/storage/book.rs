@@ -42,7 +42,7 @@ pub async fn load(connection: &mut Connection, id: AccountId) -> Result<Option<B
         status: locked.account.status,
         suspend_reason: locked.account.suspend_reason,
         plan_id: locked.account.plan_id,
-        payment_method: locked.payment_method,
+        payment_method: locked.account.payment_method,
         purse: purses.remove(&id).unwrap_or_default(),
         subscription: subscription::latest(connection, id).await?,
         pending: payment::pending(connection, id).await?,

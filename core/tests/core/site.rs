@@ -103,7 +103,13 @@ impl Site {
         ] {
             command.env(format!("IGNY8_CORE__{key}"), value);
         }
-        command.env_remove("TENANCY_ENABLE_FREE_TRIAL");
+        for flag in [
+            "TENANCY_ENABLE_FREE_TRIAL",
+            "TENANCY_VALIDATE_API_KEY",
+            "TENANCY_STRICT_JWT_ONLY",
+        ] {
+            command.env_remove(flag);
+        }
         command
     }
 
