@@ -4,8 +4,8 @@ use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
-use crate::app::Core;
 use crate::app::upgrade::PaymentTerms;
+use crate::app::{Committer, Core};
 use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
@@ -39,7 +39,7 @@ fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) ->
 }
 
 /// Everything that stories need, opened from the configuration. The first signing key is made where `make_key` says so
-/// and there is none.
+/// and there is none. Called within a runtime: the committer begins with it.
 ///
 /// # Errors
 /// A database, key folder or password cost that cannot be used.
@@ -60,6 +60,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {
         store,
         clock,
@@ -69,6 +70,8 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         tokens: config.tokens.clone(),
         enable_free_trial: config.flags.enable_free_trial,
         billing: config.billing,
+        hold_ttl_seconds: config.hold_ttl_seconds,
+        committer,
         payments: PaymentTerms {
             bank_details: config.bank_details.clone(),
             stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),

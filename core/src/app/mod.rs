@@ -6,7 +6,10 @@
 pub mod by_staff;
 pub mod cancel;
 pub mod change;
+pub mod committer;
 pub mod confirm;
+pub mod credits;
+pub mod debits;
 pub mod doctor;
 pub mod error;
 pub mod identify;
@@ -23,6 +26,7 @@ pub mod staff;
 pub mod staff_billing;
 pub mod standing;
 pub mod suspend;
+pub mod tick;
 pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
@@ -33,6 +37,7 @@ use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use committer::Committer;
 pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
@@ -70,6 +75,10 @@ pub struct Core {
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
     pub billing: BillingTerms,
+    /// How long a hold lives where its maker does not say.
+    pub hold_ttl_seconds: i64,
+    /// Carries out debits.
+    pub committer: Committer,
     pub payments: upgrade::PaymentTerms,
 }
 

@@ -188,6 +188,10 @@ impl Book {
         latest.plan_id = plan.id;
         latest.payment_method = method;
         latest.external_payment_id = None;
+        if method != PaymentMethod::Stripe {
+            // Stripe pays for the plan that ends here: what becomes of that there says nothing about this one.
+            latest.stripe_subscription_id = None;
+        }
         latest.cancel_at_period_end = false;
         latest.anchor = now;
         let (subscription, closed) = (latest.number, latest.period);
@@ -252,7 +256,10 @@ impl Book {
             self.grant(plan, now)?;
         }
         match (next.end > now, mode) {
-            (true, _) => self.next_period(plan, now)?,
+            (true, _) => {
+                self.next_period(plan, now)?;
+                self.catch_up_grants(plan, now)?;
+            }
             (false, None) => return Err(Refusal::RenewalModeRequired),
             (false, Some(LateMode::Restart)) => self.begin_subscription(plan, method, now)?,
             (false, Some(LateMode::CatchUp)) => loop {

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use super::bulk::{groups, query};
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::purse;
 use super::row::{instant, number, optional_number, optional_text, optional_word, text, word};
@@ -97,23 +97,49 @@ pub async fn lock(connection: &mut Connection, ids: &BTreeSet<AccountId>) -> Res
     Ok(locked)
 }
 
-/// What a purse's operations change in its account's own row.
+/// What a purse's operations change in its account's own row, beside the balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub account_id: AccountId,
+    pub bucket_count: i64,
+    pub hold_count: i64,
+    /// When time itself next changes something.
+    pub due: Option<Timestamp>,
+}
+
+impl Counts {
+    /// Those of a purse that time next changes when its account is due.
+    #[must_use]
+    pub const fn of(account_id: AccountId, purse: &Purse, due: Option<Timestamp>) -> Self {
+        Self {
+            account_id,
+            bucket_count: purse.bucket_count,
+            hold_count: purse.hold_count,
+            due,
+        }
+    }
+}
+
+/// Stores counts.
 ///
 /// # Errors
 /// What the database says.
-pub async fn save_counts(
-    connection: &mut Connection,
-    id: AccountId,
-    purse: &Purse,
-    due: Option<Timestamp>,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE account SET bucket_count = $2, hold_count = $3, due_us = $4 WHERE id = $1")
-        .bind(id.0)
-        .bind(purse.bucket_count)
-        .bind(purse.hold_count)
-        .bind(due.map(|due| due.0))
-        .execute(connection)
-        .await?;
+pub async fn save_counts(connection: &mut Connection, counts: &[Counts]) -> Result<(), Error> {
+    for group in groups(counts) {
+        let mut update = query(format!(
+            "UPDATE account SET bucket_count = now_has.column2, hold_count = now_has.column3, due_us = now_has.column4 \
+             FROM (VALUES {}) AS now_has WHERE account.id = now_has.column1",
+            values(group.len(), &["CAST(? AS BIGINT)"; 4])
+        ));
+        for counts in group {
+            update = update
+                .bind(counts.account_id.0)
+                .bind(counts.bucket_count)
+                .bind(counts.hold_count)
+                .bind(counts.due.map(|due| due.0));
+        }
+        update.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

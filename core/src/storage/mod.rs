@@ -9,6 +9,8 @@ pub mod book;
 mod bulk;
 pub mod database;
 pub mod error;
+mod fail_point;
+pub mod hold;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
