@@ -108,7 +108,8 @@ fn is_name(name: &Option<String>, (): &()) -> garde::Result {
     Ok(())
 }
 
-fn valid<T: Validate<Context = ()>>(body: &T) -> Result<(), Refused> {
+/// Refuses a body that is not valid, naming its fields.
+pub(super) fn valid<T: Validate<Context = ()>>(body: &T) -> Result<(), Refused> {
     body.validate().map_err(|report| {
         let fields: Fields = report
             .iter()

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod bearer;
 pub mod body;
 pub mod cookies;
+pub mod credit_shapes;
 pub mod credits;
 pub mod idempotency;
 pub mod internal;

@@ -31,6 +31,11 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(account::get_subscription))
         .routes(routes!(credits::get_credits))
         .routes(routes!(credits::list_transactions))
+        .routes(routes!(credits::get_usage))
+        .routes(routes!(credits::consume))
+        .routes(routes!(credits::create_hold, credits::list_holds))
+        .routes(routes!(credits::confirm_hold))
+        .routes(routes!(credits::release_hold))
 }
 
 /// A listener's whole service: its routes within the passage.
