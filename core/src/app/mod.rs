@@ -16,6 +16,7 @@ pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
 pub mod standing;
+pub mod stripe;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;

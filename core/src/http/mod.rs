@@ -21,7 +21,9 @@ pub mod query;
 pub mod routes;
 pub mod shapes;
 pub mod stories;
+pub mod webhooks;
 
+use crate::adapters::stripe::Webhooks;
 use crate::app::Core;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -35,6 +37,8 @@ pub struct Service {
     pub stories: stories::Stories,
     /// What proxies prove themselves with.
     pub internal_token: Arc<SecretString>,
+    /// Nothing where Stripe is not used.
+    pub stripe: Option<Arc<Webhooks>>,
     pub metrics: PrometheusHandle,
 }
 
