@@ -16,3 +16,4 @@ mod openapi;
 mod schema;
 mod signup;
 mod site;
+mod stripe;
