@@ -5,8 +5,9 @@ use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
-use crate::app::Core;
-use crate::config::Config;
+use crate::app::upgrade::PaymentTerms;
+use crate::app::{Committer, Core};
+use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
@@ -39,7 +40,7 @@ fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) ->
 }
 
 /// Everything that stories need, opened from the configuration. The first signing key is made where `make_key` says so
-/// and there is none.
+/// and there is none. Called within a runtime: the committer begins with it.
 ///
 /// # Errors
 /// A database, key folder or password cost that cannot be used.
@@ -60,6 +61,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {
         store,
         clock,
@@ -67,8 +69,14 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         passwords,
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
-        enable_free_trial: config.enable_free_trial,
+        enable_free_trial: config.flags.enable_free_trial,
         billing: config.billing,
+        hold_ttl_seconds: config.hold_ttl_seconds,
+        committer,
+        payments: PaymentTerms {
+            bank_details: config.bank_details.clone(),
+            stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
+        },
     })
 }
 
@@ -149,10 +157,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
     let stripe = stripe(config)?;
     let metrics = recorder()?;
-    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
-    if !config.enable_free_trial {
-        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
-    }
+    show(config.flags);
     let (stories, last_story) = Stories::new();
     Ok((
         Service {
@@ -164,6 +169,32 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
         },
         last_story,
     ))
+}
+
+/// Says loudly which emergency flags are off.
+fn show(flags: Flags) {
+    for (flag, on, means) in [
+        (
+            "enable_free_trial",
+            flags.enable_free_trial,
+            "sign-up gives the plan `free`",
+        ),
+        (
+            "validate_api_key",
+            flags.validate_api_key,
+            "API keys are not asked for the standing of their account",
+        ),
+        (
+            "strict_jwt_only",
+            flags.strict_jwt_only,
+            "proxies may let others in than the bearers of access tokens; the core itself does not",
+        ),
+    ] {
+        metrics::gauge!("igny8_core_flag", "flag" => flag).set(f64::from(u8::from(on)));
+        if !on {
+            tracing::warn!(flag, means, "AN EMERGENCY FLAG IS OFF");
+        }
+    }
 }
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {

@@ -1,1 +1,2 @@
+-- Lost: every plan.
 DROP TABLE plan;

@@ -1,3 +1,4 @@
+-- Lost: every account and user.
 DROP TABLE users;
 DROP TABLE account;
 DROP TABLE account_status;

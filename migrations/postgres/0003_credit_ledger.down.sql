@@ -1,4 +1,4 @@
--- The older schema has no ledger: accounts keep the balance that the entries came to.
+-- Lost: the entries of the ledger. Accounts keep the balance that these came to.
 DROP TRIGGER account_follows_ledger ON account;
 DROP TRIGGER account_starts_empty ON account;
 DROP TABLE ledger_entry;

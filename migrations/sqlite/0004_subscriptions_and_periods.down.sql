@@ -1,3 +1,3 @@
--- The older schema has no subscriptions: periods and cancellations are lost, accounts and credits stay.
+-- Lost: every subscription and period, and what was cancelled. Accounts and their credits stay.
 DROP TABLE subscription_period;
 DROP TABLE subscription;

@@ -1,3 +1,3 @@
--- Everybody signs in again.
+-- Lost: sign-ins and sessions. Everybody signs in again.
 DROP TABLE admin_session;
 DROP TABLE sign_in;

@@ -1,2 +1,3 @@
+-- Lost: the audit, and what was still to be sent.
 DROP TABLE outbox;
 DROP TABLE audit;

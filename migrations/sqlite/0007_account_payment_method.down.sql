@@ -1,1 +1,2 @@
+-- Lost: how accounts pay.
 ALTER TABLE account DROP COLUMN payment_method;

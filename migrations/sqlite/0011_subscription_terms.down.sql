@@ -1,4 +1,4 @@
--- Lost: which plans follow the calendar, each subscription's number and grace, and when accounts fall due.
+-- Lost: which plans follow the calendar, each subscription's anchor and grace, and when accounts fall due.
 DROP INDEX account_due_index;
 ALTER TABLE account DROP COLUMN due_us;
 DROP INDEX subscription_number_unique;

@@ -33,15 +33,23 @@ BEGIN
     SELECT RAISE(ABORT, 'credit_bucket is never deleted');
 END;
 
--- What accounts hold becomes their first bucket: the grant of the running period, or a purchase where there is none.
+-- What accounts hold becomes the bucket of their latest grant, empty where they hold nothing; what is more than the plan
+-- ever grants, or belongs to no subscription, was given or bought, and lies in a bucket without an end.
 INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, subscription_number, period_sequence,
     grant_number, created_at_us)
-SELECT account.id, 1, 'plan', 10, account.credits, 0, subscription.number,
-    (SELECT MAX(sequence) FROM subscription_period WHERE subscription_id = subscription.id), 1, account.updated_at_us
-FROM account JOIN subscription ON subscription.account_id = account.id
-WHERE account.credits > 0 AND subscription.number =
-    (SELECT MAX(number) FROM subscription AS latest WHERE latest.account_id = account.id);
+SELECT account.id, 1, 'plan', 10,
+    CASE
+        WHEN plan.included_credits > 0 AND account.credits > plan.included_credits THEN plan.included_credits
+        WHEN plan.included_credits = 0 AND account.credits > plan.credits_per_month THEN plan.credits_per_month
+        ELSE account.credits
+    END,
+    0, subscription.number, (SELECT MAX(sequence) FROM subscription_period WHERE subscription_id = subscription.id),
+    subscription.grants, account.updated_at_us
+FROM account JOIN subscription ON subscription.account_id = account.id JOIN plan ON plan.id = subscription.plan_id
+WHERE subscription.number = (SELECT MAX(number) FROM subscription AS latest WHERE latest.account_id = account.id);
 INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, created_at_us)
-SELECT id, 1, 'purchased', 30, credits, 0, updated_at_us FROM account
-WHERE credits > 0 AND NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.account_id = account.id);
-UPDATE account SET bucket_count = 1 WHERE credits > 0;
+SELECT account.id, CASE WHEN of_plan.account_id IS NULL THEN 1 ELSE 2 END, 'purchased', 30,
+    account.credits - COALESCE(of_plan.remaining, 0), 0, account.updated_at_us
+FROM account LEFT JOIN credit_bucket AS of_plan ON of_plan.account_id = account.id
+WHERE account.credits > COALESCE(of_plan.remaining, 0);
+UPDATE account SET bucket_count = (SELECT COUNT(*) FROM credit_bucket WHERE credit_bucket.account_id = account.id);

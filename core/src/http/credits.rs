@@ -6,7 +6,7 @@ use super::bearer::Tenant;
 use super::openapi::refusals;
 use super::query;
 use super::shapes::{Credits, LedgerEntry, Page};
-use crate::app::{Fields, read};
+use crate::app::{Fields, credits, read};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -21,13 +21,14 @@ refusals!(CreditsRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRe
     responses((status = 200, description = "The credits", body = Envelope<Credits>), CreditsRefusals)
 )]
 pub async fn get_credits(State(service): State<Service>, Tenant(identity): Tenant) -> Result<Response, Refused> {
-    let balance = read::balance(&service.core, identity.account_id).await?.0;
+    let found = credits::balance(&service.core, identity.account_id).await?;
+    let (balance, held) = (found.balance.0, found.held.0);
     Ok(data(
         StatusCode::OK,
         Credits {
             balance,
-            held: 0,
-            available: balance,
+            held,
+            available: balance - held,
         },
     ))
 }

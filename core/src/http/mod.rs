@@ -5,22 +5,29 @@
 
 pub mod account;
 pub mod answer;
+pub mod ask;
 pub mod auth;
 pub mod bearer;
+pub mod billing;
 pub mod body;
 pub mod cookies;
 pub mod credits;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;
+pub mod numbered;
 pub mod object;
 pub mod openapi;
 pub mod passage;
 pub mod plans;
 pub mod query;
+pub mod receipt_page;
+pub mod receipts;
 pub mod routes;
 pub mod shapes;
+pub mod staff;
 pub mod stories;
+mod valid;
 pub mod webhooks;
 
 use crate::adapters::stripe::Webhooks;

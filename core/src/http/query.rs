@@ -1,9 +1,12 @@
 //! The query of a list: where to go on, and how much.
 
+use super::Service;
 use super::answer::Refused;
 use crate::app::Fields;
+use axum::extract::{FromRequestParts, Query};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
 
 /// Items of a page where the query says nothing.
 const DEFAULT_LIMIT: usize = 50;
@@ -16,6 +19,16 @@ pub struct PageQuery {
     /// Items before this sequence.
     pub before: i64,
     pub limit: usize,
+}
+
+impl FromRequestParts<Service> for PageQuery {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, Refused> {
+        let unreadable = |_| Refused::invalid(Fields::from([("query".into(), "It cannot be read.".into())]));
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(unreadable)?;
+        page(&pairs)
+    }
 }
 
 /// The cursor of the page before this sequence. Opaque to clients.

@@ -195,9 +195,10 @@ fn down_and_up_again_keeps_what_the_older_schema_can_hold() {
             let server = site.serve();
             (0..3).for_each(|_| drop(server.sign_up()));
         }
+        let kept = "SELECT CAST(SUM(credits) AS BIGINT) FROM account";
+        site.must(&["migrate", "down", "--to", "14"]);
         site.sql("UPDATE account SET status = 'pending_payment' WHERE id = 1")
             .unwrap();
-        let kept = "SELECT CAST(SUM(credits) AS BIGINT) FROM account";
         site.must(&["migrate", "down", "--to", "6"]);
         assert_eq!(
             site.number(
@@ -235,7 +236,12 @@ fn the_status_tells_what_has_run() {
             .map(|step| step["applied"].as_bool().unwrap())
             .collect();
         assert_eq!(applied.iter().filter(|applied| **applied).count(), 9);
-        assert_eq!(site.must(&["migrate", "up"]), "up       0010_pending_payment\n");
+        let rest: String = migrations::steps(Engine::Sqlite)[9..]
+            .iter()
+            .map(|step| format!("up       {}\n", step.name))
+            .collect();
+        assert!(rest.starts_with("up       0010_pending_payment\n"), "{rest}");
+        assert_eq!(site.must(&["migrate", "up"]), rest);
         assert_eq!(site.must(&["migrate", "up"]), "nothing to do\n");
         assert_eq!(site.run(&["migrate", "down", "--to", "99"]).status.code(), Some(4));
         let behind = site.must(&["migrate", "down", "--to", "8"]);

@@ -1,0 +1,54 @@
+//! What time alone does to an account: trials and periods end or renew, grants fall due, holds and buckets expire.
+
+use super::{BillingTerms, Core, StoryError};
+use crate::storage::book::{self, By};
+use crate::storage::trail::Actor;
+use crate::storage::{Connection, Store, plan};
+use igny8_contract::ids::AccountId;
+use igny8_contract::time::Timestamp;
+
+/// Brings an account up to the present. Whether it is called often or seldom, once or by several at a time, makes no
+/// difference to what comes out. Says whether anything but the time of the next call has changed.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn tick(core: &Core, id: AccountId) -> Result<bool, StoryError> {
+    tick_in(&core.store, core.billing, core.now(), id).await
+}
+
+/// [`tick`] for whoever has no [`Core`].
+pub(super) async fn tick_in(
+    store: &Store,
+    terms: BillingTerms,
+    now: Timestamp,
+    id: AccountId,
+) -> Result<bool, StoryError> {
+    let given = (terms, now, id);
+    store
+        .write(&given, |connection, (terms, now, id)| {
+            Box::pin(commit(connection, *terms, *now, *id))
+        })
+        .await
+}
+
+async fn commit(
+    connection: &mut Connection,
+    terms: BillingTerms,
+    now: Timestamp,
+    id: AccountId,
+) -> Result<bool, StoryError> {
+    let Some(before) = book::load(connection, id).await? else {
+        return Ok(false);
+    };
+    let plans = plan::all(connection).await?;
+    let rules = terms.rules(&plans);
+    let mut after = before.clone();
+    after.pass_time(&rules, now)?;
+    let by = By {
+        actor: Actor::System,
+        request_id: "",
+    };
+    // Stored even where nothing has changed: what made the account due may be gone, as a hold that was confirmed in time.
+    book::save(connection, Some(&before), &after, by, &rules, now).await?;
+    Ok(after != before)
+}
