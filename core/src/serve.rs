@@ -4,6 +4,7 @@ use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
+use crate::adapters::stripe::Webhooks;
 use crate::app::upgrade::PaymentTerms;
 use crate::app::committer::BATCH_SIZE;
 use crate::app::{Committer, Core};
@@ -94,7 +95,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let (service, last_story) = opened(&config).await?;
     let store = service.core.store.clone();
     let reload = listen(SignalKind::hangup())?;
-    let background = tokio::spawn(upkeep(Arc::clone(&service.core.keys), service.metrics.clone(), reload));
+    let background = tokio::spawn(upkeep(
+        Arc::clone(&service.core.keys),
+        service.stripe.clone(),
+        service.metrics.clone(),
+        reload,
+    ));
     let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
     let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
     let (stop, stopping) = watch::channel(false);
@@ -150,6 +156,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
     core.store.ping().await?;
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
+    let stripe = stripe(config)?;
     let metrics = recorder()?;
     show(config.flags);
     let (stories, last_story) = Stories::new();
@@ -158,6 +165,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
             core,
             stories,
             internal_token: Arc::new(internal_token),
+            stripe,
             metrics,
         },
         last_story,
@@ -201,12 +209,28 @@ fn recorder() -> Result<PrometheusHandle, ServeError> {
         .map_err(|error| setup("metrics")(&error))
 }
 
-async fn upkeep(keys: Arc<Keyring>, metrics: PrometheusHandle, mut reload: Signal) {
+/// Stripe's secrets, where Stripe is used. Its times are the machine's, whatever time the service itself goes by.
+fn stripe(config: &Config) -> Result<Option<Arc<Webhooks>>, ServeError> {
+    let Some(stripe) = &config.stripe else { return Ok(None) };
+    let file = stripe.webhook_secret_file.clone();
+    let webhooks = Webhooks::open(file, stripe.tolerance_seconds, Arc::new(SystemClock::new()));
+    let told = setup(stripe.webhook_secret_file.display());
+    webhooks
+        .map(|webhooks| Some(Arc::new(webhooks)))
+        .map_err(|error| told(&error))
+}
+
+async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
     let mut ticks = tokio::time::interval(KEYS_RELOAD);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = reload.recv() => tracing::info!("reading the keys again"),
+            _ = reload.recv() => {
+                tracing::info!("reading keys and secrets again");
+                if let Some(Err(error)) = stripe.as_ref().map(|stripe| stripe.reload()) {
+                    tracing::error!(%error, "Stripe's secrets could not be read again: the ones in use stay");
+                }
+            }
         }
         if let Err(error) = keys.reload() {
             tracing::error!(%error, "the keys could not be read again: the ones in use stay");

@@ -25,6 +25,7 @@ pub mod sessions;
 pub mod staff;
 pub mod staff_billing;
 pub mod standing;
+pub mod stripe;
 pub mod suspend;
 pub mod tick;
 pub mod upgrade;

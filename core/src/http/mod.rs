@@ -29,7 +29,9 @@ pub mod shapes;
 pub mod staff;
 pub mod stories;
 mod valid;
+pub mod webhooks;
 
+use crate::adapters::stripe::Webhooks;
 use crate::app::Core;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -43,6 +45,8 @@ pub struct Service {
     pub stories: stories::Stories,
     /// What proxies prove themselves with.
     pub internal_token: Arc<SecretString>,
+    /// Nothing where Stripe is not used.
+    pub stripe: Option<Arc<Webhooks>>,
     pub metrics: PrometheusHandle,
 }
 

@@ -2,7 +2,7 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff};
+use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff, webhooks};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -50,6 +50,7 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(credits::create_hold, credits::list_holds))
         .routes(routes!(credits::confirm_hold))
         .routes(routes!(credits::release_hold))
+        .routes(routes!(webhooks::receive_stripe_event))
 }
 
 /// A listener's whole service: its routes within the passage.

@@ -22,6 +22,7 @@ pub mod row;
 pub mod session;
 pub mod sign_in;
 pub mod store;
+pub mod stripe_event;
 pub mod subscription;
 pub mod survey;
 pub mod trail;

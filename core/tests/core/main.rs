@@ -19,3 +19,4 @@ mod schema;
 mod signup;
 mod site;
 mod starved;
+mod stripe;
