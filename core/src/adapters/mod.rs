@@ -4,3 +4,4 @@ pub mod keys;
 pub mod passwords;
 pub mod random;
 pub mod secret_file;
+pub mod test_clock;

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod auth;
 pub mod bearer;
 pub mod body;
+pub mod clock;
 pub mod cookies;
 pub mod credits;
 pub mod idempotency;

@@ -2,7 +2,7 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, credits, internal, openapi, plans};
+use super::{Service, account, auth, clock, credits, internal, openapi, plans};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -31,6 +31,7 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(account::get_subscription))
         .routes(routes!(credits::get_credits))
         .routes(routes!(credits::list_transactions))
+        .routes(routes!(clock::get_clock, clock::advance_clock))
 }
 
 /// A listener's whole service: its routes within the passage.

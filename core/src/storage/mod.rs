@@ -21,6 +21,7 @@ pub mod sign_in;
 pub mod store;
 pub mod subscription;
 pub mod survey;
+pub mod test_clock;
 pub mod trail;
 pub mod user;
 
