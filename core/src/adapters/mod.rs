@@ -5,3 +5,4 @@ pub mod passwords;
 pub mod random;
 pub mod secret_file;
 pub mod stripe;
+pub mod test_clock;

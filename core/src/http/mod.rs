@@ -10,6 +10,7 @@ pub mod auth;
 pub mod bearer;
 pub mod billing;
 pub mod body;
+pub mod clock;
 pub mod cookies;
 pub mod credit_shapes;
 pub mod credits;

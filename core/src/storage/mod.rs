@@ -25,6 +25,7 @@ pub mod store;
 pub mod stripe_event;
 pub mod subscription;
 pub mod survey;
+pub mod test_clock;
 pub mod trail;
 pub mod user;
 
