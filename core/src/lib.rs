@@ -1,7 +1,7 @@
 //! The igny8 core: accounts, plans, credits, subscriptions and tokens.
 //!
 //! Arrows point down: `http` and `cli` tell stories of `app`; `app` loads, lets `domain` decide, and commits through
-//! `storage`; `adapters` touch the machine. `domain` knows nobody.
+//! `storage`; `adapters` touch the machine. `domain` knows nobody. `worker` tells the stories that nobody asks for.
 
 pub mod adapters;
 pub mod app;
@@ -11,3 +11,4 @@ pub mod domain;
 pub mod http;
 pub mod serve;
 pub mod storage;
+pub mod worker;

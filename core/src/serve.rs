@@ -4,15 +4,20 @@ use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
+use crate::adapters::stripe::Webhooks;
+use crate::adapters::test_clock::TestClock;
+use crate::app::committer::BATCH_SIZE;
+use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
 use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
+use crate::worker;
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -21,6 +26,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How often the folder of keys is read again. Well below the lead that a new key has before it signs.
 const KEYS_RELOAD: Duration = Duration::from_secs(5);
+/// How often a process without a worker looks how far others have put the test clock forward.
+const TEST_CLOCK_FOLLOWED: Duration = Duration::from_secs(1);
 
 /// Why the core does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +51,14 @@ fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) ->
 /// # Errors
 /// A database, key folder or password cost that cannot be used.
 pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let machine: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let test_clock = config
+        .test_clock
+        .then(|| Arc::new(TestClock::new(Arc::clone(&machine))));
+    let clock: Arc<dyn Clock> = match &test_clock {
+        Some(test_clock) => Arc::<TestClock>::clone(test_clock),
+        None => Arc::clone(&machine),
+    };
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Store::open(&config.database)?;
     let passwords =
@@ -54,7 +68,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
             &config.keys_dir,
             config.tokens.ttl_seconds,
             random.as_ref(),
-            clock.now(),
+            machine.now(),
         )
     } else {
         Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
@@ -64,6 +78,9 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     Ok(Core {
         store,
         clock,
+        machine,
+        test_clock,
+        rounds: None,
         random,
         passwords,
         keys: Arc::new(keys),
@@ -90,14 +107,25 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         migrations::up(&config.database, &lock).await?;
     }
     let asked_to_stop = asked_to_stop()?;
-    let (service, last_story) = opened(&config).await?;
+    let (stop, stopping) = watch::channel(false);
+    let (service, last_story) = opened(&config, stopping.clone()).await?;
     let store = service.core.store.clone();
     let reload = listen(SignalKind::hangup())?;
-    let background = tokio::spawn(upkeep(Arc::clone(&service.core.keys), service.metrics.clone(), reload));
+    let background = tokio::spawn(upkeep(
+        Arc::clone(&service.core.keys),
+        service.stripe.clone(),
+        service.metrics.clone(),
+        reload,
+    ));
     let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
     let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
-    let (stop, stopping) = watch::channel(false);
     let (open, mut closed) = mpsc::channel(1);
+    if let Some(every) = config
+        .worker_interval
+        .or(config.test_clock.then_some(TEST_CLOCK_FOLLOWED))
+    {
+        tokio::spawn(worker::run(service.core.clone(), every, stopping.clone(), open.clone()));
+    }
     tokio::spawn(listener::serve(
         public,
         routes::public_service(service.clone()),
@@ -137,7 +165,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 /// Opens what both listeners need and proves that it can be used.
-async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
+async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Service, LastStory), ServeError> {
     if migrations::status(&config.database)
         .await?
         .iter()
@@ -145,10 +173,19 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
     {
         return Err(ServeError::SchemaBehind);
     }
-    let core = core(config, true)?;
+    let mut core = core(config, true)?;
     core.store.ping().await?;
+    follow_test_clock(&core)
+        .await
+        .map_err(|error| setup("test_clock")(&error))?;
+    if core.test_clock.is_some() {
+        tracing::warn!("the test clock is on: staff can put the service's time forward");
+    }
+    let rounds = || Arc::new(Rounds::new(config.idempotency_days, stopping));
+    core.rounds = config.worker_interval.map(|_| rounds());
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
+    let stripe = stripe(config)?;
     let metrics = recorder()?;
     show(config.flags);
     let (stories, last_story) = Stories::new();
@@ -157,6 +194,7 @@ async fn opened(config: &Config) -> Result<(Service, LastStory), ServeError> {
             core,
             stories,
             internal_token: Arc::new(internal_token),
+            stripe,
             metrics,
         },
         last_story,
@@ -188,21 +226,40 @@ fn show(flags: Flags) {
         }
     }
 }
+/// Upper bounds of what a transaction carries.
+const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {
     let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
     PrometheusBuilder::new()
         .set_buckets(&buckets)
+        .and_then(|recorder| recorder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.into()), &BATCH_SIZES))
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| setup("metrics")(&error))
 }
 
-async fn upkeep(keys: Arc<Keyring>, metrics: PrometheusHandle, mut reload: Signal) {
+/// Stripe's secrets, where Stripe is used. Its times are the machine's, whatever time the service itself goes by.
+fn stripe(config: &Config) -> Result<Option<Arc<Webhooks>>, ServeError> {
+    let Some(stripe) = &config.stripe else { return Ok(None) };
+    let file = stripe.webhook_secret_file.clone();
+    let webhooks = Webhooks::open(file, stripe.tolerance_seconds, Arc::new(SystemClock::new()));
+    let told = setup(stripe.webhook_secret_file.display());
+    webhooks
+        .map(|webhooks| Some(Arc::new(webhooks)))
+        .map_err(|error| told(&error))
+}
+
+async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
     let mut ticks = tokio::time::interval(KEYS_RELOAD);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = reload.recv() => tracing::info!("reading the keys again"),
+            _ = reload.recv() => {
+                tracing::info!("reading keys and secrets again");
+                if let Some(Err(error)) = stripe.as_ref().map(|stripe| stripe.reload()) {
+                    tracing::error!(%error, "Stripe's secrets could not be read again: the ones in use stay");
+                }
+            }
         }
         if let Err(error) = keys.reload() {
             tracing::error!(%error, "the keys could not be read again: the ones in use stay");

@@ -24,9 +24,9 @@ pub struct Identity {
 /// # Errors
 /// `token_invalid`, `token_expired`, `token_revoked`, the refusals of standing, `storage_unavailable`.
 pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool) -> Result<Identity, StoryError> {
-    let now = core.now();
-    let claims = core.keys.verify(token, now).ok_or(Refusal::TokenInvalid)?;
-    token::check(&claims, &core.tokens, now)?;
+    let machine_now = core.machine_now();
+    let claims = core.keys.verify(token, machine_now).ok_or(Refusal::TokenInvalid)?;
+    token::check(&claims, &core.tokens, machine_now)?;
     let user_id = claims.user_id().ok_or(Refusal::TokenInvalid)?;
     let query = StandingQuery {
         account_id: claims.account_id,
@@ -34,7 +34,7 @@ pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool)
         sid: claims.sid.clone(),
     };
     let facts = standing(&core.store, &query).await?;
-    validate_token(&TokenFacts::from(&claims), &facts, need, reads, now)?;
+    validate_token(&TokenFacts::from(&claims), &facts, need, reads, core.now())?;
     Ok(Identity {
         user_id,
         account_id: claims.account_id,

@@ -46,7 +46,7 @@ pub async fn login(core: &Core, login: Login) -> Result<SignedIn, StoryError> {
         user_id: user.id,
         sid: core.unguessable(),
         request_id: login.request_id,
-        now: core.now(),
+        now: core.machine_now(),
     };
     let profile = core
         .store

@@ -22,7 +22,7 @@ struct Leaving {
 /// # Errors
 /// `storage_unavailable`.
 pub async fn logout(core: &Core, bearer: Option<&str>, request_id: String) -> Result<(), StoryError> {
-    let now = core.now();
+    let now = core.machine_now();
     let Some(claims) = bearer.and_then(|token| core.keys.verify(token, now)) else {
         return Ok(());
     };

@@ -20,17 +20,22 @@ pub mod profile;
 pub mod read;
 pub mod register;
 pub mod rename;
+pub mod round;
 pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
 pub mod staff_billing;
 pub mod standing;
+pub mod stripe;
 pub mod suspend;
+pub mod test_clock;
+pub mod tick;
 pub mod tick;
 pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
+use crate::adapters::test_clock::TestClock;
 use crate::domain::book::Rules;
 use crate::domain::plan::Plan;
 use crate::domain::token::TokenTerms;
@@ -68,7 +73,14 @@ impl BillingTerms {
 #[derive(Clone)]
 pub struct Core {
     pub store: Store,
+    /// The service's time: trials, periods, holds and the ledger go by it. It is the machine's, unless the test clock is on.
     pub clock: Arc<dyn Clock>,
+    /// The machine's time: tokens, keys, sign-ins and sessions go by it, since proxies read theirs from their machines.
+    pub machine: Arc<dyn Clock>,
+    /// The service's clock, where it can be put forward.
+    pub test_clock: Option<Arc<TestClock>>,
+    /// Nothing where this process leaves it to others to carry out what falls due.
+    pub rounds: Option<Arc<round::Rounds>>,
     pub random: Arc<dyn Random>,
     pub passwords: Passwords,
     pub keys: Arc<Keyring>,
@@ -91,10 +103,16 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
-    /// The time.
+    /// The service's time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The machine's time.
+    #[must_use]
+    pub fn machine_now(&self) -> Timestamp {
+        self.machine.now()
     }
 
     /// A name that nobody can guess: 128 random bits in base64url.

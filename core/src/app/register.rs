@@ -47,6 +47,7 @@ struct Decided {
     sid: String,
     request_id: String,
     now: Timestamp,
+    machine_now: Timestamp,
 }
 
 /// Signs somebody up, or changes nothing at all.
@@ -88,6 +89,7 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
         sid: core.unguessable(),
         request_id: registration.request_id,
         now: core.now(),
+        machine_now: core.machine_now(),
     };
     let profile = core
         .store
@@ -101,10 +103,10 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
         epoch,
         &decided.sid,
         &core.unguessable(),
-        decided.now,
+        decided.machine_now,
     );
     Ok(SignedIn {
-        access: core.keys.sign(&claims, decided.now)?,
+        access: core.keys.sign(&claims, decided.machine_now)?,
         profile,
     })
 }
@@ -161,7 +163,7 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
     storage::book::save(connection, None, &book, by, &rules, now).await?;
     account.ledger = book.purse.head;
 
-    sign_in::insert(connection, &decided.sid, user.id, now).await?;
+    sign_in::insert(connection, &decided.sid, user.id, decided.machine_now).await?;
     let facts = serde_json::json!({
         "account_id": account.id, "user_id": user.id, "plan_slug": plan.terms.slug, "credits": account.ledger.balance,
     })

@@ -18,7 +18,7 @@ fn token_hash(query: &SessionQuery) -> Vec<u8> {
 /// `storage_unavailable`.
 pub async fn look_up(core: &Core, query: &SessionQuery) -> Result<SessionFacts, StoryError> {
     let mut connection = core.store.read().await?;
-    Ok(session::facts(&mut connection, &token_hash(query), core.now())
+    Ok(session::facts(&mut connection, &token_hash(query), core.machine_now())
         .await?
         .unwrap_or_default())
 }
@@ -28,7 +28,7 @@ pub async fn look_up(core: &Core, query: &SessionQuery) -> Result<SessionFacts, 
 /// # Errors
 /// `storage_unavailable`.
 pub async fn revoke(core: &Core, query: &SessionQuery, request_id: String) -> Result<(), StoryError> {
-    let given: (Vec<u8>, String, Timestamp) = (token_hash(query), request_id, core.now());
+    let given: (Vec<u8>, String, Timestamp) = (token_hash(query), request_id, core.machine_now());
     core.store
         .write(&given, |connection, (hash, request_id, now)| {
             Box::pin(async move {

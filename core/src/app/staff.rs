@@ -44,7 +44,7 @@ pub async fn create(core: &Core, new: NewStaff) -> Result<User, StoryError> {
         platform_role: Some(new.platform_role),
         is_superuser: new.is_superuser,
     };
-    let given = (user, core.now());
+    let given = (user, core.machine_now());
     core.store
         .write(&given, |connection, (user, now)| {
             Box::pin(commit(connection, user, *now))
@@ -88,7 +88,7 @@ pub async fn list(core: &Core) -> Result<Vec<User>, StoryError> {
 /// # Errors
 /// `not_found` where no member of staff has this address, `storage_unavailable`.
 pub async fn disable(core: &Core, email: String) -> Result<User, StoryError> {
-    let given = (email, core.now());
+    let given = (email, core.machine_now());
     core.store
         .write(&given, |connection, (email, now)| {
             Box::pin(async move {

@@ -3,9 +3,10 @@
 use super::{BillingTerms, Core, StoryError};
 use crate::storage::book::{self, By};
 use crate::storage::trail::Actor;
-use crate::storage::{Connection, Store, plan};
+use crate::storage::{Connection, Store, account, plan};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// Brings an account up to the present. Whether it is called often or seldom, once or by several at a time, makes no
 /// difference to what comes out. Says whether anything but the time of the next call has changed.
@@ -37,6 +38,10 @@ async fn commit(
     now: Timestamp,
     id: AccountId,
 ) -> Result<bool, StoryError> {
+    let locked = account::lock(connection, &BTreeSet::from([id])).await?;
+    if locked.first().and_then(|locked| locked.due).is_none_or(|due| due > now) {
+        return Ok(false);
+    }
     let Some(before) = book::load(connection, id).await? else {
         return Ok(false);
     };

@@ -55,7 +55,7 @@ fn is_internal_token(service: &Service, token: &str) -> bool {
 }
 
 async fn key_set(State(service): State<Service>) -> Response {
-    Json(service.core.keys.published(service.core.now())).into_response()
+    Json(service.core.keys.published(service.core.machine_now())).into_response()
 }
 
 async fn look_up_session(

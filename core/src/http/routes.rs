@@ -2,7 +2,8 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff};
+use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff, webhooks};
+use super::{Service, account, auth, clock, credits, internal, openapi, plans};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -45,6 +46,13 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(billing::list_pending))
         .routes(routes!(staff::suspend_account))
         .routes(routes!(staff::reinstate_account))
+        .routes(routes!(credits::get_usage))
+        .routes(routes!(credits::consume))
+        .routes(routes!(credits::create_hold, credits::list_holds))
+        .routes(routes!(credits::confirm_hold))
+        .routes(routes!(credits::release_hold))
+        .routes(routes!(webhooks::receive_stripe_event))
+        .routes(routes!(clock::get_clock, clock::advance_clock))
 }
 
 /// A listener's whole service: its routes within the passage.

@@ -163,20 +163,26 @@ pub async fn save_standing(connection: &mut Connection, book: &Book, now: Timest
     Ok(())
 }
 
-/// The accounts in which time has something to change by `now`, the longest overdue first.
+/// Accounts in which time has something to change by `now`, the longest overdue first: the `limit` that come after `after`.
 ///
 /// # Errors
 /// What the database says.
 pub async fn due(
     connection: &mut Connection,
     now: Timestamp,
+    after: Option<(AccountId, Timestamp)>,
     limit: i64,
 ) -> Result<Vec<(AccountId, Timestamp)>, Error> {
-    let rows = sqlx::query("SELECT id, due_us FROM account WHERE due_us <= $1 ORDER BY due_us, id LIMIT $2")
-        .bind(now.0)
-        .bind(limit)
-        .fetch_all(connection)
-        .await?;
+    let (after_id, after_due) = after.map_or((i64::MIN, i64::MIN), |(id, due)| (id.0, due.0));
+    let rows = sqlx::query(
+        "SELECT id, due_us FROM account WHERE due_us <= $1 AND (due_us, id) > ($2, $3) ORDER BY due_us, id LIMIT $4",
+    )
+    .bind(now.0)
+    .bind(after_due)
+    .bind(after_id)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
     rows.iter()
         .map(|row| Ok((AccountId(number(row, "id")?), instant(row, "due_us")?)))
         .collect()

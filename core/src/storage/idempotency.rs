@@ -2,7 +2,7 @@
 
 use super::bulk::{groups, query, values};
 use super::error::Error;
-use super::row::{bytes, number, text};
+use super::row::{bytes, number, optional_number, text};
 use super::store::Connection;
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
@@ -92,6 +92,17 @@ pub async fn keep(connection: &mut Connection, answers: &[NewAnswer], now: Times
         }
     }
     Ok(())
+}
+
+/// When the oldest answer was given; nothing where there is none.
+///
+/// # Errors
+/// What the database says.
+pub async fn oldest(connection: &mut Connection) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query("SELECT MIN(created_at_us) AS oldest_us FROM idempotency_key")
+        .fetch_one(connection)
+        .await?;
+    Ok(optional_number(&row, "oldest_us")?.map(Timestamp))
 }
 
 /// Forgets answers from before `before`, at most `limit` of them, and says how many.

@@ -22,8 +22,10 @@ pub mod row;
 pub mod session;
 pub mod sign_in;
 pub mod store;
+pub mod stripe_event;
 pub mod subscription;
 pub mod survey;
+pub mod test_clock;
 pub mod trail;
 pub mod user;
 

@@ -102,7 +102,10 @@ fn every_public_route_refuses_bad_bodies_and_writes_nothing() {
                 .iter()
                 .any(|area| path.starts_with(area));
             let access = if of_staff { &staff } else { &member.access };
+            // Not there before a secret of Stripe's is; what is sent to it then is judged by `stripe`.
+            let not_there = path.ends_with("/webhooks/stripe/");
             for (what, kind, body, statuses) in bad_bodies() {
+                let statuses = if not_there { &[404, 413] } else { statuses };
                 let answer = patient(server.request(&method, &path).bearer(access), kind, body);
                 assert_refused(&answer, statuses, &format!("{method} {path}: {what}"));
             }

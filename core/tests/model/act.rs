@@ -4,11 +4,11 @@ use igny8_contract::credits::Credits;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::SuspendReason;
 use igny8_contract::time::Timestamp;
-use igny8_core::domain::billing::{Confirmation, LateMode};
+use igny8_core::domain::billing::{Adjustment, Confirmation, LateMode};
 use igny8_core::domain::book::{Book, Rules};
 use igny8_core::domain::ledger::TransactionType;
 use igny8_core::domain::plan::Plan;
-use igny8_core::domain::purse::{BucketKind, Reason};
+use igny8_core::domain::purse::Reason;
 use igny8_core::domain::subscription::PaymentMethod;
 
 /// What becomes of a step.
@@ -78,9 +78,17 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Whether it is one of those that draw credits or set them aside.
+    pub const fn is_about_credits(&self) -> bool {
+        matches!(
+            self,
+            Self::Consume { .. } | Self::Hold { .. } | Self::ConfirmHold { .. } | Self::ReleaseHold { .. }
+        )
+    }
+
     /// Decides on a book that has been brought up to `now`.
     pub fn decide(&self, book: &mut Book, rules: &Rules<'_>, now: Timestamp) -> Result<(), Refusal> {
-        let reason = |kind| Reason::plain(kind, "because");
+        let reason = |kind| Reason::plain(kind, WHY);
         match self {
             Self::Upgrade {
                 plan,
@@ -92,9 +100,7 @@ impl Decision {
             Self::Consume { amount } => book.purse.consume(*amount, reason(TransactionType::Consumption), now),
             Self::Hold { amount, seconds } => {
                 let end = now.plus_seconds(*seconds);
-                book.purse
-                    .hold(*amount, end, "because".into(), "{}".into(), now)
-                    .map(drop)
+                book.purse.hold(*amount, end, WHY.into(), "{}".into(), now).map(drop)
             }
             Self::ConfirmHold { number, part } => {
                 book.purse
@@ -103,11 +109,8 @@ impl Decision {
             Self::ReleaseHold { number } => book.purse.release(*number, now),
             Self::CancelAtPeriodEnd { cancel } => book.cancel_at_period_end(*cancel),
             Self::Assign { plan } => book.assign(plan, now),
-            Self::Bonus { amount, expires_at } => {
-                book.purse
-                    .add(BucketKind::Bonus, *amount, *expires_at, reason(TransactionType::Bonus))
-            }
-            Self::TakeCredits { amount } => book.purse.consume(*amount, reason(TransactionType::Adjustment), now),
+            Self::Bonus { amount, expires_at } => book.adjust(adjustment(*amount, *expires_at), now),
+            Self::TakeCredits { amount } => book.adjust(adjustment(Credits(-amount.0), None), now),
             Self::Suspend { reason } => {
                 book.suspend(*reason);
                 Ok(())
@@ -120,3 +123,25 @@ impl Decision {
         }
     }
 }
+
+/// Bonuses are given; what is taken is an adjustment.
+fn adjustment(amount: Credits, expires_at: Option<Timestamp>) -> Adjustment {
+    Adjustment {
+        amount,
+        kind: kind_of(amount),
+        reason: WHY.into(),
+        expires_at,
+    }
+}
+
+/// What staff's entry of this amount is called.
+pub const fn kind_of(amount: Credits) -> TransactionType {
+    if amount.0 > 0 {
+        TransactionType::Bonus
+    } else {
+        TransactionType::Adjustment
+    }
+}
+
+/// What everybody gives as a reason.
+pub const WHY: &str = "because";

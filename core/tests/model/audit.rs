@@ -1,5 +1,6 @@
 //! The audit: whatever changes plan, status, subscription, period or payment leaves a line that says so.
 
+use super::act::Decision;
 use super::checks::{Fault, Turn, ensure};
 use igny8_core::domain::book::{Book, Change};
 use igny8_core::domain::purse::Bucket;
@@ -27,7 +28,16 @@ const fn lines_for(change: &Change) -> &'static [&'static str] {
 /// Checks both halves of a turn: what time did, and what somebody decided.
 pub fn is_complete(turn: &Turn<'_>) -> Result<(), Fault> {
     half(turn.before, turn.passed, true)?;
-    half(turn.passed, turn.after, false)
+    half(turn.passed, turn.after, false)?;
+    let wanted = match turn.decision {
+        Some(Decision::Bonus { .. } | Decision::TakeCredits { .. }) => "credits.adjusted",
+        Some(Decision::Assign { .. }) => "plan.assigned",
+        Some(Decision::Suspend { .. }) => "account.suspended",
+        _ => return Ok(()),
+    };
+    let last = turn.after.changes.last();
+    let says_so = matches!(last, Some(Change::Noted { action, by_time: false, .. }) if *action == wanted);
+    ensure(says_so, || format!("{last:?} does not say {wanted}"))
 }
 
 fn half(from: &Book, to: &Book, by_time: bool) -> Result<(), Fault> {

@@ -47,6 +47,9 @@ pub fn is_justified(decision: &Decision, refusal: Refusal, book: &Book, rules: &
         (Decision::ConfirmHold { number, .. } | Decision::ReleaseHold { number }, Refusal::HoldEnded) => {
             open_hold(book, *number).is_none()
         }
+        (Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. }, Refusal::AccountCancelled) => {
+            book.status == AccountStatus::Cancelled
+        }
         (Decision::Upgrade { plan, .. }, Refusal::EnterpriseNeedsStaff) => plan.terms.by_agreement,
         (Decision::Upgrade { plan, .. }, Refusal::PlanRequired) => !plan.terms.is_priced() || !plan.terms.is_active,
         (Decision::Confirm(paid), Refusal::AmountMismatch) => paid.override_reason.is_none(),
@@ -151,12 +154,14 @@ fn moves_credits_alone(turn: &Turn<'_>, by: i64) -> Result<(), Fault> {
     ensure((moved, entries) == (by, i64::from(by != 0)), || {
         format!("{moved} in {entries} entries, not {by}")
     })?;
+    let noted = |change: &Change| matches!(change, Change::Noted { .. });
     let same = Book {
         purse: before.clone(),
         changes: turn.passed.changes.clone(),
         ..turn.after.clone()
     };
-    ensure(same == *turn.passed, || "more than credits changed".into())
+    let others = turn.after.changes.iter().skip(turn.passed.changes.len()).all(noted);
+    ensure(others && same == *turn.passed, || "more than credits changed".into())
 }
 
 /// Plan credits before bonuses before purchases, and of each kind those that expire first.

@@ -224,8 +224,8 @@ fn credits() -> BoxedStrategy<Step> {
     prop_oneof![
         6 => (who(), share()).prop_map(|(who, amount)| Step::Consume { who, amount }),
         5 => (who(), share(), life).prop_map(|(who, amount, seconds)| Step::Hold { who, amount, seconds }),
-        3 => (who(), 0..4_usize, share()).prop_map(|(who, earlier, part)| Step::ConfirmHold { who, earlier, part }),
-        2 => (who(), 0..4_usize).prop_map(|(who, earlier)| Step::ReleaseHold { who, earlier }),
+        5 => (who(), 0..4_usize, share()).prop_map(|(who, earlier, part)| Step::ConfirmHold { who, earlier, part }),
+        3 => (who(), 0..4_usize).prop_map(|(who, earlier)| Step::ReleaseHold { who, earlier }),
         2 => (who(), 1..5000_i64, prop::option::of(1..60_i64))
             .prop_map(|(who, credits, days)| Step::Bonus { who, credits, days }),
         1 => (who(), share()).prop_map(|(who, amount)| Step::TakeCredits { who, amount }),

@@ -7,7 +7,7 @@ use super::story::{Money, Share, Step, Wait};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::{AccountId, PlanId, UserId};
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::{AccountFacts, StandingNeed, SuspendReason, validate_account_and_plan};
+use igny8_contract::standing::{AccountFacts, AccountStatus, StandingNeed, SuspendReason, validate_account_and_plan};
 use igny8_contract::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::{Book, Rules};
@@ -311,14 +311,18 @@ impl World {
     }
 
     fn work(&mut self) -> Result<(), Fault> {
-        for index in 0..self.accounts.len() {
-            let rules = self.rules();
-            if self.accounts[index].book.due(&rules).is_some_and(|due| due <= self.now) {
-                let passed = checks::pass_time(&self.accounts[index].book, &rules, self.now)?;
-                self.commit(index, passed.clone(), passed, None)?;
-            }
+        (0..self.accounts.len()).try_for_each(|index| self.work_on(index))
+    }
+
+    /// Brings an account up to the present if time has something to do there.
+    fn work_on(&mut self, index: usize) -> Result<(), Fault> {
+        let rules = self.rules();
+        let book = &self.accounts[index].book;
+        if book.due(&rules).is_none_or(|due| due > self.now) {
+            return Ok(());
         }
-        Ok(())
+        let passed = checks::pass_time(book, &rules, self.now)?;
+        self.commit(index, passed.clone(), passed, None)
     }
 
     fn decide(&mut self, ask: &Ask) -> Result<Outcome, Fault> {
@@ -327,6 +331,10 @@ impl World {
         {
             let same = known.account == ask.account && known.confirmation.amount_minor == confirmation.amount_minor;
             return Ok(if same { Ok(()) } else { Err(Refusal::PaymentConflict) });
+        }
+        if ask.decision.is_about_credits() {
+            // Debits of many accounts share a transaction, and time comes to each account in one of its own.
+            self.work_on(ask.account)?;
         }
         let rules = self.rules();
         let passed = checks::pass_time(&self.accounts[ask.account].book, &rules, self.now)?;
@@ -401,13 +409,18 @@ fn stored(mut book: Book) -> Book {
 
 /// Whether the account's standing lets its people ask for this. What staff, the provider or time do is never asked.
 fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Outcome {
-    let need = match decision {
-        Decision::Consume { .. }
-        | Decision::Hold { .. }
-        | Decision::ConfirmHold { .. }
-        | Decision::ReleaseHold { .. } => StandingNeed::Required,
+    match decision {
+        _ if decision.is_about_credits() => {}
+        // Whoever can still put things right may.
+        Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. } => {
+            return match book.suspend_reason {
+                Some(SuspendReason::Abuse | SuspendReason::Staff) => Err(Refusal::AccountSuspended),
+                _ if book.status == AccountStatus::Cancelled => Err(Refusal::AccountCancelled),
+                _ => Ok(()),
+            };
+        }
         _ => return Ok(()),
-    };
+    }
     let running = book.subscription.as_ref().filter(|latest| latest.ended_at.is_none());
     let facts = AccountFacts {
         status: book.status,
@@ -417,5 +430,5 @@ fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Outcome {
         period_end_us: running.map(|latest| latest.period.end),
         grace_end_us: running.and_then(|latest| latest.grace_end),
     };
-    validate_account_and_plan(Some(&facts), need, false, now)
+    validate_account_and_plan(Some(&facts), StandingNeed::Required, false, now)
 }
