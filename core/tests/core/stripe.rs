@@ -10,8 +10,8 @@ use igny8_testkit::postgres::Postgres;
 use igny8_testkit::raw::Response;
 use igny8_testkit::wait::wait_until;
 use serde_json::{Value, json};
-use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -88,32 +88,27 @@ fn fixture(name: &str) -> Value {
 struct Payer {
     member: Member,
     account: i64,
+    /// Of the pending payment.
+    reference: String,
     /// In every name at Stripe that belongs to this payer.
     tag: String,
 }
 
 impl Payer {
-    fn new(site: &Site, server: &Server) -> Self {
+    fn new(server: &Server) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let member = server.sign_up();
-        let account = member.data["account"]["id"].as_i64().unwrap();
-        let payer = Self {
+        let asked = server
+            .post("/api/v1/account/upgrade/")
+            .bearer(&member.access)
+            .json(&json!({"plan_slug": "starter", "payment_method": "stripe"}))
+            .send();
+        Self {
+            account: member.data["account"]["id"].as_i64().unwrap(),
             member,
-            account,
+            reference: asked.json()["data"]["reference"].as_str().unwrap().to_owned(),
             tag: format!("Payer{:06}", COUNT.fetch_add(1, Ordering::Relaxed)),
-        };
-        payer.asks_for_starter(site);
-        payer
-    }
-
-    /// What `account/upgrade/` leaves behind.
-    fn asks_for_starter(&self, site: &Site) {
-        site.sql(&format!(
-            "INSERT INTO payment (account_id, method, status, plan_id, reference, amount_minor, currency, created_at_us) \
-             SELECT {}, 'stripe', 'pending', id, 'IG-{}', price_minor, currency, 0 FROM plan WHERE slug = 'starter'",
-            self.account, self.tag
-        ))
-        .unwrap();
+        }
     }
 
     fn name(&self, kind: &str) -> String {
@@ -132,7 +127,7 @@ impl Payer {
 
     fn checkout(&self) -> Value {
         let changes = json!({
-            "client_reference_id": format!("IG-{}", self.tag), "subscription": self.name("sub"), "invoice": self.name("in_a"),
+            "client_reference_id": self.reference, "subscription": self.name("sub"), "invoice": self.name("in_a"),
         });
         self.event("checkout_session_completed", 0, &changes)
     }
@@ -242,7 +237,7 @@ fn orders(length: usize) -> Vec<Vec<usize>> {
 fn a_checkout_and_its_first_invoice_are_one_payment_in_either_order() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         assert_eq!(told(&server, &payer.checkout()), "applied");
         assert_eq!(payer.state(&site), PAID_ONCE);
         assert_eq!(told(&server, &payer.invoice_paid()), "unchanged");
@@ -254,7 +249,7 @@ fn a_checkout_and_its_first_invoice_are_one_payment_in_either_order() {
             .json();
         assert_eq!(seen["data"]["plan"]["slug"], "starter");
 
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         assert_eq!(told(&server, &payer.invoice_paid()), "waiting");
         assert_eq!(payer.count(&site, "payment WHERE status = 'confirmed'"), 0);
         assert_eq!(told(&server, &payer.checkout()), "applied");
@@ -274,7 +269,7 @@ fn an_invoice_pays_where_its_checkout_could_not_say_that_the_money_had_come() {
         let server = serve(&site);
         for invoice_first in [false, true] {
             for (member, value) in [("payment_status", json!("unpaid")), ("invoice", Value::Null)] {
-                let payer = Payer::new(&site, &server);
+                let payer = Payer::new(&server);
                 let mut checkout = payer.checkout();
                 checkout["data"]["object"][member] = value;
                 let invoice = payer.invoice_paid();
@@ -307,7 +302,7 @@ fn every_order_of_the_events_ends_in_the_same_state() {
         let server = serve(&site);
         let expected = PAID_ONCE.replace("cancels 0", "cancels 1");
         for order in orders(4) {
-            let payer = Payer::new(&site, &server);
+            let payer = Payer::new(&server);
             let events = [
                 payer.checkout(),
                 payer.invoice_paid(),
@@ -320,7 +315,7 @@ fn every_order_of_the_events_ends_in_the_same_state() {
             assert_eq!(payer.state(&site), expected, "{order:?} on {}", site.engine);
         }
         for order in orders(4) {
-            let payer = Payer::new(&site, &server);
+            let payer = Payer::new(&server);
             let events = [
                 payer.checkout(),
                 payer.cancels(true, 2),
@@ -336,7 +331,7 @@ fn every_order_of_the_events_ends_in_the_same_state() {
             .replacen("active", "cancelled", 1)
             .replacen(", active", ", cancelled", 1);
         for order in orders(3) {
-            let payer = Payer::new(&site, &server);
+            let payer = Payer::new(&server);
             let events = [payer.checkout(), payer.invoice_paid(), payer.deleted()];
             for index in &order {
                 send(&server, &events[*index]);
@@ -351,7 +346,7 @@ fn every_order_of_the_events_ends_in_the_same_state() {
 fn an_event_that_is_sent_many_times_at_once_takes_effect_once() {
     on_both(|site| {
         let servers = serve_widely(&site);
-        let payer = Payer::new(&site, &servers[0].1);
+        let payer = Payer::new(&servers[0].1);
         let at_once = |event: &Value| {
             std::thread::scope(|scope| {
                 let sending: Vec<_> = (0..20)
@@ -383,7 +378,7 @@ fn events_that_come_at_once_miss_neither_each_other_nor_their_effect() {
             10
         };
         for round in 0..rounds {
-            let payer = Payer::new(&site, &servers[0].1);
+            let payer = Payer::new(&servers[0].1);
             let events = [
                 payer.checkout(),
                 payer.invoice_paid(),
@@ -408,7 +403,7 @@ fn events_that_come_at_once_miss_neither_each_other_nor_their_effect() {
 fn a_later_invoice_renews_from_the_previous_end_with_one_grant() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         told(&server, &payer.checkout());
         told(&server, &payer.invoice_paid());
         assert_eq!(told(&server, &payer.second_invoice()), "applied");
@@ -436,8 +431,8 @@ fn a_later_invoice_renews_from_the_previous_end_with_one_grant() {
 fn a_single_payment_confirms_what_it_names() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
-        let changes = json!({"client_reference_id": format!("IG-{}", payer.tag), "payment_intent": payer.name("pi")});
+        let payer = Payer::new(&server);
+        let changes = json!({"client_reference_id": payer.reference, "payment_intent": payer.name("pi")});
         let event = payer.event("checkout_session_completed_single_payment", 0, &changes);
         assert_eq!(told(&server, &event), "applied");
         assert_eq!(
@@ -453,7 +448,7 @@ fn money_that_is_not_what_was_to_come_is_written_down_and_not_applied() {
     on_both(|site| {
         let server = serve(&site);
         for (member, value) in [("amount_total", json!(2998)), ("currency", json!("eur"))] {
-            let payer = Payer::new(&site, &server);
+            let payer = Payer::new(&server);
             let before = payer.state(&site);
             let mut checkout = payer.checkout();
             checkout["data"]["object"][member] = value;
@@ -462,7 +457,7 @@ fn money_that_is_not_what_was_to_come_is_written_down_and_not_applied() {
             assert_eq!(payer.state(&site), before);
             assert_eq!(payer.count(&site, "audit WHERE action = 'payment.mismatch'"), 1);
         }
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         told(&server, &payer.checkout());
         let mut renewal = payer.second_invoice();
         renewal["data"]["object"]["amount_paid"] = json!(7999);
@@ -476,7 +471,7 @@ fn money_that_is_not_what_was_to_come_is_written_down_and_not_applied() {
 fn what_does_not_concern_us_is_taken_and_changes_nothing() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         let before = (payer.state(&site), site.counts());
         for (event, expected) in [
             (fixture("charge_succeeded"), "ignored"),
@@ -499,7 +494,7 @@ fn what_does_not_concern_us_is_taken_and_changes_nothing() {
 fn a_subscription_that_stripe_has_ended_is_never_brought_back() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         told(&server, &payer.checkout());
         assert_eq!(told(&server, &payer.deleted()), "applied");
         let ended = payer.state(&site);
@@ -530,7 +525,7 @@ fn a_subscription_that_stripe_has_ended_is_never_brought_back() {
 fn a_failed_attempt_to_pay_is_in_the_audit() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         let failed = payer.invoice_event("invoice_payment_failed", "in_b", 2_592_000);
         assert_eq!(told(&server, &failed), "waiting");
         told(&server, &payer.checkout());
@@ -544,7 +539,7 @@ fn a_failed_attempt_to_pay_is_in_the_audit() {
 fn what_stripe_has_not_signed_now_is_refused_and_not_stored() {
     on_both(|site| {
         let server = serve(&site);
-        let payer = Payer::new(&site, &server);
+        let payer = Payer::new(&server);
         let body = payer.checkout().to_string().into_bytes();
         let now = machine_seconds();
         let good = signature(SECRET, now, &body);
@@ -667,51 +662,49 @@ fn secrets_are_several_are_read_again_on_sighup_and_are_nobody_elses() {
     assert!(said.contains(&file) && said.contains("chmod 600"), "{said}");
 }
 
-/// A number below `bound` that nobody chose.
-fn any_below(bound: u64) -> u64 {
-    RandomState::new().hash_one("any") % bound
-}
-
 #[test]
-fn a_killed_core_takes_an_event_once_when_stripe_sends_it_again() {
+fn an_event_whose_answer_was_lost_by_a_kill_takes_effect_once_when_it_is_sent_again() {
     on_both(|site| {
-        let rounds = if std::env::var_os("IGNY8_TEST_LONG").is_some() {
-            40
-        } else {
-            4
-        };
-        for round in 0..rounds {
-            let mut server = serve(&site);
-            let payers: Vec<Payer> = (0..6).map(|_| Payer::new(&site, &server)).collect();
-            let address = server.public.clone();
-            let all = |payer: &Payer| [payer.invoice_paid(), payer.checkout(), payer.second_invoice()];
-            std::thread::scope(|scope| {
-                for payer in &payers {
-                    let address = &address;
-                    scope.spawn(move || {
-                        for event in all(payer) {
-                            let body = event.to_string().into_bytes();
-                            let field = signature(SECRET, machine_seconds(), &body);
-                            let request = igny8_testkit::http::post(address, PATH).field("Stripe-Signature", &field);
-                            if request.body("application/json", body).try_send().is_err() {
-                                return;
-                            }
-                        }
-                    });
-                }
-                // Not to wait for anything: to hit another step of the events under way each time.
-                std::thread::sleep(Duration::from_micros(any_below(30_000)));
-                server.child.kill();
-            });
-            let server = serve(&site);
-            for payer in &payers {
-                for event in all(payer) {
-                    told(&server, &event);
-                }
-                assert_eq!(payer.state(&site), PAID_TWICE, "round {round} on {}", site.engine);
+        for place in ["before_commit:1", "after_commit:1"] {
+            let (mut server, file) = (serve(&site), write_secrets(&site, SECRET));
+            let payer = Payer::new(&server);
+            for event in [
+                payer.invoice_paid(),
+                payer.checkout(),
+                payer.second_invoice(),
+                payer.deleted(),
+            ] {
+                drop(server);
+                let taken = || site.number("SELECT COUNT(*) FROM stripe_event");
+                let before = (payer.state(&site), taken());
+                // The worker must not take the commit that is meant.
+                let quiet = ("IGNY8_CORE__WORKER__ENABLED", "false");
+                let mut doomed = site.serve_with(&[(SECRET_FILE, &file), ("IGNY8_CORE_FAIL_POINT", place), quiet]);
+                let body = event.to_string().into_bytes();
+                let field = signature(SECRET, machine_seconds(), &body);
+                let request = doomed.post(PATH).field("Stripe-Signature", &field);
+                assert!(
+                    request.body("application/json", body).try_send().is_err(),
+                    "{place}: it was answered"
+                );
+                let ended = wait_until("the core to be gone", Duration::from_secs(20), || doomed.child.ended());
+                assert_eq!(ended.signal(), Some(9), "{ended}");
+                let nothing_yet = (payer.state(&site), taken()) == before;
+                assert_eq!(nothing_yet, place.starts_with("before"), "{place} {}", event["type"]);
+
+                server = serve(&site);
+                let first = told(&server, &event);
+                let after = (payer.state(&site), taken());
+                assert_eq!(after.1, before.1 + 1);
+                assert_eq!(told(&server, &event), first);
+                assert_eq!((payer.state(&site), taken()), after);
             }
-            site.is_healthy();
+            let ended = PAID_TWICE
+                .replacen("active", "cancelled", 1)
+                .replacen(", active", ", cancelled", 1);
+            assert_eq!(payer.state(&site), ended, "{place} on {}", site.engine);
         }
+        site.is_healthy();
     });
 }
 
@@ -722,7 +715,7 @@ fn without_its_database_the_core_asks_stripe_to_send_again() {
     site.must(&["migrate", "up"]);
     site.must(&["seed-plans"]);
     let server = serve(&site);
-    let payer = Payer::new(&site, &server);
+    let payer = Payer::new(&server);
     drop(postgres);
     let answer = send(&server, &payer.checkout());
     assert_eq!((answer.status, answer.code().as_str()), (503, "storage_unavailable"));
