@@ -6,6 +6,7 @@ use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::app::upgrade::PaymentTerms;
+use crate::app::committer::BATCH_SIZE;
 use crate::app::{Committer, Core};
 use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
@@ -13,7 +14,7 @@ use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -196,11 +197,14 @@ fn show(flags: Flags) {
         }
     }
 }
+/// Upper bounds of what a transaction carries.
+const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {
     let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
     PrometheusBuilder::new()
         .set_buckets(&buckets)
+        .and_then(|recorder| recorder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.into()), &BATCH_SIZES))
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| setup("metrics")(&error))
 }

@@ -251,6 +251,10 @@ impl Book {
         latest.status.after(Event::Renew).ok_or(Refusal::NotRenewable)?;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         let (number, method) = (latest.number, latest.payment_method);
+        // An annual period that is renewed early still owes grants: no period ends with fewer than it has.
+        while self.next_grant(plan).is_some() {
+            self.grant(plan, now)?;
+        }
         match (next.end > now, mode) {
             (true, _) => {
                 self.next_period(plan, now)?;
@@ -456,3 +460,6 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod billing;
 pub mod body;
 pub mod cookies;
+pub mod credit_shapes;
 pub mod credits;
 pub mod idempotency;
 pub mod internal;

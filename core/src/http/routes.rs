@@ -45,6 +45,11 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(billing::list_pending))
         .routes(routes!(staff::suspend_account))
         .routes(routes!(staff::reinstate_account))
+        .routes(routes!(credits::get_usage))
+        .routes(routes!(credits::consume))
+        .routes(routes!(credits::create_hold, credits::list_holds))
+        .routes(routes!(credits::confirm_hold))
+        .routes(routes!(credits::release_hold))
         .routes(routes!(webhooks::receive_stripe_event))
 }
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod commands;
 mod constraints;
 mod crash;
+mod credits;
 mod identity;
 mod internal;
 mod killed;
