@@ -127,7 +127,9 @@ fn customer_faults(account: &AccountSurvey) -> Vec<String> {
         .iter()
         .filter(|subscription| !subscription.has_ended)
         .collect();
-    if running.len() != 1 {
+    // One that has ended, by its trial's end or for good, is followed by none until the next payment.
+    let needs_one = matches!(account.status.as_str(), "trial" | "active" | "past_due");
+    if running.len() > 1 || (running.is_empty() && needs_one) {
         faults.push(format!("it has {} running subscriptions", running.len()));
     }
     let trialing = running.iter().any(|subscription| subscription.status == "trialing");
