@@ -7,11 +7,13 @@
 pub mod account;
 pub mod book;
 mod bulk;
+pub mod copy;
 pub mod database;
 pub mod error;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
+pub mod oddity;
 pub mod payment;
 pub mod plan;
 pub mod purse;
