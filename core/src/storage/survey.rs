@@ -21,13 +21,15 @@ const BATCH_ACCOUNTS: i64 = 500;
 /// The most rows of ledgers, holds and buckets that a batch goes through, unless it is one account alone.
 const BATCH_ROWS: i64 = 500_000;
 /// How many entries of a long ledger are gone through at once.
-const LEDGER_PAGE: i64 = 200_000;
+const LEDGER_PAGE: i64 = 50_000;
 
 /// Accounts that are looked at together: those whose identifier is more than `after` and at most `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     pub after: i64,
     pub last: i64,
+    /// How many they are.
+    pub size: usize,
 }
 
 /// What the doctor looks at in one account.
@@ -96,13 +98,13 @@ pub async fn next_batch(connection: &mut Connection, after: i64) -> Result<Optio
     .fetch_all(connection)
     .await?;
     let (mut batch, mut weight) = (None, 0_i64);
-    for row in &rows {
+    for (row, size) in rows.iter().zip(1..) {
         weight = weight.saturating_add(number(row, "weight")?);
         if batch.is_some() && weight > BATCH_ROWS {
             break;
         }
         let last = number(row, "id")?;
-        batch = Some(Batch { after, last });
+        batch = Some(Batch { after, last, size });
     }
     Ok(batch)
 }
@@ -194,7 +196,7 @@ async fn ledgers(connection: &mut Connection, batch: Batch) -> Result<HashMap<Ac
         sequence: 0,
         balance: 0,
     };
-    if batch.last - batch.after > 1 {
+    if batch.size > 1 {
         let found = entries(connection, batch, start, i64::MAX).await?;
         return Ok(found.into_iter().map(|(id, survey, _)| (id, survey)).collect());
     }
