@@ -81,6 +81,10 @@ pub enum Command {
         output: Output,
     },
 
+    /// Whole databases.
+    #[command(subcommand)]
+    Db(Db),
+
     /// Print the OpenAPI description of the public API.
     #[command(after_help = "Example: igny8-core openapi > core/openapi.json")]
     Openapi,
@@ -94,7 +98,7 @@ pub enum Migrate {
         #[command(flatten)]
         output: Output,
     },
-    /// Take the schema back to a migration. What the older schema cannot hold is lost.
+    /// Take the schema back to a migration. What the older schema cannot hold is lost, and told.
     #[command(after_help = "Example: igny8-core migrate down --to 6")]
     Down {
         /// The number of the migration that is to be the last; 0 for none.
@@ -106,6 +110,26 @@ pub enum Migrate {
     /// List the migrations and whether they have run.
     #[command(after_help = "Example: igny8-core migrate status --json")]
     Status {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Copy everything from one database to another, in either direction between SQLite and PostgreSQL.
+    ///
+    /// The target has the schema (`migrate up`) and nothing else. Stop every core on both first; on SQLite a core that
+    /// serves is noticed. It is copied in one transaction, counts and sums are compared before it is committed, and the
+    /// doctor looks at the result. Exit code 1 where a database is not fit for it, or the doctor finds something.
+    #[command(
+        after_help = "Example: igny8-core db copy --from sqlite://var/db/igny8.sqlite3 --to postgres://igny8@127.0.0.1/igny8"
+    )]
+    Copy {
+        #[arg(long, value_name = "URL")]
+        from: String,
+        #[arg(long, value_name = "URL")]
+        to: String,
         #[command(flatten)]
         output: Output,
     },

@@ -1,16 +1,17 @@
 //! What each command does.
 
 use super::Failure;
-use super::arguments::{Arguments, Command, Keys, Migrate, Output, PlatformRole, Staff};
+use super::arguments::{Arguments, Command, Db, Keys, Output, PlatformRole, Staff};
+use super::database;
 use crate::adapters::keys::{self, Keyring};
 use crate::adapters::random::OsRandom;
 use crate::app::staff::{self, NewStaff};
-use crate::app::{StoryError, doctor, seed_plans};
+use crate::app::{StoryError, seed_plans};
 use crate::config::Config;
 use crate::domain::user::{User, normal_email};
 use crate::http::shapes::rfc_3339;
 use crate::serve::{self, ServeError};
-use crate::storage::{self, Store, migrations};
+use crate::storage::{self, Store};
 use igny8_contract::time::{Clock, SystemClock};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -60,11 +61,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::Configuration(error.to_string()))?;
     match arguments.command {
         Command::Serve => Ok(serve::serve(config).await?),
-        Command::Migrate(command) => migrate(&config, command).await,
+        Command::Migrate(command) => database::migrate(&config, command).await,
         Command::SeedPlans { file, output } => lay_down_plans(&config, file, output).await,
         Command::Staff(command) => staff_command(&config, command).await,
         Command::Keys(command) => keys_command(&config, command),
-        Command::Doctor { output } => examine(&config, output).await,
+        Command::Doctor { output } => database::examine(&config, output).await,
+        Command::Db(Db::Copy { from, to, output }) => database::copy(&config, &from, &to, output).await,
         Command::Openapi => Ok(()),
     }
 }
@@ -82,43 +84,11 @@ fn write(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints lines for people, or the JSON value.
-fn print(output: Output, lines: &[String], value: &Value) -> Result<(), Failure> {
+pub(super) fn print(output: Output, lines: &[String], value: &Value) -> Result<(), Failure> {
     if output.json {
         return write(&format!("{value}\n"));
     }
     lines.iter().try_for_each(|line| write(&format!("{line}\n")))
-}
-
-async fn migrate(config: &Config, command: Migrate) -> Result<(), Failure> {
-    let before = migrations::status(&config.database).await?;
-    let (output, listing) = match command {
-        Migrate::Up { output } => {
-            migrations::up(&config.database, &config.database.lock()?).await?;
-            (output, false)
-        }
-        Migrate::Down { to, output } => {
-            migrations::down(&config.database, &config.database.lock()?, to).await?;
-            (output, false)
-        }
-        Migrate::Status { output } => (output, true),
-    };
-    let after = migrations::status(&config.database).await?;
-    let mut lines = Vec::new();
-    for ((step, was), (_, is)) in before.iter().zip(&after) {
-        let word = match (listing, was, is) {
-            (true, _, true) => "applied",
-            (true, _, false) => "pending",
-            (false, false, true) => "up",
-            (false, true, false) => "down",
-            (false, _, _) => continue,
-        };
-        lines.push(format!("{word:8} {}", step.name));
-    }
-    if lines.is_empty() {
-        lines.push("nothing to do".into());
-    }
-    let row = |(step, applied): &(migrations::Step, bool)| json!({"number": step.number, "name": step.name, "applied": applied});
-    print(output, &lines, &Value::Array(after.iter().map(row).collect()))
 }
 
 async fn lay_down_plans(config: &Config, file: Option<PathBuf>, output: Output) -> Result<(), Failure> {
@@ -239,26 +209,4 @@ fn keys_command(config: &Config, command: Keys) -> Result<(), Failure> {
         .map(|(key, use_)| json!({"kid": key.kid, "made_at": rfc_3339(key.made), "use": use_.as_str()}))
         .collect();
     print(output, &lines, &Value::Array(value))
-}
-
-async fn examine(config: &Config, output: Output) -> Result<(), Failure> {
-    let store = Store::open(&config.database)?;
-    let report = doctor::examine(&store).await?;
-    store.close().await;
-    let mut lines: Vec<String> = report
-        .findings
-        .iter()
-        .map(|finding| format!("account {}: {}", finding.account_id, finding.what))
-        .collect();
-    lines.push(format!(
-        "{} accounts, {} findings",
-        report.accounts,
-        report.findings.len()
-    ));
-    print(output, &lines, &json!(report))?;
-    if report.findings.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::No("the database breaks its rules".into()))
-    }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod database;
 
 use arguments::{Arguments, LogFormat};
 use clap::Parser;

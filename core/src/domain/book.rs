@@ -349,11 +349,18 @@ impl Book {
     /// The account's status follows from its subscription and its pending payment, unless it was suspended for another
     /// reason: that stays until somebody takes it back.
     pub(super) fn settle(&mut self) {
-        if self.is_blocked() {
-            return;
+        if !self.is_blocked()
+            && let Some((status, reason)) = self.standing()
+        {
+            (self.status, self.suspend_reason) = (status, reason);
         }
-        let Some(latest) = &self.subscription else { return };
-        let (status, reason) = match latest.status {
+    }
+
+    /// Where its subscription and its pending payment put the account; nothing where it never had a subscription.
+    #[must_use]
+    pub fn standing(&self) -> Option<(AccountStatus, Option<SuspendReason>)> {
+        let latest = self.subscription.as_ref()?;
+        Some(match latest.status {
             SubscriptionStatus::Trialing => (AccountStatus::Trial, None),
             SubscriptionStatus::Active => (AccountStatus::Active, None),
             SubscriptionStatus::PastDue if latest.grace_end.is_some() => (AccountStatus::PastDue, None),
@@ -361,8 +368,7 @@ impl Book {
             SubscriptionStatus::Expired if self.pending.is_some() => (AccountStatus::PendingPayment, None),
             SubscriptionStatus::Expired => (AccountStatus::Suspended, Some(SuspendReason::TrialEnded)),
             SubscriptionStatus::Cancelled => (AccountStatus::Cancelled, None),
-        };
-        (self.status, self.suspend_reason) = (status, reason);
+        })
     }
 
     /// Whether it was suspended for a reason that neither time nor a payment takes away.

@@ -69,7 +69,23 @@ pub async fn lock(connection: &mut Connection, ids: &BTreeSet<AccountId>) -> Res
     } else {
         ""
     };
-    let ids: Vec<AccountId> = ids.iter().copied().collect();
+    rows(connection, ids.iter().copied(), suffix).await
+}
+
+/// The same rows without a lock, for those who only look.
+pub(super) async fn unlocked(
+    connection: &mut Connection,
+    ids: impl Iterator<Item = AccountId>,
+) -> Result<Vec<Locked>, Error> {
+    rows(connection, ids, "").await
+}
+
+async fn rows(
+    connection: &mut Connection,
+    ids: impl Iterator<Item = AccountId>,
+    suffix: &str,
+) -> Result<Vec<Locked>, Error> {
+    let ids: Vec<AccountId> = ids.collect();
     let mut locked = Vec::with_capacity(ids.len());
     for group in groups(&ids) {
         let mut select = query(format!(

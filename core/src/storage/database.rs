@@ -75,6 +75,22 @@ impl Database {
         &self.url
     }
 
+    /// Whether both are the same database, as far as their URLs tell.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.file, &other.file) {
+            (Some(one), Some(other)) => real(one) == real(other),
+            (None, None) => self.url == other.url,
+            _ => false,
+        }
+    }
+
+    /// Whether it is an SQLite database whose file is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.exists())
+    }
+
     /// Makes the folder (0700) and the file (0600) of an SQLite database where they are missing.
     ///
     /// # Errors
@@ -117,12 +133,16 @@ impl Database {
         match lock.try_lock() {
             Ok(()) => Ok(Lock(Some(lock))),
             Err(TryLockError::WouldBlock) => Err(Error::Setup(format!(
-                "{} is in use by another igny8-core (serve or migrate)",
+                "{} is in use by another igny8-core (serve, migrate or db copy)",
                 file.display()
             ))),
             Err(TryLockError::Error(error)) => Err(told(error)),
         }
     }
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn lock_path(file: &Path) -> PathBuf {

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 /// Where sqlx notes which migrations have run.
 const TABLE: &str = "_sqlx_migrations";
+/// How the comment of a down file begins.
+const LOST: &str = "Lost: ";
 
 /// One migration of one engine.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,16 @@ pub struct Step {
     pub name: &'static str,
     pub up: &'static str,
     pub down: &'static str,
+}
+
+impl Step {
+    /// What is lost where this migration is taken back: the comment that its down file begins with.
+    #[must_use]
+    pub fn lost(&self) -> String {
+        let lines = self.down.lines().map_while(|line| line.strip_prefix("-- "));
+        let comment = lines.collect::<Vec<_>>().join(" ");
+        comment.strip_prefix(LOST).unwrap_or(&comment).to_owned()
+    }
 }
 
 macro_rules! steps {
@@ -129,4 +141,28 @@ async fn applied(connection: &mut Connection) -> Result<Vec<i64>, Error> {
     connection.ensure_migrations_table(TABLE).await.map_err(told)?;
     let applied = connection.list_applied_migrations(TABLE).await.map_err(told)?;
     Ok(applied.into_iter().map(|migration| migration.version).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_down_file_begins_with_what_is_lost() {
+        for step in SQLITE.iter().chain(POSTGRES) {
+            assert!(step.down.starts_with("-- Lost: "), "{}", step.name);
+            assert!(step.lost().ends_with('.'), "{}: {}", step.name, step.lost());
+            assert!(!step.lost().contains("Lost: "), "{}: {}", step.name, step.lost());
+        }
+        let payments = SQLITE.iter().find(|step| step.number == 15).unwrap();
+        assert!(
+            payments.lost().starts_with("every payment and receipt"),
+            "{}",
+            payments.lost()
+        );
+        assert!(
+            payments.lost().ends_with("no longer wait for a payment."),
+            "all its lines"
+        );
+    }
 }

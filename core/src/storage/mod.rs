@@ -7,6 +7,7 @@
 pub mod account;
 pub mod book;
 mod bulk;
+pub mod copy;
 pub mod database;
 pub mod error;
 mod fail_point;
@@ -14,6 +15,7 @@ pub mod hold;
 pub mod idempotency;
 pub mod ledger;
 pub mod migrations;
+pub mod oddity;
 pub mod payment;
 pub mod plan;
 pub mod purse;

@@ -9,6 +9,17 @@ use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
 
+/// The columns that are read, by name: a migration under a running core must not change what a statement answers.
+macro_rules! columns {
+    () => {
+        "subscription.number, subscription.status, subscription.plan_id, subscription.payment_method, \
+         subscription.external_payment_id, subscription.stripe_subscription_id, subscription.trial_days, \
+         subscription.trial_grace_days, subscription.cancel_at_period_end, subscription.anchor_us, subscription.grants, \
+         subscription.grace_end_us, subscription.ended_at_us"
+    };
+}
+pub(super) use columns;
+
 /// Adds a subscription and its first period.
 ///
 /// # Errors
@@ -130,16 +141,14 @@ pub async fn update(
 /// # Errors
 /// What the database says.
 pub async fn latest(connection: &mut Connection, account_id: AccountId) -> Result<Option<Subscription>, Error> {
-    let row = sqlx::query(
-        "SELECT subscription.number, subscription.status, subscription.plan_id, subscription.payment_method, \
-         subscription.external_payment_id, subscription.stripe_subscription_id, subscription.trial_days, \
-         subscription.trial_grace_days, subscription.cancel_at_period_end, subscription.anchor_us, subscription.grants, \
-         subscription.grace_end_us, subscription.ended_at_us, subscription_period.sequence, \
-         subscription_period.start_us, subscription_period.end_us FROM subscription \
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        ", subscription_period.sequence, subscription_period.start_us, subscription_period.end_us FROM subscription \
          JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
          WHERE subscription.account_id = $1 \
-         ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT 1",
-    )
+         ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT 1"
+    ))
     .bind(account_id.0)
     .fetch_optional(connection)
     .await?;
@@ -147,6 +156,16 @@ pub async fn latest(connection: &mut Connection, account_id: AccountId) -> Resul
 }
 
 fn subscription(row: &AnyRow) -> Result<Subscription, Error> {
+    let period = Period {
+        sequence: number(row, "sequence")?,
+        start: instant(row, "start_us")?,
+        end: instant(row, "end_us")?,
+    };
+    with_period(row, period)
+}
+
+/// The subscription of a row, whose latest period was read elsewhere.
+pub(super) fn with_period(row: &AnyRow, period: Period) -> Result<Subscription, Error> {
     Ok(Subscription {
         number: number(row, "number")?,
         status: word(row, "status", SubscriptionStatus::parse)?,
@@ -161,10 +180,6 @@ fn subscription(row: &AnyRow) -> Result<Subscription, Error> {
         grants: number(row, "grants")?,
         grace_end: optional_number(row, "grace_end_us")?.map(Timestamp),
         ended_at: optional_number(row, "ended_at_us")?.map(Timestamp),
-        period: Period {
-            sequence: number(row, "sequence")?,
-            start: instant(row, "start_us")?,
-            end: instant(row, "end_us")?,
-        },
+        period,
     })
 }

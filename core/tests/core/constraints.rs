@@ -1,5 +1,6 @@
 //! What the database refuses whoever asks: the rules hold even where the program is wrong.
 
+use super::filled::fill;
 use super::site::on_both;
 
 #[test]
@@ -116,6 +117,224 @@ fn words_flags_and_links_are_checked() {
         ] {
             assert!(site.sql(statement).is_err(), "{statement} on {}", site.engine);
         }
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn buckets_and_holds_are_checked() {
+    on_both(|site| {
+        fill(&site);
+        let bucket = |values: &str| {
+            format!(
+                "INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, subscription_number, \
+                 period_sequence, grant_number, created_at_us) VALUES ({values}, 0)"
+            )
+        };
+        let hold = |values: &str| {
+            format!(
+                "INSERT INTO credit_hold (account_id, number, status, amount, confirmed_amount, ended_at_us, description, \
+                 metadata, expires_at_us, created_at_us) VALUES ({values}, 'x', '{{}}', 1, 0)"
+            )
+        };
+        let part = |values: &str| {
+            format!(
+                "INSERT INTO credit_hold_part (account_id, hold_number, position, bucket_number, amount) VALUES ({values})"
+            )
+        };
+        for (statement, why) in [
+            (bucket("1, 1, 'bonus', 20, 5, 0, NULL, NULL, NULL"), "a number twice"),
+            (
+                bucket("1, 0, 'bonus', 20, 5, 0, NULL, NULL, NULL"),
+                "a number before the first",
+            ),
+            (bucket("1, 2, 'gift', 20, 5, 0, NULL, NULL, NULL"), "an unknown kind"),
+            (
+                bucket("1, 2, 'bonus', 20, -1, 0, NULL, NULL, NULL"),
+                "less than nothing",
+            ),
+            (
+                bucket("1, 2, 'bonus', 20, 5, 6, NULL, NULL, NULL"),
+                "more held than there is",
+            ),
+            (
+                bucket("1, 2, 'bonus', 20, 5, -1, NULL, NULL, NULL"),
+                "less than nothing held",
+            ),
+            (bucket("1, 2, 'plan', 10, 5, 0, 1, 1, 1"), "a grant twice"),
+            (bucket("1, 2, 'plan', 10, 5, 0, 1, NULL, 1"), "half a grant"),
+            (bucket("99, 1, 'bonus', 20, 5, 0, NULL, NULL, NULL"), "nobody's"),
+            ("DELETE FROM credit_bucket".into(), "never deleted"),
+            (hold("3, 1, 'open', 5, 0, NULL"), "a number twice"),
+            (hold("3, 0, 'open', 5, 0, NULL"), "a number before the first"),
+            (hold("3, 9, 'lost', 5, 0, NULL"), "an unknown status"),
+            (hold("3, 9, 'open', 0, 0, NULL"), "nothing set aside"),
+            (hold("3, 9, 'confirmed', 5, 6, 1"), "more confirmed than set aside"),
+            (hold("3, 9, 'confirmed', 5, 0, 1"), "nothing confirmed"),
+            (hold("3, 9, 'released', 5, 1, 1"), "released and confirmed"),
+            (hold("3, 9, 'open', 5, 0, 1"), "open and ended"),
+            (hold("3, 9, 'expired', 5, 0, NULL"), "ended and without a time"),
+            (hold("99, 1, 'open', 5, 0, NULL"), "nobody's"),
+            (part("3, 1, 1, 1, 5"), "a position twice"),
+            (part("3, 99, 1, 1, 5"), "of no hold"),
+            (part("3, 1, 9, 99, 5"), "of no bucket"),
+            (part("3, 1, 9, 1, 0"), "of nothing"),
+            ("UPDATE account SET bucket_count = -1".into(), "a count"),
+            ("UPDATE account SET hold_count = -1".into(), "a count"),
+        ] {
+            assert!(site.sql(&statement).is_err(), "{why}: {statement} on {}", site.engine);
+        }
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn payments_and_receipts_are_checked() {
+    on_both(|site| {
+        fill(&site);
+        let payment = |values: &str| {
+            format!(
+                "INSERT INTO payment (account_id, method, status, plan_id, reference, amount_minor, external_payment_id, \
+                 period_sequence, confirmed_at_us, currency, created_at_us) VALUES ({values}, 'USD', 0)"
+            )
+        };
+        let receipt = |number: i64, payment: i64| {
+            format!(
+                "INSERT INTO receipt (number, account_id, payment_id, account_name, payer_name, plan_name, amount_minor, \
+                 currency, method, external_payment_id, period_start_us, period_end_us, issued_at_us) \
+                 VALUES ({number}, 1, {payment}, '', '', '', 1, 'USD', 'stripe', 'x', 0, 1, 0)"
+            )
+        };
+        let known = "SELECT external_payment_id FROM payment WHERE account_id = 13";
+        let known = &site.rows(known, |row| sqlx::Row::get::<String, _>(row, 0))[0];
+        for (statement, why) in [
+            (
+                payment("2, 'bank_transfer', 'pending', 3, 'again', 1, NULL, NULL, NULL"),
+                "a second pending one",
+            ),
+            (
+                payment("1, 'bank_transfer', 'pending', 3, 'IG-2', 1, NULL, NULL, NULL"),
+                "a reference twice",
+            ),
+            (
+                payment("1, 'bank_transfer', 'pending', 3, NULL, 1, NULL, NULL, NULL"),
+                "pending without a reference",
+            ),
+            (
+                payment("1, 'cash', 'pending', 3, 'r', 1, NULL, NULL, NULL"),
+                "an unknown method",
+            ),
+            (
+                payment("1, 'stripe', 'lost', 3, 'r', 1, NULL, NULL, NULL"),
+                "an unknown status",
+            ),
+            (
+                payment("1, 'stripe', 'pending', 3, 'r', 0, NULL, NULL, NULL"),
+                "nothing paid",
+            ),
+            (
+                payment("1, 'stripe', 'pending', 99, 'r', 1, NULL, NULL, NULL"),
+                "for no plan",
+            ),
+            (
+                payment("99, 'stripe', 'pending', 3, 'r', 1, NULL, NULL, NULL"),
+                "nobody's",
+            ),
+            (
+                payment(&format!("1, 'stripe', 'confirmed', 3, NULL, 1, '{known}', 1, 1")),
+                "the same one twice",
+            ),
+            (
+                payment("1, 'stripe', 'confirmed', 3, NULL, 1, NULL, 1, 1"),
+                "confirmed without a name",
+            ),
+            (
+                payment("1, 'stripe', 'confirmed', 3, NULL, 1, 'new', NULL, 1"),
+                "confirmed for no period",
+            ),
+            (
+                payment("1, 'stripe', 'confirmed', 3, NULL, 1, 'new', 1, NULL"),
+                "confirmed at no time",
+            ),
+            (
+                payment("1, 'stripe', 'pending', 3, 'r', 1, 'new', 1, 1"),
+                "pending and whole",
+            ),
+            (receipt(99, 1), "a second receipt of a payment"),
+            (receipt(99, 999), "a receipt of no payment"),
+            (receipt(0, 2), "a number before the first"),
+            ("UPDATE receipt SET amount_minor = 1".into(), "never changed"),
+            ("DELETE FROM receipt".into(), "never deleted"),
+            (
+                "INSERT INTO receipt_counter (id, last_number) VALUES (2, 0)".into(),
+                "one counter",
+            ),
+        ] {
+            assert!(site.sql(&statement).is_err(), "{why}: {statement} on {}", site.engine);
+        }
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn terms_keys_events_and_the_clock_are_checked() {
+    on_both(|site| {
+        fill(&site);
+        let key = |scope: &str, digest: &str, account: i64| {
+            let bytes = |hex: &str| {
+                if site.engine == "sqlite" {
+                    format!("X'{hex}'")
+                } else {
+                    format!("'\\x{hex}'")
+                }
+            };
+            format!(
+                "INSERT INTO idempotency_key (scope, account_id, body_digest, status, answer, created_at_us) \
+                 VALUES ({}, {account}, {}, 200, '{{}}', 0)",
+                bytes(scope),
+                bytes(digest)
+            )
+        };
+        let event = |values: &str| {
+            format!(
+                "INSERT INTO stripe_event (event_id, status, stripe_subscription_id, event_type, payload, outcome, \
+                 occurred_at_us, received_at_us) VALUES ({values}, 'x', '{{}}', '', 0, 0)"
+            )
+        };
+        let (kept, other) = ("07".repeat(32), "09".repeat(32));
+        for (statement, why) in [
+            ("UPDATE plan SET calendar_anchor = 2".into(), "a flag"),
+            (
+                "UPDATE subscription SET number = 0 WHERE account_id = 1".into(),
+                "a number before the first",
+            ),
+            (
+                "UPDATE subscription SET number = 1 WHERE account_id = 12".into(),
+                "a number twice",
+            ),
+            (
+                "UPDATE subscription SET trial_grace_days = 367".into(),
+                "a grace of more than a year",
+            ),
+            ("UPDATE subscription SET grants = -1".into(), "a count"),
+            (key(&kept, &other, 1), "a key twice"),
+            (key("07", &other, 1), "a digest of another length"),
+            (key(&other, "07", 1), "a digest of another length"),
+            (key(&other, &other, 99), "nobody's"),
+            (event("'evt_1', 'done', NULL"), "an event twice"),
+            (event("'evt_2', 'lost', NULL"), "an unknown status"),
+            (event("'evt_2', 'waiting', NULL"), "waiting for nothing"),
+            (
+                "INSERT INTO test_clock (id, ahead_us) VALUES (2, 0)".into(),
+                "one clock",
+            ),
+            ("UPDATE test_clock SET ahead_us = -1".into(), "behind the machine's"),
+        ] {
+            assert!(site.sql(&statement).is_err(), "{why}: {statement} on {}", site.engine);
+        }
+        site.sql(&key(&other, &other, 1)).expect("another key is taken");
+        site.sql(&event("'evt_2', 'waiting', 'sub_9'"))
+            .expect("another event is taken");
         site.is_healthy();
     });
 }

@@ -20,12 +20,19 @@ pub const PASSWORD: &str = "plover-tannin-93-gazette";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every table with rows of its own, for counting.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 17] = [
     "account",
     "users",
     "ledger_entry",
     "subscription",
     "subscription_period",
+    "credit_bucket",
+    "credit_hold",
+    "credit_hold_part",
+    "idempotency_key",
+    "payment",
+    "receipt",
+    "stripe_event",
     "sign_in",
     "admin_session",
     "audit",
@@ -84,14 +91,29 @@ impl Site {
         }
     }
 
-    /// The command with its configuration in the environment.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    /// Another site with the same database, as it stands. Nobody else may be connected to it.
+    pub fn twin(&self) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        if self.engine == "sqlite" {
+            let twin = Self::sqlite();
+            self.sql("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            let path = |site: &Self| site.folder.path().join("db/core.sqlite3");
+            std::fs::create_dir(twin.folder.path().join("db")).unwrap();
+            std::fs::copy(path(self), path(&twin)).unwrap();
+            return twin;
+        }
+        let (server, name) = self.url.rsplit_once('/').unwrap();
+        let twin = format!("{name}_twin_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.sql(&format!("CREATE DATABASE \"{twin}\" TEMPLATE \"{name}\""))
+            .unwrap();
+        Self::at("postgres", format!("{server}/{twin}"))
+    }
+
+    /// The configuration, as variables of the environment.
+    pub fn environment(&self) -> Vec<(String, String)> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let place = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_igny8-core"));
-        command.args(arguments).current_dir(self.folder.path());
-        command.args(["--config", &format!("{root}/config/core.toml")]);
-        for (key, value) in [
+        [
             ("LISTEN__PUBLIC", self.ports.address(2)),
             ("LISTEN__INTERNAL", self.ports.address(3)),
             ("DATABASE__URL", self.url.clone()),
@@ -100,9 +122,17 @@ impl Site {
             ("SIGNUP__PLANS_FILE", format!("{root}/config/plans.toml")),
             ("PASSWORDS__MEMORY_KIB", "8".into()),
             ("PASSWORDS__ITERATIONS", "1".into()),
-        ] {
-            command.env(format!("IGNY8_CORE__{key}"), value);
-        }
+        ]
+        .map(|(key, value)| (format!("IGNY8_CORE__{key}"), value))
+        .into()
+    }
+
+    /// The command with its configuration in the environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_igny8-core"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/../config/core.toml")]);
+        command.envs(self.environment());
         for flag in [
             "TENANCY_ENABLE_FREE_TRIAL",
             "TENANCY_VALIDATE_API_KEY",
@@ -187,6 +217,23 @@ impl Site {
         })
     }
 
+    /// Runs statements with the schema's triggers and references off, as no program of ours ever does.
+    pub fn tamper(&self, sql: &str) {
+        let off = if self.engine == "sqlite" {
+            let triggers = self.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'", |row| {
+                format!("DROP TRIGGER {};", row.get::<String, _>(0))
+            });
+            format!(
+                "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; {}",
+                triggers.concat()
+            )
+        } else {
+            "SET session_replication_role = replica;".to_owned()
+        };
+        self.sql(&format!("{off} {sql}"))
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
     pub fn number(&self, sql: &str) -> i64 {
         self.rows(sql, |row| row.get::<i64, _>(0))[0]
     }
@@ -218,6 +265,16 @@ impl Site {
             let connection = AnyConnection::connect(&self.url).await.expect("the database answers");
             work(connection).await
         })
+    }
+
+    /// What the doctor finds: accounts (0 for none in particular) and sentences.
+    pub fn findings(&self) -> Vec<(i64, String)> {
+        let report: Value = serde_json::from_slice(&self.run(&["doctor", "--json"]).stdout).unwrap();
+        let finding = |finding: &Value| {
+            let what = finding["what"].as_str().unwrap().to_owned();
+            (finding["account_id"].as_i64().unwrap_or_default(), what)
+        };
+        report["findings"].as_array().unwrap().iter().map(finding).collect()
     }
 
     /// The doctor finds nothing.
@@ -287,6 +344,15 @@ impl Server {
             access: data["access"].as_str().unwrap().to_owned(),
             data,
         }
+    }
+
+    /// What the metrics say under this name with its labels; nothing where they do not.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = get(&self.internal, "/metrics").bearer(&self.token).send().text();
+        let mut lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        lines.next().and_then(|value| value.parse().ok())
     }
 
     /// A call to the internal listener with its token.

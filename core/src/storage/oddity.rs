@@ -1,0 +1,130 @@
+//! What must not be and is found best by the database itself: rows that do not fit each other.
+
+use super::error::Error;
+use super::row::{number, optional_number, text};
+use super::store::Connection;
+use super::survey::Batch;
+use igny8_contract::ids::AccountId;
+use std::collections::HashMap;
+
+/// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
+const OF_ACCOUNTS: [&str; 14] = [
+    // Holds.
+    "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
+     FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
+     AND (status NOT IN ('open', 'confirmed', 'released', 'expired') OR (status = 'open') <> (ended_at_us IS NULL) \
+     OR (status = 'confirmed') <> (confirmed_amount > 0) OR confirmed_amount NOT BETWEEN 0 AND amount)",
+    "SELECT credit_hold.account_id, 'hold ' || credit_hold.number || ' has set ' || credit_hold.amount || \
+     ' aside and its parts come to ' || COALESCE(parts.total, 0) AS what FROM credit_hold \
+     LEFT JOIN (SELECT account_id, hold_number, SUM(amount) AS total FROM credit_hold_part \
+     WHERE account_id > $1 AND account_id <= $2 GROUP BY account_id, hold_number) AS parts \
+     ON parts.account_id = credit_hold.account_id AND parts.hold_number = credit_hold.number \
+     WHERE credit_hold.account_id > $1 AND credit_hold.account_id <= $2 AND credit_hold.amount <> COALESCE(parts.total, 0)",
+    "SELECT id AS account_id, 'it counts ' || hold_count || ' holds and has others' AS what FROM account \
+     WHERE id > $1 AND id <= $2 \
+     AND hold_count <> (SELECT COALESCE(MAX(number), 0) FROM credit_hold WHERE account_id = account.id)",
+    // Buckets.
+    "SELECT id AS account_id, 'it counts ' || bucket_count || ' buckets and has others' AS what FROM account \
+     WHERE id > $1 AND id <= $2 \
+     AND bucket_count <> (SELECT COALESCE(MAX(number), 0) FROM credit_bucket WHERE account_id = account.id)",
+    "SELECT account_id, 'bucket ' || number || ' of kind ' || kind || ' has ' || held || ' of ' || remaining || \
+     ' held, or a grant that does not fit' AS what FROM credit_bucket WHERE account_id > $1 AND account_id <= $2 \
+     AND ((kind = 'plan') <> (grant_number IS NOT NULL) OR held NOT BETWEEN 0 AND remaining)",
+    "SELECT account_id, 'grant ' || grant_number || ' of period ' || period_sequence || ' of subscription ' || \
+     subscription_number || ' was made ' || COUNT(*) || ' times' AS what FROM credit_bucket \
+     WHERE account_id > $1 AND account_id <= $2 AND grant_number IS NOT NULL \
+     GROUP BY account_id, subscription_number, period_sequence, grant_number HAVING COUNT(*) > 1",
+    "SELECT credit_bucket.account_id, 'bucket ' || credit_bucket.number || ' is a grant of a period that there is not' \
+     AS what FROM credit_bucket WHERE credit_bucket.account_id > $1 AND credit_bucket.account_id <= $2 \
+     AND credit_bucket.grant_number IS NOT NULL AND NOT EXISTS (SELECT 1 FROM subscription \
+     JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+     WHERE subscription.account_id = credit_bucket.account_id \
+     AND subscription.number = credit_bucket.subscription_number \
+     AND subscription_period.sequence = credit_bucket.period_sequence)",
+    // Subscriptions.
+    "SELECT account_id, 'it has ' || COUNT(*) || ' subscriptions and the last one is number ' || MAX(number) AS what \
+     FROM subscription WHERE account_id > $1 AND account_id <= $2 GROUP BY account_id HAVING COUNT(*) <> MAX(number)",
+    "SELECT account_id, 'the beginning of subscription ' || number || ' is not in the audit' AS what FROM subscription \
+     WHERE account_id > $1 AND account_id <= $2 AND number > 1 AND NOT EXISTS (SELECT 1 FROM audit \
+     WHERE audit.account_id = subscription.account_id AND audit.created_at_us = subscription.created_at_us \
+     AND audit.action IN ('subscription.activated', 'subscription.renewed'))",
+    // Payments.
+    "SELECT account_id, 'it waits for ' || COUNT(*) || ' payments at once' AS what FROM payment \
+     WHERE account_id > $1 AND account_id <= $2 AND status = 'pending' GROUP BY account_id HAVING COUNT(*) > 1",
+    "SELECT account_id, 'payment ' || id || ' is not in the audit' AS what FROM payment \
+     WHERE account_id > $1 AND account_id <= $2 AND status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM audit \
+     WHERE audit.account_id = payment.account_id AND audit.created_at_us = payment.confirmed_at_us \
+     AND audit.action = 'payment.confirmed')",
+    "SELECT account_id, 'payment ' || id || ' has no receipt' AS what FROM payment \
+     WHERE account_id > $1 AND account_id <= $2 AND status = 'confirmed' \
+     AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.payment_id = payment.id)",
+    "SELECT payment.account_id, 'receipt ' || receipt.number || ' does not say what payment ' || payment.id || ' was' \
+     AS what FROM payment JOIN receipt ON receipt.payment_id = payment.id \
+     WHERE payment.account_id > $1 AND payment.account_id <= $2 AND (payment.status <> 'confirmed' \
+     OR receipt.account_id <> payment.account_id OR receipt.amount_minor <> payment.amount_minor \
+     OR receipt.currency <> payment.currency OR receipt.external_payment_id <> payment.external_payment_id)",
+    "SELECT payment.account_id, 'payment ' || payment.id || ' is for a period that there is not' AS what FROM payment \
+     WHERE payment.account_id > $1 AND payment.account_id <= $2 AND payment.status = 'confirmed' \
+     AND NOT EXISTS (SELECT 1 FROM subscription \
+     JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+     WHERE subscription.account_id = payment.account_id AND subscription.number = payment.subscription_number \
+     AND subscription_period.sequence = payment.period_sequence \
+     AND subscription_period.start_us = payment.period_start_us)",
+];
+
+/// What is odd in a batch of accounts, in sentences.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn of_accounts(
+    connection: &mut Connection,
+    batch: Batch,
+) -> Result<HashMap<AccountId, Vec<String>>, Error> {
+    let mut found: HashMap<AccountId, Vec<String>> = HashMap::new();
+    for statement in OF_ACCOUNTS {
+        let rows = sqlx::query(statement)
+            .bind(batch.after)
+            .bind(batch.last)
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            let id = AccountId(number(&row, "account_id")?);
+            found.entry(id).or_default().push(text(&row, "what")?);
+        }
+    }
+    Ok(found)
+}
+
+/// What is odd in no account of its own: receipts are numbered from 1 on without a gap, and so counted.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_all(connection: &mut Connection) -> Result<Vec<String>, Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS receipts, MIN(number) AS first_number, MAX(number) AS last_number, \
+         (SELECT last_number FROM receipt_counter WHERE id = 1) AS counted FROM receipt",
+    )
+    .fetch_one(connection)
+    .await?;
+    let receipts = number(&row, "receipts")?;
+    let (first, last) = (
+        optional_number(&row, "first_number")?,
+        optional_number(&row, "last_number")?,
+    );
+    let counted = optional_number(&row, "counted")?;
+    let mut found = Vec::new();
+    if last.unwrap_or(0) != receipts || first.is_some_and(|first| first != 1) {
+        found.push(format!(
+            "there are {receipts} receipts and the last one is number {}",
+            last.unwrap_or(0)
+        ));
+    }
+    if counted != Some(last.unwrap_or(0)) {
+        let counted = counted.map_or_else(|| "nothing".into(), |counted| counted.to_string());
+        found.push(format!(
+            "the receipts are counted up to {counted} and the last one is number {}",
+            last.unwrap_or(0)
+        ));
+    }
+    Ok(found)
+}
