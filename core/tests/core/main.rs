@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod commands;
+mod committer;
 mod constraints;
 mod crash;
 mod credits;
