@@ -1,8 +1,8 @@
 //! A PostgreSQL server of the test run's own.
 //!
 //! Made from the system's packages in a folder of the machine's temporary one (the server does not run as root, and the
-//! build's folder may be closed to others), on a free port of 127.0.0.1. It does not sync to disk: tests here kill the
-//! core, never the machine. The kernel ends it with the test process, however that ends.
+//! build's folder may be closed to others), on a free port of 127.0.0.1. It does not sync to disk unless it is asked to:
+//! tests here kill the core, never the machine. The kernel ends it with the test process, however that ends.
 
 use crate::ports::PortBlock;
 use crate::process::{Child, is_running, run};
@@ -30,6 +30,7 @@ pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
     ports: PortBlock,
+    settings: &'static [&'static str],
 }
 
 impl Postgres {
@@ -39,6 +40,19 @@ impl Postgres {
     /// Where no PostgreSQL is installed, or it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&["fsync=off", "full_page_writes=off"])
+    }
+
+    /// The same for measuring: it syncs to disk, as in production.
+    ///
+    /// # Panics
+    /// As [`Postgres::start`].
+    #[must_use]
+    pub fn start_durable() -> Self {
+        Self::start_with(&["fsync=on", "full_page_writes=on", "max_wal_size=4GB"])
+    }
+
+    fn start_with(settings: &'static [&'static str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         sweep();
         let programs = programs();
@@ -61,10 +75,11 @@ impl Postgres {
         run(make.current_dir(&folder));
         let ports = PortBlock::claim();
         Self {
-            child: serve(&programs, &folder, &ports),
+            child: serve(&programs, &folder, &ports, settings),
             programs,
             folder,
             ports,
+            settings,
         }
     }
 
@@ -80,7 +95,7 @@ impl Postgres {
     pub fn start_again(&mut self) {
         // What a killed server leaves behind says that it still runs.
         let _left_behind = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
-        self.child = serve(&self.programs, &self.folder, &self.ports);
+        self.child = serve(&self.programs, &self.folder, &self.ports, self.settings);
     }
 
     /// Makes an empty database and gives its URL, on TCP.
@@ -128,18 +143,17 @@ impl Drop for Postgres {
 }
 
 /// Starts the server on the data in `folder` and waits until it answers.
-fn serve(programs: &Path, folder: &Path, ports: &PortBlock) -> Child {
+fn serve(programs: &Path, folder: &Path, ports: &PortBlock, settings: &[&str]) -> Child {
     let mut serve = as_server_user(&programs.join("postgres"), &["--pdeathsig", "QUIT"]);
     serve.arg("-D").arg(folder.join("data")).current_dir(folder);
     serve.args(["-p", &ports.port(0).to_string(), "-k"]).arg(folder);
-    for setting in [
+    let everywhere = [
         "listen_addresses=127.0.0.1",
-        "fsync=off",
-        "full_page_writes=off",
         "shared_buffers=32MB",
         "max_connections=400",
         "autovacuum=off",
-    ] {
+    ];
+    for setting in everywhere.iter().chain(settings) {
         serve.args(["-c", setting]);
     }
     let mut child = Child::start("PostgreSQL", &serve, &folder.join("log"));

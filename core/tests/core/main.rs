@@ -8,6 +8,7 @@
 mod bad_input;
 mod billing;
 mod commands;
+mod committer;
 mod constraints;
 mod contents;
 mod copy;
