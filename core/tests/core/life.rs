@@ -36,6 +36,29 @@ fn asked_to_stop_the_core_finishes_what_is_under_way() {
 }
 
 #[test]
+fn an_emergency_flag_that_is_off_is_loud_in_the_log_and_a_gauge() {
+    let flags = [
+        ("TENANCY_ENABLE_FREE_TRIAL", "enable_free_trial"),
+        ("TENANCY_VALIDATE_API_KEY", "validate_api_key"),
+        ("TENANCY_STRICT_JWT_ONLY", "strict_jwt_only"),
+    ];
+    for (variable, off) in flags {
+        let site = Site::sqlite();
+        site.must(&["migrate", "up"]);
+        let server = site.serve_with(&[(variable, "false")]);
+        let metrics = get(&server.internal, "/metrics").bearer(&server.token).send().text();
+        for (_, flag) in flags {
+            let line = format!("igny8_core_flag{{flag=\"{flag}\"}} {}", u8::from(flag != off));
+            assert!(metrics.contains(&line), "{line}: {metrics}");
+        }
+        let log = std::fs::read_to_string(site.folder.path().join("core.log")).unwrap();
+        let loud: Vec<&str> = log.lines().filter(|line| line.contains("EMERGENCY FLAG")).collect();
+        assert_eq!(loud.len(), 1, "{log}");
+        assert!(loud[0].contains(off) && loud[0].contains("WARN"), "{log}");
+    }
+}
+
+#[test]
 fn one_sqlite_file_is_served_by_one_core() {
     let site = Site::sqlite();
     site.must(&["migrate", "up"]);

@@ -78,9 +78,9 @@ fn the_documents_own_request_activates_starter_on_a_fresh_trial_account() {
 #[test]
 fn a_running_trial_is_closed_where_the_paid_period_begins() {
     on_both(|site| {
-        let server = site.serve();
+        let server = site.serve_with(&[ON]);
         let (staff, member) = (staff(&site, &server), server.sign_up());
-        age(&site, id(&member), 5);
+        advance(&server, &staff, 5 * DAY);
         let paid = data(
             &server
                 .asks(&staff, CONFIRM, &transfer(id(&member), "BT-1", "29.99"))
@@ -104,9 +104,9 @@ fn a_running_trial_is_closed_where_the_paid_period_begins() {
 #[test]
 fn after_the_trial_has_ended_a_payment_begins_a_new_subscription() {
     on_both(|site| {
-        let server = site.serve();
+        let server = site.serve_with(&[ON]);
         let (staff, member) = (staff(&site, &server), server.sign_up());
-        age(&site, id(&member), 20);
+        advance(&server, &staff, 20 * DAY);
         let paid = data(
             &server
                 .asks(&staff, CONFIRM, &transfer(id(&member), "BT-1", "29.99"))
@@ -222,7 +222,7 @@ fn a_second_transfer_renews_from_the_previous_end() {
 #[test]
 fn a_very_late_renewal_is_told_how_to_go_on() {
     on_both(|site| {
-        let server = site.serve();
+        let server = site.serve_with(&[ON]);
         let staff = staff(&site, &server);
         for (mode, number, added) in [("catch_up", 1, 4), ("restart", 2, 1)] {
             let member = server.sign_up();
@@ -232,7 +232,7 @@ fn a_very_late_renewal_is_told_how_to_go_on() {
                 server.asks(&staff, CONFIRM, &body).send()
             };
             data(&pay("1", &json!({})));
-            age(&site, account, 130);
+            advance(&server, &staff, 130 * DAY);
             refused(&pay("2", &json!({})), 409, "renewal_mode_required");
             let fields = refused(&pay("2", &json!({"mode": "sometime"})), 422, "validation_failed");
             assert!(fields["mode"].is_string());

@@ -6,13 +6,12 @@ mod receipts;
 mod staff;
 mod upgrade;
 
-use super::site::{Member, PASSWORD, Server, Site, new_email};
+use super::site::{Member, PASSWORD, Server, Site};
+use super::test_clock::{DAY, ON, advance, staff};
 use igny8_testkit::http::Request;
 use igny8_testkit::raw::Response;
 use serde_json::{Value, json};
 use sqlx::Row;
-use std::io::Write;
-use std::process::Stdio;
 
 pub const CONFIRM: &str = "/api/v1/billing/confirm-bank-transfer/";
 pub const UPGRADE: &str = "/api/v1/account/upgrade/";
@@ -29,20 +28,6 @@ const TABLES: [&str; 9] = [
     "audit",
     "outbox",
 ];
-
-/// A member of staff, by command, and their access token.
-pub fn staff(site: &Site, server: &Server) -> String {
-    let email = new_email();
-    let arguments = ["staff", "create", "--email", &email, "--password-stdin", "--json"];
-    let mut command = site.command(&arguments);
-    command.args(["--platform-role", "admin"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success());
-    sign_in(server, &email)
-}
 
 pub fn sign_in(server: &Server, email: &str) -> String {
     let answer = server.login(email, PASSWORD);
@@ -137,19 +122,4 @@ pub fn detail(site: &Site, action: &str) -> Value {
 pub fn lines(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(kind, action): &(&str, &str)| ((*kind).to_owned(), (*action).to_owned());
     pairs.iter().map(owned).collect()
-}
-
-/// Moves everything that an account's subscriptions have been through into the past.
-pub fn age(site: &Site, account: i64, days: i64) {
-    let micros = days * 86_400_000_000;
-    let of_account = format!("subscription_id IN (SELECT id FROM subscription WHERE account_id = {account})");
-    for sql in [
-        format!(
-            "UPDATE subscription_period SET start_us = start_us - {micros}, end_us = end_us - {micros} WHERE {of_account}"
-        ),
-        format!("UPDATE subscription SET anchor_us = anchor_us - {micros} WHERE account_id = {account}"),
-        format!("UPDATE account SET due_us = due_us - {micros} WHERE id = {account}"),
-    ] {
-        site.sql(&sql).unwrap();
-    }
 }

@@ -103,7 +103,7 @@ fn enterprise_is_given_by_staff_alone_and_leaves_a_line() {
 #[test]
 fn staff_renew_what_was_paid_for_once_and_say_why() {
     on_both(|site| {
-        let server = site.serve();
+        let server = site.serve_with(&[ON]);
         let (staff, member) = (staff(&site, &server), server.sign_up());
         let account = id(&member);
         let renew = |more: &Value| {
@@ -126,7 +126,7 @@ fn staff_renew_what_was_paid_for_once_and_say_why() {
         );
         assert_eq!(detail(&site, "subscription.renewed")["reason"], "a gift");
         assert_eq!(site.number("SELECT COUNT(*) FROM payment"), 1, "nothing was paid");
-        age(&site, account, 160);
+        advance(&server, &staff, 160 * DAY);
         refused(&renew(&json!({})), 409, "renewal_mode_required");
         let again = data(&renew(&json!({"mode": "catch_up"})));
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::site::on_both;
+use std::os::unix::fs::PermissionsExt;
 
 fn wish(plan: &str, method: &str) -> Value {
     json!({"plan_slug": plan, "payment_method": method})
@@ -179,7 +180,8 @@ fn what_cannot_be_paid_for_cannot_be_asked_for() {
 fn people_are_told_how_to_pay() {
     on_both(|site| {
         let secret = site.folder.path().join("stripe_secret");
-        std::fs::write(&secret, "whsec_test\n").unwrap();
+        std::fs::write(&secret, "whsec_0123456789abcdefghij\n").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
         let server = site.serve_with(&[
             ("IGNY8_CORE__BILLING__BANK_DETAILS", "IGN Bank, account 12, payee Igny8"),
             ("IGNY8_CORE__STRIPE__WEBHOOK_SECRET_FILE", secret.to_str().unwrap()),
@@ -250,8 +252,8 @@ fn sent_again_under_its_key_a_request_takes_effect_once() {
 #[test]
 fn a_subscription_is_ended_with_its_period_and_taken_up_again_by_its_owner() {
     on_both(|site| {
-        let server = site.serve();
-        let member = server.sign_up();
+        let server = site.serve_with(&[ON]);
+        let (staff, member) = (staff(&site, &server), server.sign_up());
         let before = last_audit(&site);
         let call = |verb: &str| {
             server
@@ -273,7 +275,7 @@ fn a_subscription_is_ended_with_its_period_and_taken_up_again_by_its_owner() {
             ("user", "subscription.cancel_undone"),
         ];
         assert_eq!(audit(&site, id(&member), before), lines(&expected));
-        age(&site, id(&member), 20);
+        advance(&server, &staff, 20 * DAY);
         for verb in ["cancel", "resume"] {
             refused(&call(verb), 409, "subscription_ended");
         }
