@@ -30,7 +30,7 @@ const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
 }
 
 /// Every table with rows of its own, each after those that it refers to.
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 18] = [
     table("plan", &["id"]),
     table("account", &["id"]),
     table("users", &["id"]),
@@ -43,6 +43,7 @@ pub const TABLES: [Table; 17] = [
     table("idempotency_key", &["scope"]),
     table("payment", &["id"]),
     table("receipt", &["number"]),
+    table("stripe_subscription", &["id"]),
     table("stripe_event", &["event_id"]),
     table("sign_in", &["id"]),
     table("admin_session", &["id"]),

@@ -297,9 +297,12 @@ fn terms_keys_events_and_the_clock_are_checked() {
         };
         let event = |values: &str| {
             format!(
-                "INSERT INTO stripe_event (event_id, status, stripe_subscription_id, event_type, payload, outcome, \
-                 occurred_at_us, received_at_us) VALUES ({values}, 'x', '{{}}', '', 0, 0)"
+                "INSERT INTO stripe_event (event_id, status, stripe_subscription_id, processed_at_us, event_type, facts, \
+                 outcome, occurred_at_us, received_at_us) VALUES ({values}, 'x', '{{}}', '', 0, 0)"
             )
+        };
+        let link = |values: &str| {
+            format!("INSERT INTO stripe_subscription (id, account_id, reference, created_at_us) VALUES ({values}, 0)")
         };
         let (kept, other) = ("07".repeat(32), "09".repeat(32));
         for (statement, why) in [
@@ -321,9 +324,15 @@ fn terms_keys_events_and_the_clock_are_checked() {
             (key("07", &other, 1), "a digest of another length"),
             (key(&other, "07", 1), "a digest of another length"),
             (key(&other, &other, 99), "nobody's"),
-            (event("'evt_1', 'done', NULL"), "an event twice"),
-            (event("'evt_2', 'lost', NULL"), "an unknown status"),
-            (event("'evt_2', 'waiting', NULL"), "waiting for nothing"),
+            (event("'evt_1', 'done', NULL, 0"), "an event twice"),
+            (event("'evt_9', 'lost', NULL, 0"), "an unknown status"),
+            (event("'evt_9', 'waiting', NULL, NULL"), "waiting for nothing"),
+            (event("'evt_9', 'waiting', 'sub_9', NULL"), "waiting for nobody"),
+            (event("'evt_9', 'waiting', 'sub_2', 0"), "waiting and carried out"),
+            (event("'evt_9', 'done', 'sub_2', NULL"), "carried out at no time"),
+            (link("'sub_2', NULL, NULL"), "a subscription twice"),
+            (link("'sub_9', 99, NULL"), "nobody's"),
+            (link("'sub_9', NULL, 'r'"), "a reference of nobody's"),
             (
                 "INSERT INTO test_clock (id, ahead_us) VALUES (2, 0)".into(),
                 "one clock",
@@ -333,7 +342,7 @@ fn terms_keys_events_and_the_clock_are_checked() {
             assert!(site.sql(&statement).is_err(), "{why}: {statement} on {}", site.engine);
         }
         site.sql(&key(&other, &other, 1)).expect("another key is taken");
-        site.sql(&event("'evt_2', 'waiting', 'sub_9'"))
+        site.sql(&event("'evt_9', 'waiting', 'sub_2', NULL"))
             .expect("another event is taken");
         site.is_healthy();
     });
