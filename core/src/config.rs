@@ -18,6 +18,10 @@ pub const DEFAULT_FILE: &str = "config/core.toml";
 pub const PREFIX: &str = "IGNY8_CORE__";
 /// The emergency flag that wins over `signup.enable_free_trial`.
 pub const FREE_TRIAL_FLAG: &str = "TENANCY_ENABLE_FREE_TRIAL";
+/// The emergency flag that wins over `flags.validate_api_key`.
+pub const API_KEY_FLAG: &str = "TENANCY_VALIDATE_API_KEY";
+/// The emergency flag that wins over `flags.strict_jwt_only`.
+pub const JWT_FLAG: &str = "TENANCY_STRICT_JWT_ONLY";
 
 /// What is wrong with the configuration, in a sentence that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,17 @@ pub struct PasswordCost {
     pub parallelism: u32,
     /// How many are worked on at once; at least 1.
     pub max_concurrent: usize,
+}
+
+/// The emergency flags. Each is on unless somebody switches it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// Sign-up gives the free trial, and not `free`.
+    pub enable_free_trial: bool,
+    /// API keys are asked for their account's standing, like access tokens.
+    pub validate_api_key: bool,
+    /// Access tokens alone open API routes.
+    pub strict_jwt_only: bool,
 }
 
 /// What Stripe's webhooks are taken with.
@@ -56,7 +71,7 @@ pub struct Config {
     pub keys_dir: PathBuf,
     pub internal_token_file: PathBuf,
     pub passwords: PasswordCost,
-    pub enable_free_trial: bool,
+    pub flags: Flags,
     pub plans_file: PathBuf,
     pub billing: BillingTerms,
     /// How long a hold lives where its maker does not say.
@@ -102,9 +117,15 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let environment: Vec<_> = environment.collect();
         let mut written = file::read(name, text, &environment).map_err(ConfigError)?;
-        if let Some((_, value)) = environment.iter().find(|(key, _)| key == FREE_TRIAL_FLAG) {
-            written.signup.enable_free_trial = file::flag(value)
-                .ok_or_else(|| ConfigError(format!("{FREE_TRIAL_FLAG}: write true or false, not {value:?}")))?;
+        for (name, flag) in [
+            (FREE_TRIAL_FLAG, &mut written.signup.enable_free_trial),
+            (API_KEY_FLAG, &mut written.flags.validate_api_key),
+            (JWT_FLAG, &mut written.flags.strict_jwt_only),
+        ] {
+            if let Some((_, value)) = environment.iter().find(|(key, _)| key == name) {
+                *flag = file::flag(value)
+                    .ok_or_else(|| ConfigError(format!("{name}: write true or false, not {value:?}")))?;
+            }
         }
         validated(written)
     }
@@ -168,7 +189,11 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
                 passwords.max_concurrent
             },
         },
-        enable_free_trial: written.signup.enable_free_trial,
+        flags: Flags {
+            enable_free_trial: written.signup.enable_free_trial,
+            validate_api_key: written.flags.validate_api_key,
+            strict_jwt_only: written.flags.strict_jwt_only,
+        },
         plans_file: written.signup.plans_file,
         billing: billing_terms(&written.billing)?,
         hold_ttl_seconds: within(
@@ -273,7 +298,35 @@ mod tests {
         .unwrap();
         assert_eq!(config.public.port(), 2);
         assert_eq!((config.tokens.ttl_seconds, config.tokens.issuer.as_str()), (60, "42"));
-        assert!(!config.enable_free_trial);
+        assert!(!config.flags.enable_free_trial);
+    }
+
+    #[test]
+    fn each_emergency_flag_wins_over_what_is_written() {
+        let on = Flags {
+            enable_free_trial: true,
+            validate_api_key: true,
+            strict_jwt_only: true,
+        };
+        assert_eq!(read("", &[]).unwrap().flags, on);
+        let off = |name| read("", &[(name, "off")]).unwrap().flags;
+        assert!(!off(FREE_TRIAL_FLAG).enable_free_trial);
+        let no_standing = Flags {
+            validate_api_key: false,
+            ..on
+        };
+        assert_eq!(off(API_KEY_FLAG), no_standing);
+        let not_strict = Flags {
+            strict_jwt_only: false,
+            ..on
+        };
+        assert_eq!(off(JWT_FLAG), not_strict);
+        let written = "[flags]\nvalidate_api_key = false\nstrict_jwt_only = false\n";
+        assert_eq!(
+            read(written, &[(API_KEY_FLAG, "1"), (JWT_FLAG, "1")]).unwrap().flags,
+            on
+        );
+        assert!(read("", &[(JWT_FLAG, "maybe")]).unwrap_err().contains(JWT_FLAG));
     }
 
     #[test]

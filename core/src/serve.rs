@@ -4,17 +4,20 @@ use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
 use crate::adapters::secret_file::read_or_make_token;
+use crate::adapters::stripe::Webhooks;
+use crate::app::upgrade::PaymentTerms;
+use crate::app::committer::BATCH_SIZE;
+use crate::app::{Committer, Core};
+use crate::config::{Config, Flags};
 use crate::adapters::test_clock::TestClock;
-use crate::app::Core;
 use crate::app::round::{Rounds, follow_test_clock};
-use crate::config::Config;
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
 use crate::worker;
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -43,7 +46,7 @@ fn setup(what: impl std::fmt::Display) -> impl FnOnce(&dyn std::fmt::Display) ->
 }
 
 /// Everything that stories need, opened from the configuration. The first signing key is made where `make_key` says so
-/// and there is none.
+/// and there is none. Called within a runtime: the committer begins with it.
 ///
 /// # Errors
 /// A database, key folder or password cost that cannot be used.
@@ -71,6 +74,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {
         store,
         clock,
@@ -81,8 +85,14 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         passwords,
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
-        enable_free_trial: config.enable_free_trial,
+        enable_free_trial: config.flags.enable_free_trial,
         billing: config.billing,
+        hold_ttl_seconds: config.hold_ttl_seconds,
+        committer,
+        payments: PaymentTerms {
+            bank_details: config.bank_details.clone(),
+            stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
+        },
     })
 }
 
@@ -101,7 +111,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let (service, last_story) = opened(&config, stopping.clone()).await?;
     let store = service.core.store.clone();
     let reload = listen(SignalKind::hangup())?;
-    let background = tokio::spawn(upkeep(Arc::clone(&service.core.keys), service.metrics.clone(), reload));
+    let background = tokio::spawn(upkeep(
+        Arc::clone(&service.core.keys),
+        service.stripe.clone(),
+        service.metrics.clone(),
+        reload,
+    ));
     let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
     let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
     let (open, mut closed) = mpsc::channel(1);
@@ -170,37 +185,81 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
     core.rounds = config.worker_interval.map(|_| rounds());
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
+    let stripe = stripe(config)?;
     let metrics = recorder()?;
-    metrics::gauge!("igny8_core_free_trial_enabled").set(f64::from(u8::from(config.enable_free_trial)));
-    if !config.enable_free_trial {
-        tracing::warn!("the free trial is switched off: sign-up gives the plan `free`");
-    }
+    show(config.flags);
     let (stories, last_story) = Stories::new();
     Ok((
         Service {
             core,
             stories,
             internal_token: Arc::new(internal_token),
+            stripe,
             metrics,
         },
         last_story,
     ))
 }
 
+/// Says loudly which emergency flags are off.
+fn show(flags: Flags) {
+    for (flag, on, means) in [
+        (
+            "enable_free_trial",
+            flags.enable_free_trial,
+            "sign-up gives the plan `free`",
+        ),
+        (
+            "validate_api_key",
+            flags.validate_api_key,
+            "API keys are not asked for the standing of their account",
+        ),
+        (
+            "strict_jwt_only",
+            flags.strict_jwt_only,
+            "proxies may let others in than the bearers of access tokens; the core itself does not",
+        ),
+    ] {
+        metrics::gauge!("igny8_core_flag", "flag" => flag).set(f64::from(u8::from(on)));
+        if !on {
+            tracing::warn!(flag, means, "AN EMERGENCY FLAG IS OFF");
+        }
+    }
+}
+/// Upper bounds of what a transaction carries.
+const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
 fn recorder() -> Result<PrometheusHandle, ServeError> {
     let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
     PrometheusBuilder::new()
         .set_buckets(&buckets)
+        .and_then(|recorder| recorder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.into()), &BATCH_SIZES))
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| setup("metrics")(&error))
 }
 
-async fn upkeep(keys: Arc<Keyring>, metrics: PrometheusHandle, mut reload: Signal) {
+/// Stripe's secrets, where Stripe is used. Its times are the machine's, whatever time the service itself goes by.
+fn stripe(config: &Config) -> Result<Option<Arc<Webhooks>>, ServeError> {
+    let Some(stripe) = &config.stripe else { return Ok(None) };
+    let file = stripe.webhook_secret_file.clone();
+    let webhooks = Webhooks::open(file, stripe.tolerance_seconds, Arc::new(SystemClock::new()));
+    let told = setup(stripe.webhook_secret_file.display());
+    webhooks
+        .map(|webhooks| Some(Arc::new(webhooks)))
+        .map_err(|error| told(&error))
+}
+
+async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
     let mut ticks = tokio::time::interval(KEYS_RELOAD);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = reload.recv() => tracing::info!("reading the keys again"),
+            _ = reload.recv() => {
+                tracing::info!("reading keys and secrets again");
+                if let Some(Err(error)) = stripe.as_ref().map(|stripe| stripe.reload()) {
+                    tracing::error!(%error, "Stripe's secrets could not be read again: the ones in use stay");
+                }
+            }
         }
         if let Err(error) = keys.reload() {
             tracing::error!(%error, "the keys could not be read again: the ones in use stay");

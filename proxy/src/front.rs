@@ -5,7 +5,7 @@
 //! parses a byte of a header that the client sent. Bodies stream through pingora untouched.
 
 use crate::answer::Answer;
-use crate::facts::{Client, RequestId};
+use crate::facts::{Client, RequestId, Seen};
 use crate::gate::Gate;
 use crate::gateway::{Gateway, rate_fields};
 use crate::passage::Refused;
@@ -185,7 +185,7 @@ impl Front {
         };
         let end = framed.block_bytes;
         if framed.target == b"/healthz" && framed.method.reads() {
-            let told = tell_health(&mut stream, framed.method).await && !framed.close;
+            let told = tell_health(&mut stream, framed.method).await && !Seen::of(&framed).close;
             return after_own_answer(stream, buffer, end, settings, told);
         }
         let request_id = self.gate.ids.next();
@@ -212,7 +212,7 @@ impl Front {
             }
             Err(refused) => {
                 let close = refused.close || self.gate.draining.load(Ordering::Relaxed) || buffer.len() > end;
-                let told = self.tell(&mut stream, &refused, request_id, client, close).await;
+                let told = self.tell(&mut stream, &refused, request_id, close).await;
                 if refused.has_body || buffer.len() > end {
                     drain(stream).await;
                     return Next::Close;
@@ -223,21 +223,14 @@ impl Front {
     }
 
     /// Tells a refusal, logs and counts it; whether the client was there to hear it.
-    async fn tell(
-        &self,
-        stream: &mut Stream,
-        refused: &Refused,
-        request_id: RequestId,
-        client: &Client,
-        close: bool,
-    ) -> bool {
+    async fn tell(&self, stream: &mut Stream, refused: &Refused, request_id: RequestId, close: bool) -> bool {
         let gate = &self.gate;
         let answer = Answer {
             refusal: refused.refusal,
             request_id: request_id.as_str(),
             html: refused.html,
             cookies: if refused.expire_sessions {
-                gate.expired_cookies(client.tls)
+                gate.expired_cookies(refused.client.tls)
             } else {
                 Vec::new()
             },
@@ -248,7 +241,7 @@ impl Front {
         gate.access_log.add(&Entry {
             time_us: gate.clock.now().0,
             request_id: request_id.as_str(),
-            client: client.ip_value.to_str().unwrap_or(""),
+            client: refused.client.ip_value.to_str().unwrap_or(""),
             method: refused.method,
             path: &refused.path,
             route: refused
@@ -265,13 +258,14 @@ impl Front {
     }
 
     /// Refuses bytes that are no request; nothing further is read as one.
-    async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Client) {
+    async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) {
         let line = bytes
             .split(|byte| matches!(byte, b'\r' | b'\n'))
             .next()
             .unwrap_or_default();
         let refused = Refused {
             refusal,
+            client: Arc::clone(client),
             route: None,
             html: false,
             head_only: false,
@@ -283,8 +277,7 @@ impl Front {
             method: "",
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
         };
-        self.tell(&mut stream, &refused, self.gate.ids.next(), client, true)
-            .await;
+        self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;
         drain(stream).await;
     }
 }

@@ -65,7 +65,7 @@ impl From<Refusal> for Stop {
 /// One request on its way through the policy.
 struct Way<'a> {
     gate: &'a Gate,
-    client: &'a Client,
+    client: &'a Arc<Client>,
     now: Timestamp,
     elapsed: Duration,
 }
@@ -96,7 +96,7 @@ impl Gate {
         };
         let routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
-            Err(refusal) => return Err(self.refused(refusal.into(), None, &seen, way.elapsed)),
+            Err(refusal) => return Err(way.refused(refusal.into(), None, &seen)),
         };
         let route = routed.route_index();
         let expire_sessions = self.is_logout(&routed);
@@ -118,7 +118,7 @@ impl Gate {
                     forward: permit.into_forward(),
                 })
             }
-            Err(stop) => Err(self.refused(stop, Some(route), &seen, way.elapsed)),
+            Err(stop) => Err(way.refused(stop, Some(route), &seen)),
         }
     }
 
@@ -133,11 +133,14 @@ impl Gate {
         routed.framed().method == Method::Post
             && routed.canonical().path.trim_end_matches('/') == self.config.sessions.logout_path
     }
+}
 
-    fn refused(&self, stop: Stop, route: Option<usize>, seen: &Seen<'_>, started: Duration) -> Box<Refused> {
-        let kind = route.map(|route| self.config.routes.all()[route].kind);
+impl<'a> Way<'a> {
+    fn refused(&self, stop: Stop, route: Option<usize>, seen: &Seen<'_>) -> Box<Refused> {
+        let kind = route.map(|route| self.gate.config.routes.all()[route].kind);
         Box::new(Refused {
             refusal: stop.refusal,
+            client: Arc::clone(self.client),
             route,
             html: answer::wants_html(kind, seen.accept),
             head_only: seen.method == Method::Head,
@@ -145,14 +148,12 @@ impl Gate {
             rate: stop.rate,
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
-            started,
+            started: self.elapsed,
             method: seen.method.as_str(),
             path: telemetry::loggable(seen.target),
         })
     }
-}
 
-impl<'a> Way<'a> {
     /// The whole way, from the route to the permit.
     async fn permit<'r>(&self, routed: Routed<'r>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
         let proven = if is_logout {

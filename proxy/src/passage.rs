@@ -35,6 +35,8 @@ pub struct Passage {
 #[derive(Debug)]
 pub struct Refused {
     pub refusal: Refusal,
+    /// Who asked: behind trusted hops not who is connected.
+    pub client: Arc<Client>,
     /// The route's place, once one was met.
     pub route: Option<usize>,
     pub html: bool,

@@ -59,36 +59,28 @@ impl Postgres {
             .arg(&data)
             .args(["-U", ROLE, "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8"]);
         run(make.current_dir(&folder));
-
         let ports = PortBlock::claim();
-        let mut serve = as_server_user(&programs.join("postgres"), &["--pdeathsig", "QUIT"]);
-        serve.arg("-D").arg(&data).current_dir(&folder);
-        serve.args(["-p", &ports.port(0).to_string(), "-k"]).arg(&folder);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "fsync=off",
-            "full_page_writes=off",
-            "shared_buffers=32MB",
-            "max_connections=400",
-            "autovacuum=off",
-        ] {
-            serve.args(["-c", setting]);
-        }
-        let log = folder.join("log");
-        let mut child = Child::start("PostgreSQL", &serve, &log);
-        let probe = programs.join("pg_isready");
-        child.wait_until("PostgreSQL to answer", Duration::from_secs(60), || {
-            let ready = Command::new(&probe)
-                .args(["-q", "-h", "127.0.0.1", "-p", &ports.port(0).to_string()])
-                .status();
-            ready.is_ok_and(|status| status.success()).then_some(())
-        });
         Self {
-            child,
+            child: serve(&programs, &folder, &ports),
             programs,
             folder,
             ports,
         }
+    }
+
+    /// kill -9, for every process of the server.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Starts the server again on the same data and port after [`Postgres::kill`].
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start_again(&mut self) {
+        // What a killed server leaves behind says that it still runs.
+        let _left_behind = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
+        self.child = serve(&self.programs, &self.folder, &self.ports);
     }
 
     /// Makes an empty database and gives its URL, on TCP.
@@ -133,6 +125,32 @@ impl Drop for Postgres {
         self.child.stop();
         let _best_effort = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Starts the server on the data in `folder` and waits until it answers.
+fn serve(programs: &Path, folder: &Path, ports: &PortBlock) -> Child {
+    let mut serve = as_server_user(&programs.join("postgres"), &["--pdeathsig", "QUIT"]);
+    serve.arg("-D").arg(folder.join("data")).current_dir(folder);
+    serve.args(["-p", &ports.port(0).to_string(), "-k"]).arg(folder);
+    for setting in [
+        "listen_addresses=127.0.0.1",
+        "fsync=off",
+        "full_page_writes=off",
+        "shared_buffers=32MB",
+        "max_connections=400",
+        "autovacuum=off",
+    ] {
+        serve.args(["-c", setting]);
+    }
+    let mut child = Child::start("PostgreSQL", &serve, &folder.join("log"));
+    let probe = programs.join("pg_isready");
+    child.wait_until("PostgreSQL to answer", Duration::from_secs(60), || {
+        let ready = Command::new(&probe)
+            .args(["-q", "-h", "127.0.0.1", "-p", &ports.port(0).to_string()])
+            .status();
+        ready.is_ok_and(|status| status.success()).then_some(())
+    });
+    child
 }
 
 /// The programs of the newest version that is installed.

@@ -409,3 +409,32 @@ fn the_introspection_path_is_closed_to_the_public() {
     }
     assert_alive(&session);
 }
+
+#[test]
+fn behind_a_trusted_hop_a_refusal_is_told_to_the_client_and_not_to_the_hop() {
+    let stack = Stack::builder()
+        .proxy(|file| {
+            let server = file["server"].as_table_mut().unwrap();
+            server.insert("trusted_hops".into(), toml::Value::from(vec!["127.0.0.0/8"]));
+        })
+        .start();
+    let answer = stack
+        .get("/api/v1/whoami/")
+        .cookie("sessionid=anything-at-all")
+        .field("X-Forwarded-For", "203.0.113.9")
+        .field("X-Forwarded-Proto", "https")
+        .send();
+    assert_eq!((answer.status, answer.code().as_str()), (403, "session_not_allowed"));
+    let cookies = answer.all("Set-Cookie");
+    assert!(
+        !cookies.is_empty() && cookies.iter().all(|cookie| cookie.contains("; Secure")),
+        "{cookies:?}"
+    );
+    igny8_testkit::wait::wait_until("the refusal to be logged", std::time::Duration::from_secs(10), || {
+        stack
+            .proxy_log()
+            .lines()
+            .any(|line| line.contains("session_not_allowed") && line.contains("203.0.113.9"))
+            .then_some(())
+    });
+}

@@ -4,4 +4,5 @@ pub mod keys;
 pub mod passwords;
 pub mod random;
 pub mod secret_file;
+pub mod stripe;
 pub mod test_clock;

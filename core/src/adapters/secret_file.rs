@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use igny8_contract::random::Random;
 use secrecy::SecretString;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The fewest characters of a token that proxies prove themselves with.
@@ -51,14 +51,42 @@ pub fn read_or_make_token(path: &Path, random: &dyn Random) -> io::Result<Secret
         }
     }
     let token = fs::read_to_string(path)?.trim().to_owned();
-    let well_formed = token.len() >= TOKEN_MIN_CHARACTERS && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if !well_formed {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "holds no token of 16 or more printable characters",
-        ));
+    if !is_token(&token) {
+        return Err(no_token());
     }
     Ok(token.into())
+}
+
+/// The secrets that an operator has written into the file at `path`, one a line. Whoever else could read it would know
+/// them, too: only its owner may.
+///
+/// # Errors
+/// What the file system says; `PermissionDenied` for a file that is open to others; `InvalidData` for one without a
+/// secret, or with a line that is none.
+pub fn read_lines(path: &Path) -> io::Result<Vec<SecretString>> {
+    let mut file = fs::File::open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        let sentence = "is open to others than its owner: chmod 600 it";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() || !lines.iter().all(|line| is_token(line)) {
+        return Err(no_token());
+    }
+    Ok(lines.into_iter().map(SecretString::from).collect())
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() >= TOKEN_MIN_CHARACTERS && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn no_token() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "holds no token of 16 or more printable characters",
+    )
 }
 
 #[cfg(test)]
@@ -66,7 +94,6 @@ mod tests {
     use super::*;
     use crate::adapters::random::OsRandom;
     use secrecy::ExposeSecret;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_token_is_made_once_and_only_its_owner_reads_it() {
@@ -95,6 +122,31 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert!(read_or_make_token(&path, &OsRandom).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_read_line_by_line_from_a_file_that_only_its_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        let written = |text: &str, mode: u32| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            read_lines(&path)
+        };
+        let secrets = written("whsec_0123456789\n\n  whsec_abcdefghij \n", 0o600).unwrap();
+        let shown: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(shown, ["whsec_0123456789", "whsec_abcdefghij"]);
+        assert_eq!(written("whsec_0123456789", 0o400).unwrap().len(), 1);
+        for mode in [0o640, 0o604, 0o644, 0o601] {
+            let error = written("whsec_0123456789", mode).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
+        }
+        for text in ["", "\n \n", "short", "whsec_0123456789\nshort", "whsec 0123456789 x"] {
+            let error = written(text, 0o600).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read_lines(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

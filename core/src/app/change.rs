@@ -93,9 +93,7 @@ where
     R: Fn(&Done<T>) -> Result<Value, StoryError> + Send + Sync,
 {
     let (ask, now) = (&given.ask, given.now);
-    let before = storage::book::load(connection, ask.account_id)
-        .await?
-        .ok_or(Refusal::AccountMissing)?;
+    let before = locked(connection, ask).await?;
     if let Some(answer) = answered(connection, ask.key).await? {
         return Ok(answer);
     }
@@ -104,21 +102,40 @@ where
     let mut book = before.clone();
     book.pass_time(&rules, now)?;
     let outcome = (given.decide)(&mut book, &rules, now)?;
+    let done = store(connection, ask, &before, book, outcome, &rules, now).await?;
+    let answer = Answer::new(200, (given.render)(&done)?);
+    keep(connection, ask, &answer, now).await?;
+    Ok(answer)
+}
+
+/// The book of the account that is asked about, locked.
+pub(super) async fn locked(connection: &mut Connection, ask: &Ask) -> Result<Book, StoryError> {
+    let book = storage::book::load(connection, ask.account_id).await?;
+    Ok(book.ok_or(Refusal::AccountMissing)?)
+}
+
+/// Stores what has become of a book.
+pub(super) async fn store<T>(
+    connection: &mut Connection,
+    ask: &Ask,
+    before: &Book,
+    book: Book,
+    outcome: T,
+    rules: &Rules<'_>,
+    now: Timestamp,
+) -> Result<Done<T>, StoryError> {
     let by = By {
         actor: ask.actor,
         request_id: &ask.request_id,
     };
-    let saved = storage::book::save(connection, Some(&before), &book, by, &rules, now).await?;
-    let done = Done {
+    let saved = storage::book::save(connection, Some(before), &book, by, rules, now).await?;
+    Ok(Done {
         outcome,
         saved,
         account: profile::of_account(connection, ask.account_id).await?,
         book,
         now,
-    };
-    let answer = Answer::new(200, (given.render)(&done)?);
-    keep(connection, ask, &answer, now).await?;
-    Ok(answer)
+    })
 }
 
 /// What was answered to this request before.
@@ -150,7 +167,13 @@ pub fn replay(key: RequestKey, stored: &idempotency::StoredAnswer) -> Result<Ans
     })
 }
 
-async fn keep(connection: &mut Connection, ask: &Ask, answer: &Answer, now: Timestamp) -> Result<(), StoryError> {
+/// Keeps an answer under the request's key, if it has one.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    ask: &Ask,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<(), StoryError> {
     let Some(key) = ask.key else { return Ok(()) };
     let new = NewAnswer {
         key,

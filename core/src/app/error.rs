@@ -5,6 +5,7 @@ use crate::adapters::passwords::PasswordFault;
 use crate::storage::{self, Aborts};
 use igny8_contract::refusal::Refusal;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is wrong, field by field, in sentences for people.
 pub type Fields = BTreeMap<String, String>;
@@ -21,6 +22,9 @@ pub enum StoryError {
     /// The database says no.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// What several requests together came to.
+    #[error(transparent)]
+    Shared(Arc<StoryError>),
     /// Something that cannot happen did.
     #[error("fault: {0}")]
     Fault(String),
@@ -38,6 +42,7 @@ impl StoryError {
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::Refused(refusal) | Self::RefusedFields(refusal, _) => *refusal,
+            Self::Shared(error) => error.refusal(),
             Self::Storage(storage::Error::Unavailable(_) | storage::Error::Conflict(_) | storage::Error::Raced) => {
                 Refusal::StorageUnavailable
             }

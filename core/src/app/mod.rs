@@ -3,22 +3,34 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod by_staff;
+pub mod cancel;
 pub mod change;
+pub mod committer;
+pub mod confirm;
+pub mod credits;
+pub mod debits;
 pub mod doctor;
 pub mod error;
 pub mod identify;
 pub mod login;
 pub mod logout;
+pub mod payments;
 pub mod profile;
 pub mod read;
 pub mod register;
+pub mod rename;
 pub mod round;
 pub mod seed_plans;
 pub mod sessions;
 pub mod staff;
+pub mod staff_billing;
 pub mod standing;
+pub mod stripe;
+pub mod suspend;
 pub mod test_clock;
 pub mod tick;
+pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
 use crate::adapters::passwords::Passwords;
@@ -29,6 +41,7 @@ use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use committer::Committer;
 pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
@@ -73,6 +86,11 @@ pub struct Core {
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
     pub billing: BillingTerms,
+    /// How long a hold lives where its maker does not say.
+    pub hold_ttl_seconds: i64,
+    /// Carries out debits.
+    pub committer: Committer,
+    pub payments: upgrade::PaymentTerms,
 }
 
 impl std::fmt::Debug for Core {

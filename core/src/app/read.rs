@@ -5,8 +5,7 @@ use super::{Core, StoryError};
 use crate::domain::plan::Plan;
 use crate::domain::subscription::Subscription;
 use crate::storage::ledger::Entry;
-use crate::storage::{account, ledger, plan, subscription};
-use igny8_contract::credits::Credits;
+use crate::storage::{ledger, plan, subscription};
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::refusal::Refusal;
 
@@ -42,17 +41,6 @@ pub async fn account(core: &Core, id: AccountId) -> Result<AccountProfile, Story
 pub async fn subscription(core: &Core, id: AccountId) -> Result<Subscription, StoryError> {
     let latest = subscription::latest(&mut *core.store.read().await?, id).await?;
     Ok(latest.ok_or(Refusal::NotFound)?)
-}
-
-/// The balance.
-///
-/// # Errors
-/// `account_missing`, `storage_unavailable`.
-pub async fn balance(core: &Core, id: AccountId) -> Result<Credits, StoryError> {
-    let account = account::by_id(&mut *core.store.read().await?, id)
-        .await?
-        .ok_or(Refusal::AccountMissing)?;
-    Ok(account.ledger.balance)
 }
 
 /// A page of ledger entries.

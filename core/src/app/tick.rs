@@ -1,53 +1,59 @@
-//! Bringing an account up to the present where time has something to change in it: trials and periods end or renew, grants
-//! fall due, holds and buckets expire.
+//! What time alone does to an account: trials and periods end or renew, grants fall due, holds and buckets expire.
 
 use super::{BillingTerms, Core, StoryError};
-use crate::storage::book::By;
+use crate::storage::book::{self, By};
 use crate::storage::trail::Actor;
-use crate::storage::{self, Connection, account, plan};
+use crate::storage::{Connection, Store, account, plan};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
 use std::collections::BTreeSet;
 
-struct Given {
-    id: AccountId,
-    terms: BillingTerms,
-    now: Timestamp,
-}
-
-/// Does to an account what time has in store for it by now, and says whether there was anything. Whoever comes second,
-/// from this process or another, finds nothing left.
+/// Brings an account up to the present. Whether it is called often or seldom, once or by several at a time, makes no
+/// difference to what comes out. Says whether anything but the time of the next call has changed.
 ///
 /// # Errors
-/// `storage_unavailable`; `internal` for a book that breaks its rules.
+/// `storage_unavailable`.
 pub async fn tick(core: &Core, id: AccountId) -> Result<bool, StoryError> {
-    let given = Given {
-        id,
-        terms: core.billing,
-        now: core.now(),
-    };
-    core.store
-        .write(&given, |connection, given| Box::pin(commit(connection, given)))
+    tick_in(&core.store, core.billing, core.now(), id).await
+}
+
+/// [`tick`] for whoever has no [`Core`].
+pub(super) async fn tick_in(
+    store: &Store,
+    terms: BillingTerms,
+    now: Timestamp,
+    id: AccountId,
+) -> Result<bool, StoryError> {
+    let given = (terms, now, id);
+    store
+        .write(&given, |connection, (terms, now, id)| {
+            Box::pin(commit(connection, *terms, *now, *id))
+        })
         .await
 }
 
-async fn commit(connection: &mut Connection, given: &Given) -> Result<bool, StoryError> {
-    let locked = account::lock(connection, &BTreeSet::from([given.id])).await?;
-    let due = locked.first().and_then(|locked| locked.due);
-    if due.is_none_or(|due| due > given.now) {
+async fn commit(
+    connection: &mut Connection,
+    terms: BillingTerms,
+    now: Timestamp,
+    id: AccountId,
+) -> Result<bool, StoryError> {
+    let locked = account::lock(connection, &BTreeSet::from([id])).await?;
+    if locked.first().and_then(|locked| locked.due).is_none_or(|due| due > now) {
         return Ok(false);
     }
-    let Some(before) = storage::book::load(connection, given.id).await? else {
+    let Some(before) = book::load(connection, id).await? else {
         return Ok(false);
     };
     let plans = plan::all(connection).await?;
-    let rules = given.terms.rules(&plans);
-    let mut book = before.clone();
-    book.pass_time(&rules, given.now)?;
+    let rules = terms.rules(&plans);
+    let mut after = before.clone();
+    after.pass_time(&rules, now)?;
     let by = By {
         actor: Actor::System,
         request_id: "",
     };
-    storage::book::save(connection, Some(&before), &book, by, &rules, given.now).await?;
-    Ok(true)
+    // Stored even where nothing has changed: what made the account due may be gone, as a hold that was confirmed in time.
+    book::save(connection, Some(&before), &after, by, &rules, now).await?;
+    Ok(after != before)
 }

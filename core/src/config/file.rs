@@ -25,6 +25,7 @@ section! { ConfigFile {
     internal: Internal = Internal::default(),
     passwords: Passwords = Passwords::default(),
     signup: Signup = Signup::default(),
+    flags: Flags = Flags::default(),
     billing: Billing = Billing::default(),
     worker: Worker = Worker::default(),
     stripe: Stripe = Stripe::default(),
@@ -57,6 +58,10 @@ section! { Passwords {
 section! { Signup {
     enable_free_trial: bool = true,
     plans_file: PathBuf = "config/plans.toml".into(),
+} }
+section! { Flags {
+    validate_api_key: bool = true,
+    strict_jwt_only: bool = true,
 } }
 section! { Billing {
     trial_grace_days: i64 = 0,

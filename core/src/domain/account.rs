@@ -1,6 +1,7 @@
 //! Accounts: the tenants, and the one that staff belong to.
 
 use super::ledger::LedgerHead;
+use super::subscription::PaymentMethod;
 use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::standing::{AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
@@ -54,6 +55,8 @@ pub struct Account {
     pub status: AccountStatus,
     pub suspend_reason: Option<SuspendReason>,
     pub plan_id: Option<PlanId>,
+    /// How it paid last; nothing where it never has.
+    pub payment_method: Option<PaymentMethod>,
     pub ledger: LedgerHead,
     pub epoch: i64,
     pub created_at: Timestamp,

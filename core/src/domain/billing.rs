@@ -3,15 +3,18 @@
 
 use super::book::{Book, Change, Rules};
 use super::cycle::period_end;
+use super::ledger::TransactionType;
 use super::payment::{ConfirmedPayment, Paid, PendingPayment};
 use super::period::Period;
 use super::plan::{FREE_TRIAL, Plan};
+use super::purse::{BucketKind, Reason};
 use super::subscription::{Event, PaymentMethod, Subscription, SubscriptionStatus};
+use igny8_contract::credits::Credits;
 use igny8_contract::ids::UserId;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::{AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a renewal does that comes so late that the next period would be over, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,18 @@ pub struct Confirmation {
     pub mode: Option<LateMode>,
 }
 
+/// Credits that staff add or take.
+#[derive(Clone, Debug)]
+pub struct Adjustment {
+    /// More than 0 to add, less to take; never 0.
+    pub amount: Credits,
+    /// What the entry is called. Purchases stay purchased; everything else that is added is a bonus.
+    pub kind: TransactionType,
+    pub reason: String,
+    /// When what is added expires; nothing where it does not.
+    pub expires_at: Option<Timestamp>,
+}
+
 impl Book {
     /// The plan that a payment is for: that of the pending upgrade, else the one that is named, else, for an account whose
     /// plan has no price, the one active plan of just this price, else the account's own plan if that is paid for.
@@ -57,7 +72,12 @@ impl Book {
             return rules.plan(pending.plan_id).cloned();
         }
         if let Some(plan) = &confirmation.plan {
-            return Ok(plan.clone());
+            let is_paid_for = plan.terms.is_priced() || plan.terms.by_agreement;
+            return if is_paid_for {
+                Ok(plan.clone())
+            } else {
+                Err(Refusal::PlanRequired)
+            };
         }
         let own = rules.plan(self.plan_id.ok_or(Refusal::PlanRequired)?)?;
         if own.terms.is_priced() || own.terms.by_agreement {
@@ -73,6 +93,17 @@ impl Book {
         }
     }
 
+    /// The plan that a payment is for, and what it costs in minor units: what was asked for at the time, else the price.
+    ///
+    /// # Errors
+    /// `plan_required`.
+    pub fn quote(&self, rules: &Rules<'_>, confirmation: &Confirmation) -> Result<(Plan, i64), Refusal> {
+        let plan = self.paid_plan(rules, confirmation)?;
+        let asked_for = self.pending.as_ref().map(|pending| pending.amount_minor);
+        let expected = asked_for.unwrap_or(plan.terms.price_minor);
+        Ok((plan, expected))
+    }
+
     /// Takes a payment: it activates its plan, or renews it where it runs already.
     ///
     /// # Errors
@@ -83,11 +114,7 @@ impl Book {
         confirmation: Confirmation,
         now: Timestamp,
     ) -> Result<ConfirmedPayment, Refusal> {
-        let plan = self.paid_plan(rules, &confirmation)?;
-        let expected = self
-            .pending
-            .as_ref()
-            .map_or(plan.terms.price_minor, |pending| pending.amount_minor);
+        let (plan, expected) = self.quote(rules, &confirmation)?;
         if confirmation.amount_minor != expected && confirmation.override_reason.is_none() {
             return Err(Refusal::AmountMismatch);
         }
@@ -161,6 +188,10 @@ impl Book {
         latest.plan_id = plan.id;
         latest.payment_method = method;
         latest.external_payment_id = None;
+        if method != PaymentMethod::Stripe {
+            // Stripe pays for the plan that ends here: what becomes of that there says nothing about this one.
+            latest.stripe_subscription_id = None;
+        }
         latest.cancel_at_period_end = false;
         latest.anchor = now;
         let (subscription, closed) = (latest.number, latest.period);
@@ -220,8 +251,15 @@ impl Book {
         latest.status.after(Event::Renew).ok_or(Refusal::NotRenewable)?;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         let (number, method) = (latest.number, latest.payment_method);
+        // An annual period that is renewed early still owes grants: no period ends with fewer than it has.
+        while self.next_grant(plan).is_some() {
+            self.grant(plan, now)?;
+        }
         match (next.end > now, mode) {
-            (true, _) => self.next_period(plan, now)?,
+            (true, _) => {
+                self.next_period(plan, now)?;
+                self.catch_up_grants(plan, now)?;
+            }
             (false, None) => return Err(Refusal::RenewalModeRequired),
             (false, Some(LateMode::Restart)) => self.begin_subscription(plan, method, now)?,
             (false, Some(LateMode::CatchUp)) => loop {
@@ -346,6 +384,67 @@ impl Book {
         Ok(())
     }
 
+    /// Adds or takes credits by hand. What is added is a bucket of its own; what is taken is drawn like a debit.
+    ///
+    /// # Errors
+    /// `insufficient_credits` for more than can be used.
+    pub fn adjust(&mut self, adjustment: Adjustment, now: Timestamp) -> Result<(), Refusal> {
+        let Adjustment {
+            amount,
+            kind,
+            reason,
+            expires_at,
+        } = adjustment;
+        let entry = Reason::plain(kind, reason.clone());
+        if amount > Credits::ZERO {
+            let bucket = if kind == TransactionType::Purchase {
+                BucketKind::Purchased
+            } else {
+                BucketKind::Bonus
+            };
+            self.purse.add(bucket, amount, expires_at, entry)?;
+        } else {
+            self.purse.consume(Credits(-amount.0), entry, now)?;
+        }
+        self.note(
+            "credits.adjusted",
+            json!({"amount": amount, "kind": kind.as_str(), "reason": reason, "expires_at_us": expires_at}),
+        );
+        Ok(())
+    }
+
+    /// Whether the people of the account may change anything of it: neither shut out by the house nor cancelled.
+    ///
+    /// # Errors
+    /// `account_suspended`, `account_cancelled`.
+    pub const fn is_open_to_its_people(&self) -> Result<(), Refusal> {
+        if self.is_blocked() {
+            return Err(Refusal::AccountSuspended);
+        }
+        match self.status {
+            AccountStatus::Cancelled => Err(Refusal::AccountCancelled),
+            AccountStatus::Trial
+            | AccountStatus::Active
+            | AccountStatus::PastDue
+            | AccountStatus::PendingPayment
+            | AccountStatus::Suspended => Ok(()),
+        }
+    }
+
+    /// Writes why it was done into the lines that the decision has left for the audit.
+    pub fn explain(&mut self, key: &str, words: &str) {
+        for change in &mut self.changes {
+            if let Change::Noted {
+                detail: Value::Object(detail),
+                by_time: false,
+                ..
+            } = change
+            {
+                detail.insert(key.to_owned(), words.into());
+            }
+        }
+    }
+
     /// Suspends the account for a reason of the house's own.
     pub fn suspend(&mut self, reason: SuspendReason) {
         (self.status, self.suspend_reason) = (AccountStatus::Suspended, Some(reason));
@@ -361,3 +460,6 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ impl Book {
         self.grant(plan, at)
     }
 
-    fn grant(&mut self, plan: &Plan, at: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn grant(&mut self, plan: &Plan, at: Timestamp) -> Result<(), Refusal> {
         let subscription = self.running()?;
         let (number, period, grant) = (
             subscription.number,
@@ -234,7 +234,7 @@ impl Book {
         Ok(())
     }
 
-    fn next_grant(&self, plan: &Plan) -> Option<Timestamp> {
+    pub(super) fn next_grant(&self, plan: &Plan) -> Option<Timestamp> {
         let latest = self.subscription.as_ref()?;
         let number = latest.grants + 1;
         // The first one comes with the period itself.
@@ -377,3 +377,6 @@ impl Book {
         matches!(self.suspend_reason, Some(SuspendReason::Abuse | SuspendReason::Staff))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -14,6 +14,7 @@ pub mod period;
 pub mod plan;
 pub mod purse;
 pub mod standing;
+pub mod stripe;
 pub mod subscription;
 pub mod token;
 pub mod user;

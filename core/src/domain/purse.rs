@@ -485,3 +485,6 @@ impl Purse {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ impl From<StoryError> for Refused {
                 fields: Some(fields),
                 cause: None,
             },
-            StoryError::Storage(_) | StoryError::Fault(_) => Self {
+            StoryError::Storage(_) | StoryError::Shared(_) | StoryError::Fault(_) => Self {
                 reason,
                 fields: None,
                 cause: Some(error.to_string()),

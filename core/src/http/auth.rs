@@ -8,10 +8,11 @@ use super::cookies::expire_all;
 use super::openapi::refusals;
 use super::passage::RequestId;
 use super::shapes;
+use super::valid::{is_name, is_not_empty, trimmed, valid};
 use crate::app::login::{Login, login as sign_in};
 use crate::app::logout::logout as sign_out;
+use crate::app::read;
 use crate::app::register::{Registration, SignedIn as SignedInStory, register as sign_up};
-use crate::app::{Fields, read};
 use crate::domain::user::normal_email;
 use axum::Extension;
 use axum::extract::State;
@@ -21,9 +22,6 @@ use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
-
-/// The longest name of a person or an account.
-const NAME_MAX_CHARACTERS: usize = 100;
 
 /// Who signs up.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
@@ -72,14 +70,6 @@ pub struct LoginBody {
     pub password: SecretString,
 }
 
-fn is_not_empty(text: &str, (): &()) -> garde::Result {
-    if text.trim().is_empty() {
-        Err(garde::Error::new("It is required."))
-    } else {
-        Ok(())
-    }
-}
-
 fn is_given(secret: &SecretString, (): &()) -> garde::Result {
     if secret.expose_secret().is_empty() {
         Err(garde::Error::new("It is required."))
@@ -93,34 +83,6 @@ fn is_email(address: &str, context: &()) -> garde::Result {
     normal_email(address)
         .map(drop)
         .ok_or_else(|| garde::Error::new("It must be an e-mail address, like ada@example.com."))
-}
-
-fn is_name(name: &Option<String>, (): &()) -> garde::Result {
-    let Some(name) = name else { return Ok(()) };
-    if name.chars().count() > NAME_MAX_CHARACTERS {
-        return Err(garde::Error::new(format!(
-            "It must have at most {NAME_MAX_CHARACTERS} characters."
-        )));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(garde::Error::new("It must not hold control characters."));
-    }
-    Ok(())
-}
-
-fn valid<T: Validate<Context = ()>>(body: &T) -> Result<(), Refused> {
-    body.validate().map_err(|report| {
-        let fields: Fields = report
-            .iter()
-            .map(|(path, error)| (path.to_string(), error.to_string()))
-            .collect();
-        Refused::invalid(fields)
-    })
-}
-
-/// A text without white space around it; nothing where nothing is left.
-fn trimmed(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn signed_in(service: &Service, status: StatusCode, story: SignedInStory) -> Response {

@@ -3,6 +3,7 @@
 use super::Service;
 use super::answer::Refused;
 use super::object;
+use super::webhooks::STRIPE_PATH;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::BytesMut;
@@ -14,45 +15,57 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// The largest body that any route takes.
-pub const MAX_BYTES: usize = 64 * 1024;
+/// The largest body that a route takes.
+const MAX_BYTES: usize = 64 * 1024;
+/// The same for events of Stripe's: an invoice of many lines is long.
+const EVENT_MAX_BYTES: usize = 256 * 1024;
 /// How much of a body that is too large is read and thrown away, so that its sender gets to read the answer.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 /// How long a body may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Reads the whole body.
+/// The largest body that the route of this path, with its trailing slash, takes.
+#[must_use]
+pub fn limit(path: &str) -> usize {
+    if path == STRIPE_PATH {
+        EVENT_MAX_BYTES
+    } else {
+        MAX_BYTES
+    }
+}
+
+/// Reads the whole body, of at most `limit` bytes.
 ///
 /// # Errors
 /// `body_too_large`, `request_timeout`, `malformed_request` where it breaks off.
-pub async fn gather(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> {
+pub async fn gather(headers: &HeaderMap, body: Body, limit: usize) -> Result<bytes::Bytes, Refusal> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let declared = declared.unwrap_or(0);
     // Who asks first is told before sending anything; what is past all bounds is not worth reading.
-    if declared > MAX_DISCARDED_BYTES || (declared > MAX_BYTES && headers.contains_key(EXPECT)) {
+    if declared > MAX_DISCARDED_BYTES || (declared > limit && headers.contains_key(EXPECT)) {
         return Err(Refusal::BodyTooLarge);
     }
-    tokio::time::timeout(DEADLINE, collect(body))
+    tokio::time::timeout(DEADLINE, collect(body, limit))
         .await
         .unwrap_or(Err(Refusal::RequestTimeout))
 }
 
-async fn collect(mut body: Body) -> Result<bytes::Bytes, Refusal> {
+async fn collect(mut body: Body, limit: usize) -> Result<bytes::Bytes, Refusal> {
     let (mut kept, mut length) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::MalformedRequest)?.into_data() else {
             continue;
         };
         length += data.len();
-        if length <= MAX_BYTES {
+        if length <= limit {
             kept.extend_from_slice(&data);
         } else if length > MAX_DISCARDED_BYTES {
             break;
         }
     }
-    if length > MAX_BYTES {
+    if length > limit {
         Err(Refusal::BodyTooLarge)
     } else {
         Ok(kept.freeze())

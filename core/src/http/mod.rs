@@ -5,24 +5,34 @@
 
 pub mod account;
 pub mod answer;
+pub mod ask;
 pub mod auth;
 pub mod bearer;
+pub mod billing;
 pub mod body;
 pub mod clock;
 pub mod cookies;
+pub mod credit_shapes;
 pub mod credits;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;
+pub mod numbered;
 pub mod object;
 pub mod openapi;
 pub mod passage;
 pub mod plans;
 pub mod query;
+pub mod receipt_page;
+pub mod receipts;
 pub mod routes;
 pub mod shapes;
+pub mod staff;
 pub mod stories;
+mod valid;
+pub mod webhooks;
 
+use crate::adapters::stripe::Webhooks;
 use crate::app::Core;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -36,6 +46,8 @@ pub struct Service {
     pub stories: stories::Stories,
     /// What proxies prove themselves with.
     pub internal_token: Arc<SecretString>,
+    /// Nothing where Stripe is not used.
+    pub stripe: Option<Arc<Webhooks>>,
     pub metrics: PrometheusHandle,
 }
 

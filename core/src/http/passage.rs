@@ -2,7 +2,7 @@
 //! the log line and the counters.
 
 use super::answer::Refused;
-use super::body::{gather, is_bodiless, nothing};
+use super::body::{gather, is_bodiless, limit, nothing};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -102,7 +102,7 @@ async fn prepared(request: Request) -> Result<Request, Refused> {
     if parts.uri.path().starts_with("/api/") {
         parts.uri = with_slash(&parts.uri).ok_or(igny8_contract::refusal::Refusal::MalformedPath)?;
     }
-    let bytes = gather(&parts.headers, body).await?;
+    let bytes = gather(&parts.headers, body, limit(parts.uri.path())).await?;
     if is_bodiless(&parts.method) {
         nothing(&parts.headers, &bytes)?;
     }

@@ -2,6 +2,7 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
+use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff, webhooks};
 use super::{Service, account, auth, clock, credits, internal, openapi, plans};
 use axum::Router;
 use axum::body::Body;
@@ -27,10 +28,30 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
         .routes(routes!(plans::list_plans))
-        .routes(routes!(account::get_account))
+        .routes(routes!(account::get_account, account::change_account))
         .routes(routes!(account::get_subscription))
+        .routes(routes!(account::upgrade))
+        .routes(routes!(account::cancel))
+        .routes(routes!(account::resume))
+        .routes(routes!(receipts::list_payments))
+        .routes(routes!(receipts::list_receipts))
+        .routes(routes!(receipts::get_receipt))
+        .routes(routes!(receipts::print_receipt))
         .routes(routes!(credits::get_credits))
         .routes(routes!(credits::list_transactions))
+        .routes(routes!(billing::confirm_bank_transfer))
+        .routes(routes!(billing::renew))
+        .routes(routes!(billing::assign_plan))
+        .routes(routes!(billing::adjust_credits))
+        .routes(routes!(billing::list_pending))
+        .routes(routes!(staff::suspend_account))
+        .routes(routes!(staff::reinstate_account))
+        .routes(routes!(credits::get_usage))
+        .routes(routes!(credits::consume))
+        .routes(routes!(credits::create_hold, credits::list_holds))
+        .routes(routes!(credits::confirm_hold))
+        .routes(routes!(credits::release_hold))
+        .routes(routes!(webhooks::receive_stripe_event))
         .routes(routes!(clock::get_clock, clock::advance_clock))
 }
 

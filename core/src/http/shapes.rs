@@ -1,5 +1,7 @@
 //! What clients see. Times are RFC 3339 in UTC with microseconds; amounts of money are decimal strings.
 
+pub mod billing;
+
 use crate::app::profile::{AccountProfile, Profile};
 use crate::domain;
 use crate::storage::ledger::Entry;
@@ -109,6 +111,8 @@ pub struct Account {
     /// The balance: always the sum of the ledger.
     #[schema(example = 2000)]
     pub credits: i64,
+    /// How it pays: `bank_transfer`, `stripe` or `manual`; null where it has never paid.
+    pub payment_method: Option<&'static str>,
     /// Null for the staff's account alone.
     pub plan: Option<Plan>,
     #[schema(format = "date-time", example = "2026-01-01T00:00:00.000000Z")]
@@ -126,6 +130,7 @@ impl From<&AccountProfile> for Account {
                 .suspend_reason
                 .map(igny8_contract::standing::SuspendReason::as_str),
             credits: account.ledger.balance.0,
+            payment_method: account.payment_method.map(domain::subscription::PaymentMethod::as_str),
             plan: profile.plan.as_ref().map(Plan::from),
             created_at: rfc_3339(account.created_at),
         }

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use super::bulk::{groups, query};
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::purse;
 use super::row::{instant, number, optional_number, optional_text, optional_word, text, word};
@@ -22,7 +22,8 @@ use std::collections::BTreeSet;
 macro_rules! columns {
     () => {
         "account.id, account.kind, account.name, account.status, account.suspend_reason, \
-         account.plan_id, account.credits, account.ledger_sequence, account.epoch, account.created_at_us"
+         account.plan_id, account.payment_method, account.credits, account.ledger_sequence, account.epoch, \
+         account.created_at_us"
     };
 }
 
@@ -34,6 +35,7 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
         status: word(row, "status", AccountStatus::parse)?,
         suspend_reason: optional_word(row, "suspend_reason", SuspendReason::parse)?,
         plan_id: optional_number(row, "plan_id")?.map(PlanId),
+        payment_method: optional_word(row, "payment_method", PaymentMethod::parse)?,
         ledger: LedgerHead {
             balance: Credits(number(row, "credits")?),
             sequence: number(row, "ledger_sequence")?,
@@ -47,7 +49,6 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
 #[derive(Clone, Debug)]
 pub struct Locked {
     pub account: Account,
-    pub payment_method: Option<PaymentMethod>,
     /// The number of its last bucket.
     pub bucket_count: i64,
     /// The number of its last hold.
@@ -91,7 +92,7 @@ async fn rows(
             concat!(
                 "SELECT ",
                 columns!(),
-                ", account.payment_method, account.bucket_count, account.hold_count, account.due_us \
+                ", account.bucket_count, account.hold_count, account.due_us \
                  FROM account WHERE id IN {} ORDER BY id{}"
             ),
             purse::ids(group.len()),
@@ -103,7 +104,6 @@ async fn rows(
         for row in select.fetch_all(&mut *connection).await? {
             locked.push(Locked {
                 account: account(&row)?,
-                payment_method: optional_word(&row, "payment_method", PaymentMethod::parse)?,
                 bucket_count: number(&row, "bucket_count")?,
                 hold_count: number(&row, "hold_count")?,
                 due: optional_number(&row, "due_us")?.map(Timestamp),
@@ -113,23 +113,49 @@ async fn rows(
     Ok(locked)
 }
 
-/// What a purse's operations change in its account's own row.
+/// What a purse's operations change in its account's own row, beside the balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub account_id: AccountId,
+    pub bucket_count: i64,
+    pub hold_count: i64,
+    /// When time itself next changes something.
+    pub due: Option<Timestamp>,
+}
+
+impl Counts {
+    /// Those of a purse that time next changes when its account is due.
+    #[must_use]
+    pub const fn of(account_id: AccountId, purse: &Purse, due: Option<Timestamp>) -> Self {
+        Self {
+            account_id,
+            bucket_count: purse.bucket_count,
+            hold_count: purse.hold_count,
+            due,
+        }
+    }
+}
+
+/// Stores counts.
 ///
 /// # Errors
 /// What the database says.
-pub async fn save_counts(
-    connection: &mut Connection,
-    id: AccountId,
-    purse: &Purse,
-    due: Option<Timestamp>,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE account SET bucket_count = $2, hold_count = $3, due_us = $4 WHERE id = $1")
-        .bind(id.0)
-        .bind(purse.bucket_count)
-        .bind(purse.hold_count)
-        .bind(due.map(|due| due.0))
-        .execute(connection)
-        .await?;
+pub async fn save_counts(connection: &mut Connection, counts: &[Counts]) -> Result<(), Error> {
+    for group in groups(counts) {
+        let mut update = query(format!(
+            "UPDATE account SET bucket_count = now_has.column2, hold_count = now_has.column3, due_us = now_has.column4 \
+             FROM (VALUES {}) AS now_has WHERE account.id = now_has.column1",
+            values(group.len(), &["CAST(? AS BIGINT)"; 4])
+        ));
+        for counts in group {
+            update = update
+                .bind(counts.account_id.0)
+                .bind(counts.bucket_count)
+                .bind(counts.hold_count)
+                .bind(counts.due.map(|due| due.0));
+        }
+        update.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
@@ -196,6 +222,20 @@ pub async fn insert(connection: &mut Connection, new: &NewAccount, now: Timestam
     .fetch_one(connection)
     .await?;
     account(&row)
+}
+
+/// Gives an account another name.
+///
+/// # Errors
+/// What the database says.
+pub async fn rename(connection: &mut Connection, id: AccountId, name: &str, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("UPDATE account SET name = $2, updated_at_us = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(name)
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// One account.

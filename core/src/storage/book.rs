@@ -1,6 +1,6 @@
 //! Books: an account's credits, subscription and pending payment, loaded whole under a lock and stored by what changed.
 
-use super::account;
+use super::account::{self, Counts};
 use super::error::Error;
 use super::payment::{self, Stored};
 use super::purse::{self, Changed, EntryIds};
@@ -42,7 +42,7 @@ pub async fn load(connection: &mut Connection, id: AccountId) -> Result<Option<B
         status: locked.account.status,
         suspend_reason: locked.account.suspend_reason,
         plan_id: locked.account.plan_id,
-        payment_method: locked.payment_method,
+        payment_method: locked.account.payment_method,
         purse: purses.remove(&id).unwrap_or_default(),
         subscription: subscription::latest(connection, id).await?,
         pending: payment::pending(connection, id).await?,
@@ -108,7 +108,7 @@ pub async fn save(
         after: &after.purse,
     };
     saved.entry_ids = purse::save(connection, &[changed], now).await?;
-    account::save_counts(connection, id, &after.purse, after.due(rules)).await?;
+    account::save_counts(connection, &[Counts::of(id, &after.purse, after.due(rules))]).await?;
     account::save_standing(connection, after, now).await?;
     Ok(saved)
 }

@@ -17,17 +17,19 @@ pub(super) fn groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The placeholders of a `VALUES` list: `($1, $2), ($3, $4)`. Each column says how its placeholder is written, with `?`
-/// for the placeholder itself.
+/// A `VALUES` list: `($1, $2), ($3, $4)`. Each column says how its value is written, with `?` for a placeholder; one
+/// without `?` is the same in every row.
 pub(super) fn values(rows: usize, columns: &[&str]) -> String {
-    let row = |index: usize| {
-        let cells = columns.iter().zip(1..);
-        let cells: Vec<String> = cells
-            .map(|(form, column)| form.replace('?', &format!("${}", index * columns.len() + column)))
-            .collect();
-        format!("({})", cells.join(", "))
+    let mut placeholder = 0;
+    let mut cell = |form: &&str| match form.split_once('?') {
+        Some((before, after)) => {
+            placeholder += 1;
+            format!("{before}${placeholder}{after}")
+        }
+        None => (*form).to_owned(),
     };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    let mut row = || format!("({})", columns.iter().map(&mut cell).collect::<Vec<_>>().join(", "));
+    (0..rows).map(|_| row()).collect::<Vec<_>>().join(", ")
 }
 
 /// A query of a text that was put together from constants and placeholders alone.
@@ -51,8 +53,8 @@ mod tests {
     #[test]
     fn placeholders_are_numbered_row_by_row() {
         assert_eq!(
-            values(2, &["?", "CAST(? AS BIGINT)"]),
-            "($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT))"
+            values(2, &["?", "'open'", "CAST(? AS BIGINT)"]),
+            "($1, 'open', CAST($2 AS BIGINT)), ($3, 'open', CAST($4 AS BIGINT))"
         );
     }
 }

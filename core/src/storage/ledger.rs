@@ -71,3 +71,45 @@ pub async fn page(
     .await?;
     rows.iter().map(entry).collect()
 }
+
+/// What was used on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayUsage {
+    /// Days since 1970-01-01, in UTC.
+    pub day: i64,
+    /// What consumption drew, as a number that is not negative.
+    pub consumed: Credits,
+    /// How many entries drew it.
+    pub entries: i64,
+}
+
+/// What was used on each day in `[start, end)` on which anything was, in the order of the days.
+///
+/// # Errors
+/// What the database says.
+pub async fn usage(
+    connection: &mut Connection,
+    account_id: AccountId,
+    start: Timestamp,
+    end: Timestamp,
+) -> Result<Vec<DayUsage>, Error> {
+    let rows = sqlx::query(
+        "SELECT CAST(created_at_us / 86400000000 AS BIGINT) AS day, CAST(SUM(-amount) AS BIGINT) AS consumed, \
+         COUNT(*) AS entries FROM ledger_entry \
+         WHERE account_id = $1 AND created_at_us >= $2 AND created_at_us < $3 AND transaction_type = 'consumption' \
+         GROUP BY created_at_us / 86400000000 ORDER BY day",
+    )
+    .bind(account_id.0)
+    .bind(start.0)
+    .bind(end.0)
+    .fetch_all(connection)
+    .await?;
+    let usage = |row: &AnyRow| {
+        Ok(DayUsage {
+            day: number(row, "day")?,
+            consumed: Credits(number(row, "consumed")?),
+            entries: number(row, "entries")?,
+        })
+    };
+    rows.iter().map(usage).collect()
+}

@@ -1,12 +1,13 @@
 //! Payments and receipts.
 
 use super::error::Error;
-use super::row::{number, optional_number, optional_text, text, word};
+use super::row::{instant, number, optional_number, optional_text, text, word};
 use super::store::Connection;
 use crate::domain::payment::{ConfirmedPayment, PendingPayment};
 use crate::domain::subscription::PaymentMethod;
 use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// A payment that was confirmed before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,125 @@ pub struct Known {
 pub struct Stored {
     pub id: i64,
     pub receipt_number: i64,
+}
+
+/// A payment as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub id: i64,
+    /// `pending`, `confirmed` or `withdrawn`.
+    pub status: String,
+    pub method: PaymentMethod,
+    pub plan_slug: String,
+    /// What the payer was told to write on it; nothing for one that was never asked for.
+    pub reference: Option<String>,
+    /// Minor units of `currency`.
+    pub amount_minor: i64,
+    pub currency: String,
+    /// Together with everything below: for a confirmed one alone.
+    pub external_payment_id: Option<String>,
+    pub payer_name: Option<String>,
+    /// What it paid for.
+    pub period_start: Option<Timestamp>,
+    pub period_end: Option<Timestamp>,
+    pub receipt_number: Option<i64>,
+    pub created_at: Timestamp,
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// A payment that is waited for, for whoever looks for it on a bank's statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub id: i64,
+    pub account_id: AccountId,
+    pub account_name: String,
+    pub plan_slug: String,
+    pub plan_name: String,
+    pub method: PaymentMethod,
+    pub reference: String,
+    /// Minor units of `currency`.
+    pub amount_minor: i64,
+    pub currency: String,
+    pub created_at: Timestamp,
+}
+
+/// The newest `limit` payments of an account whose number lies below `before`, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn page(
+    connection: &mut Connection,
+    account_id: AccountId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Recorded>, Error> {
+    let rows = sqlx::query(
+        "SELECT payment.id, payment.status, payment.method, plan.slug AS plan_slug, payment.reference, \
+         payment.amount_minor, payment.currency, payment.external_payment_id, payment.payer_name, \
+         payment.period_start_us, payment.period_end_us, receipt.number AS receipt_number, payment.created_at_us, \
+         payment.confirmed_at_us FROM payment JOIN plan ON plan.id = payment.plan_id \
+         LEFT JOIN receipt ON receipt.payment_id = payment.id \
+         WHERE payment.account_id = $1 AND payment.id < $2 ORDER BY payment.id DESC LIMIT $3",
+    )
+    .bind(account_id.0)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
+fn recorded(row: &AnyRow) -> Result<Recorded, Error> {
+    let optional_instant = |column| optional_number(row, column).map(|micros| micros.map(Timestamp));
+    Ok(Recorded {
+        id: number(row, "id")?,
+        status: text(row, "status")?,
+        method: word(row, "method", PaymentMethod::parse)?,
+        plan_slug: text(row, "plan_slug")?,
+        reference: optional_text(row, "reference")?,
+        amount_minor: number(row, "amount_minor")?,
+        currency: text(row, "currency")?,
+        external_payment_id: optional_text(row, "external_payment_id")?,
+        payer_name: optional_text(row, "payer_name")?,
+        period_start: optional_instant("period_start_us")?,
+        period_end: optional_instant("period_end_us")?,
+        receipt_number: optional_number(row, "receipt_number")?,
+        created_at: instant(row, "created_at_us")?,
+        confirmed_at: optional_instant("confirmed_at_us")?,
+    })
+}
+
+/// The newest `limit` payments of all accounts that are waited for and whose number lies below `before`, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn pending_page(connection: &mut Connection, before: i64, limit: i64) -> Result<Vec<Pending>, Error> {
+    let rows = sqlx::query(
+        "SELECT payment.id, payment.account_id, account.name AS account_name, plan.slug AS plan_slug, \
+         plan.name AS plan_name, payment.method, payment.reference, payment.amount_minor, payment.currency, \
+         payment.created_at_us FROM payment JOIN account ON account.id = payment.account_id \
+         JOIN plan ON plan.id = payment.plan_id \
+         WHERE payment.status = 'pending' AND payment.id < $1 ORDER BY payment.id DESC LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let pending = |row: &AnyRow| {
+        Ok(Pending {
+            id: number(row, "id")?,
+            account_id: AccountId(number(row, "account_id")?),
+            account_name: text(row, "account_name")?,
+            plan_slug: text(row, "plan_slug")?,
+            plan_name: text(row, "plan_name")?,
+            method: word(row, "method", PaymentMethod::parse)?,
+            reference: text(row, "reference")?,
+            amount_minor: number(row, "amount_minor")?,
+            currency: text(row, "currency")?,
+            created_at: instant(row, "created_at_us")?,
+        })
+    };
+    rows.iter().map(pending).collect()
 }
 
 /// The account's pending payment.

@@ -4,10 +4,11 @@
 use super::account::Locked;
 use super::bulk::{groups, query, values};
 use super::error::Error;
+use super::hold;
 use super::row::{number, optional_number, word};
 use super::store::Connection;
 use crate::domain::ledger::Movement;
-use crate::domain::purse::{Bucket, BucketKind, EndedHold, GrantKey, Hold, NewHold, Purse, Reason};
+use crate::domain::purse::{Bucket, BucketKind, GrantKey, Hold, Purse, Reason};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
@@ -119,6 +120,22 @@ fn bucket(row: &AnyRow) -> Result<Bucket, Error> {
     })
 }
 
+/// The balance of an account and what is held of it, without its lock; nothing where the account is not there.
+///
+/// # Errors
+/// What the database says.
+pub async fn balance(connection: &mut Connection, id: AccountId) -> Result<Option<(Credits, Credits)>, Error> {
+    let row = sqlx::query(
+        "SELECT credits, (SELECT CAST(COALESCE(SUM(held), 0) AS BIGINT) FROM credit_bucket \
+         WHERE credit_bucket.account_id = account.id AND remaining > 0) AS held FROM account WHERE id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await?;
+    let balance = |row: AnyRow| Ok((Credits(number(&row, "credits")?), Credits(number(&row, "held")?)));
+    row.map(balance).transpose()
+}
+
 /// A purse before and after what was decided on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Changed<'a> {
@@ -139,14 +156,7 @@ pub async fn save(connection: &mut Connection, changed: &[Changed<'_>], now: Tim
     let ids = insert_entries(connection, changed, now).await?;
     insert_buckets(connection, changed, now).await?;
     update_buckets(connection, changed).await?;
-    for purse in changed {
-        for new in &purse.after.journal.holds {
-            insert_hold(connection, purse.account_id, new, now).await?;
-        }
-        for ended in &purse.after.journal.ended_holds {
-            end_hold(connection, purse.account_id, ended).await?;
-        }
-    }
+    hold::save(connection, changed, now).await?;
     Ok(ids)
 }
 
@@ -269,54 +279,5 @@ async fn update_buckets(connection: &mut Connection, changed: &[Changed<'_>]) ->
         }
         update.execute(&mut *connection).await?;
     }
-    Ok(())
-}
-
-async fn insert_hold(
-    connection: &mut Connection,
-    account_id: AccountId,
-    new: &NewHold,
-    now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO credit_hold (account_id, number, status, amount, confirmed_amount, description, metadata, \
-         expires_at_us, created_at_us) VALUES ($1, $2, 'open', $3, 0, $4, $5, $6, $7)",
-    )
-    .bind(account_id.0)
-    .bind(new.hold.number)
-    .bind(new.hold.amount().0)
-    .bind(&new.description)
-    .bind(&new.metadata)
-    .bind(new.hold.expires_at.0)
-    .bind(now.0)
-    .execute(&mut *connection)
-    .await?;
-    for ((bucket, amount), position) in new.hold.parts.iter().zip(1_i64..) {
-        sqlx::query(
-            "INSERT INTO credit_hold_part (account_id, hold_number, position, bucket_number, amount) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(account_id.0)
-        .bind(new.hold.number)
-        .bind(position)
-        .bind(*bucket)
-        .bind(amount.0)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
-}
-
-async fn end_hold(connection: &mut Connection, account_id: AccountId, ended: &EndedHold) -> Result<(), Error> {
-    sqlx::query(
-        "UPDATE credit_hold SET status = $3, confirmed_amount = $4, ended_at_us = $5 WHERE account_id = $1 AND number = $2",
-    )
-    .bind(account_id.0)
-    .bind(ended.number)
-    .bind(ended.end.as_str())
-    .bind(ended.confirmed.0)
-    .bind(ended.at.0)
-    .execute(connection)
-    .await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::database::{Database, Engine};
 use super::error::Error;
+use super::fail_point::{Place, reach};
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
@@ -143,7 +144,9 @@ impl Store {
         let mut transaction = self.writers.begin_with(begin).await.map_err(Error::from)?;
         // Dropping the transaction on the way out rolls it back.
         let answer = story(&mut transaction, given).await?;
+        reach(Place::BeforeCommit);
         transaction.commit().await.map_err(Error::from)?;
+        reach(Place::AfterCommit);
         Ok(answer)
     }
 

@@ -92,7 +92,10 @@ fn every_public_route_refuses_bad_bodies_and_writes_nothing() {
         let member = server.sign_up();
         let before = site.counts();
         for (method, path) in routes() {
+            // Not there before a secret of Stripe's is; what is sent to it then is judged by `stripe`.
+            let not_there = path.ends_with("/webhooks/stripe/");
             for (what, kind, body, statuses) in bad_bodies() {
+                let statuses = if not_there { &[404, 413] } else { statuses };
                 let answer = patient(server.request(&method, &path).bearer(&member.access), kind, body);
                 assert_refused(&answer, statuses, &format!("{method} {path}: {what}"));
             }

@@ -133,7 +133,13 @@ impl Site {
         command.args(arguments).current_dir(self.folder.path());
         command.args(["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/../config/core.toml")]);
         command.envs(self.environment());
-        command.env_remove("TENANCY_ENABLE_FREE_TRIAL");
+        for flag in [
+            "TENANCY_ENABLE_FREE_TRIAL",
+            "TENANCY_VALIDATE_API_KEY",
+            "TENANCY_STRICT_JWT_ONLY",
+        ] {
+            command.env_remove(flag);
+        }
         command
     }
 
@@ -153,7 +159,25 @@ impl Site {
 
     /// Serves with more variables in the environment.
     pub fn serve_with(&self, environment: &[(&str, &str)]) -> Server {
-        let mut command = self.command(&["serve"]);
+        self.serve_through(&[], environment)
+    }
+
+    /// Serves through another program, which ends by becoming the core.
+    pub fn serve_through(&self, program: &[&str], environment: &[(&str, &str)]) -> Server {
+        let core = self.command(&["serve"]);
+        let mut words = program
+            .iter()
+            .map(std::ffi::OsStr::new)
+            .chain([core.get_program()])
+            .chain(core.get_args());
+        let mut command = Command::new(words.next().expect("the core's own program at least"));
+        command.args(words).current_dir(self.folder.path());
+        for (key, value) in core.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
         command.envs(environment.iter().copied());
         let mut child = Child::start("igny8-core", &command, &self.folder.path().join("core.log"));
         let (public, internal) = (self.ports.address(2), self.ports.address(3));

@@ -1,0 +1,738 @@
+//! Credits over HTTP: used, set aside, confirmed, released, and looked at.
+
+use super::site::{Member, PASSWORD, Server, Site, new_email, on_both};
+use igny8_testkit::http::get;
+use igny8_testkit::raw::Response;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const CONSUME: &str = "/api/v1/credits/consume/";
+const HOLDS: &str = "/api/v1/credits/holds/";
+
+/// Somebody who asks a server for something about credits.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    server: &'a Server,
+    access: &'a str,
+}
+
+impl<'a> Asker<'a> {
+    fn new(server: &'a Server, member: &'a Member) -> Self {
+        Self {
+            server,
+            access: &member.access,
+        }
+    }
+
+    fn post(self, path: &str, body: &Value) -> Response {
+        self.server.post(path).bearer(self.access).json(body).send()
+    }
+
+    fn keyed(self, path: &str, key: &str, body: &Value) -> Response {
+        let request = self.server.post(path).bearer(self.access).field("Idempotency-Key", key);
+        request.json(body).send()
+    }
+
+    fn get(self, path: &str) -> Response {
+        self.server.get(path).bearer(self.access).send()
+    }
+
+    fn data(self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()["data"].clone()
+    }
+
+    /// Balance, held, available.
+    fn credits(self) -> [i64; 3] {
+        let data = self.data("/api/v1/credits/");
+        ["balance", "held", "available"].map(|name| data[name].as_i64().unwrap())
+    }
+
+    fn consume(self, amount: i64) -> Response {
+        self.post(CONSUME, &json!({"amount": amount, "description": "words"}))
+    }
+
+    fn hold(self, amount: i64) -> Value {
+        let answer = self.post(
+            HOLDS,
+            &json!({"amount": amount, "description": "a draft", "metadata": {"draft": 7}}),
+        );
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["data"].clone()
+    }
+
+    fn end(self, hold: &Value, what: &str, body: &Value) -> Response {
+        self.post(&format!("{HOLDS}{}/{what}/", hold["id"]), body)
+    }
+}
+
+#[track_caller]
+fn assert_refused(answer: &Response, status: u16, code: &str) {
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (status, code),
+        "{}",
+        answer.text()
+    );
+}
+
+/// A user of this role beside the owner, signed in.
+fn colleague(site: &Site, server: &Server, owner: &Member, role: &str) -> Member {
+    let email = new_email();
+    site.sql(&format!(
+        "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, is_superuser, is_active, \
+         created_at_us, updated_at_us) SELECT account_id, '{email}', password_hash, '', '', '{role}', 0, 1, \
+         created_at_us, updated_at_us FROM users WHERE email = '{}'",
+        owner.email
+    ))
+    .unwrap();
+    let answer = server.login(&email, PASSWORD);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let data = answer.json()["data"].clone();
+    Member {
+        email,
+        access: data["access"].as_str().unwrap().to_owned(),
+        data,
+    }
+}
+
+#[test]
+fn consuming_answers_with_the_entry_and_moves_the_balance() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let body = json!({"amount": 25, "description": "words", "metadata": {"site": "a", "n": [1, 2]}});
+        let answer = asker.post(CONSUME, &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let entry = answer.json()["data"].clone();
+        assert_eq!(entry["transaction_type"], "consumption");
+        assert_eq!((&entry["amount"], &entry["balance_after"]), (&json!(-25), &json!(1975)));
+        assert_eq!(entry["description"], "words");
+        assert_eq!(entry["metadata"], body["metadata"]);
+        let listed = asker.data("/api/v1/credits/transactions/?limit=1");
+        assert_eq!(listed["items"], json!([entry]), "what is answered is what is listed");
+        assert_eq!(asker.credits(), [1975, 0, 1975]);
+        assert_refused(&asker.consume(1976), 402, "insufficient_credits");
+        assert_eq!(asker.consume(1975).json()["data"]["balance_after"], 0);
+        assert_refused(&asker.consume(1), 402, "insufficient_credits");
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn a_hold_sets_credits_aside_until_it_is_confirmed_in_part_or_released() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let hold = asker.hold(1200);
+        assert_eq!(
+            (&hold["id"], &hold["amount"], &hold["status"]),
+            (&json!(1), &json!(1200), &json!("open"))
+        );
+        assert_eq!(
+            (&hold["confirmed_amount"], &hold["ended_at"]),
+            (&json!(0), &Value::Null)
+        );
+        assert_eq!(
+            (&hold["description"], &hold["metadata"]),
+            (&json!("a draft"), &json!({"draft": 7}))
+        );
+        assert_eq!(asker.credits(), [2000, 1200, 800]);
+        assert_refused(&asker.consume(801), 402, "insufficient_credits");
+
+        assert_refused(
+            &asker.end(&hold, "confirm", &json!({"amount": 1201})),
+            402,
+            "insufficient_credits",
+        );
+        let confirmed = asker.end(&hold, "confirm", &json!({"amount": 500}));
+        assert_eq!(confirmed.status, 200, "{}", confirmed.text());
+        let entry = confirmed.json()["data"].clone();
+        assert_eq!(
+            (&entry["amount"], &entry["balance_after"]),
+            (&json!(-500), &json!(1500))
+        );
+        assert_eq!(entry["transaction_type"], "consumption");
+        assert_eq!(
+            (&entry["description"], &entry["metadata"]),
+            (&json!("a draft"), &json!({"draft": 7, "hold_id": 1}))
+        );
+        assert_eq!(asker.credits(), [1500, 0, 1500], "the rest is let go of");
+        for what in ["confirm", "release"] {
+            assert_refused(&asker.end(&hold, what, &json!({})), 409, "hold_ended");
+        }
+
+        let hold = asker.hold(300);
+        let released = asker.end(&hold, "release", &json!({})).json()["data"].clone();
+        assert_eq!((&released["id"], &released["status"]), (&json!(2), &json!("released")));
+        assert_eq!(released["confirmed_amount"], 0);
+        assert!(released["ended_at"].is_string(), "{released}");
+        assert_eq!(asker.credits(), [1500, 0, 1500]);
+
+        let hold = asker.hold(1500);
+        let path = format!("{HOLDS}{}/confirm/", hold["id"]);
+        let whole = server.post(&path).bearer(&member.access).send();
+        assert_eq!(
+            whole.json()["data"]["amount"],
+            -1500,
+            "without a body the whole hold is drawn"
+        );
+        assert_eq!(asker.credits(), [0, 0, 0]);
+
+        let listed = asker.data(HOLDS)["items"].clone();
+        let shown: Vec<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hold| (&hold["id"], &hold["status"]))
+            .collect();
+        let expected = [
+            (json!(3), json!("confirmed")),
+            (json!(2), json!("released")),
+            (json!(1), json!("confirmed")),
+        ];
+        assert_eq!(
+            shown,
+            expected.iter().map(|(id, status)| (id, status)).collect::<Vec<_>>()
+        );
+        assert_eq!(listed[1], released, "what is answered is what is listed");
+        assert_eq!(listed[2]["confirmed_amount"], 500);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn a_hold_of_somebody_else_or_of_nobody_is_not_found() {
+    on_both(|site| {
+        let server = site.serve();
+        let (one, other) = (server.sign_up(), server.sign_up());
+        let hold = Asker::new(&server, &one).hold(10);
+        let asker = Asker::new(&server, &other);
+        for id in [
+            hold["id"].to_string(),
+            "0".into(),
+            "-1".into(),
+            "x".into(),
+            "99999999999999999999".into(),
+        ] {
+            for what in ["confirm", "release"] {
+                assert_refused(
+                    &asker.post(&format!("{HOLDS}{id}/{what}/"), &json!({})),
+                    404,
+                    "not_found",
+                );
+            }
+        }
+        assert_eq!(asker.data(HOLDS), json!({"items": [], "next": null}));
+        assert_eq!(Asker::new(&server, &one).credits(), [2000, 10, 1990]);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn a_request_that_comes_again_under_its_key_takes_effect_once() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let body = json!({"amount": 7, "description": "words"});
+        let (first, again) = (asker.keyed(CONSUME, "k-1", &body), asker.keyed(CONSUME, "k-1", &body));
+        assert_eq!((first.status, again.status), (200, 200));
+        assert_eq!(first.json(), again.json());
+        assert_eq!(
+            (first.field("idempotency-replayed"), again.field("idempotency-replayed")),
+            (None, Some("true"))
+        );
+        let other = json!({"amount": 8, "description": "words"});
+        assert_refused(&asker.keyed(CONSUME, "k-1", &other), 409, "idempotency_key_reused");
+        assert_eq!(asker.credits(), [1993, 0, 1993]);
+
+        // On another route it is another request, and so it is another user's.
+        let held = asker.keyed(HOLDS, "k-1", &body);
+        assert_eq!(held.status, 201);
+        assert_eq!(asker.keyed(HOLDS, "k-1", &body).json(), held.json());
+        let editor = colleague(&site, &server, &member, "editor");
+        assert_eq!(Asker::new(&server, &editor).keyed(CONSUME, "k-1", &body).status, 200);
+        let confirm = format!("{HOLDS}1/confirm/");
+        let (first, again) = (
+            asker.keyed(&confirm, "k-1", &json!({})),
+            asker.keyed(&confirm, "k-1", &json!({})),
+        );
+        assert_eq!((first.status, first.json()), (200, again.json()));
+
+        // A refusal changed nothing, so nothing is kept of it.
+        let much = json!({"amount": 1980, "description": "words"});
+        assert_refused(&asker.keyed(CONSUME, "k-2", &much), 402, "insufficient_credits");
+        assert_eq!(
+            asker
+                .keyed(CONSUME, "k-2", &json!({"amount": 1979, "description": "words"}))
+                .status,
+            200
+        );
+        for key in ["", "a b", &"x".repeat(256)] {
+            let refused = asker.keyed(CONSUME, key, &body);
+            assert_refused(&refused, 422, "validation_failed");
+            assert!(refused.json()["fields"]["Idempotency-Key"].is_string());
+        }
+        assert_eq!(asker.credits(), [0, 0, 0]);
+        site.is_healthy();
+    });
+}
+
+/// Runs `work` for each of 0 to `count` at once.
+fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || work(index))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn twenty_equal_requests_at_once_have_one_effect_and_one_answer() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let body = json!({"amount": 100, "description": "words"});
+        for path in [CONSUME, HOLDS] {
+            let answers = at_once(20, |_| asker.keyed(path, "the-one", &body));
+            let first = answers[0].json();
+            for answer in &answers {
+                assert!(answer.status < 300, "{}", answer.text());
+                assert_eq!(answer.json(), first);
+            }
+            let new = answers
+                .iter()
+                .filter(|answer| answer.field("idempotency-replayed").is_none());
+            assert_eq!(new.count(), 1, "{path}");
+        }
+        // One key with many bodies: one of them is carried out.
+        let answers = at_once(20, |index| {
+            asker.keyed(
+                CONSUME,
+                "many",
+                &json!({"amount": 1, "description": format!("words {index}")}),
+            )
+        });
+        let reused = answers
+            .iter()
+            .filter(|answer| answer.code() == "idempotency_key_reused")
+            .count();
+        assert_eq!(
+            (answers.iter().filter(|answer| answer.status == 200).count(), reused),
+            (1, 19)
+        );
+        assert_eq!(asker.credits(), [1899, 100, 1799]);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn of_many_debits_at_once_exactly_as_many_succeed_as_there_are_credits_for() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        assert_eq!(asker.consume(1000).status, 200);
+        // ⌊1000 / 37⌋ = 27
+        let answers = at_once(64, |_| asker.consume(37));
+        let taken = answers.iter().filter(|answer| answer.status == 200).count();
+        for answer in answers.iter().filter(|answer| answer.status != 200) {
+            assert_refused(answer, 402, "insufficient_credits");
+        }
+        assert_eq!((taken, asker.credits()), (27, [1, 0, 1]));
+        let mut left: Vec<_> = answers
+            .iter()
+            .filter_map(|answer| answer.json()["data"]["balance_after"].as_i64())
+            .collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            (0..27).map(|index| 1 + 37 * index).collect::<Vec<i64>>(),
+            "every one saw its own balance"
+        );
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn debits_and_holds_at_once_never_use_a_credit_twice() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let drawn = AtomicU32::new(0);
+        at_once(48, |index| {
+            if index % 3 > 0 {
+                let answer = asker.consume(50);
+                assert!(matches!(answer.status, 200 | 402), "{}", answer.text());
+                drawn.fetch_add(if answer.status == 200 { 50 } else { 0 }, Ordering::Relaxed);
+                return;
+            }
+            let answer = asker.post(HOLDS, &json!({"amount": 60, "description": "x"}));
+            assert!(matches!(answer.status, 201 | 402), "{}", answer.text());
+            if answer.status == 201 {
+                let ended = match index % 2 {
+                    0 => asker.end(&answer.json()["data"], "release", &json!({})),
+                    _ => asker.end(&answer.json()["data"], "confirm", &json!({"amount": 35})),
+                };
+                assert_eq!(ended.status, 200, "{}", ended.text());
+                drawn.fetch_add(if index % 2 == 1 { 35 } else { 0 }, Ordering::Relaxed);
+            }
+        });
+        let balance = 2000 - i64::from(drawn.into_inner());
+        assert_eq!(asker.credits(), [balance, 0, balance]);
+        let in_buckets = site.number("SELECT CAST(SUM(remaining) AS BIGINT) FROM credit_bucket");
+        let in_ledger = site.number("SELECT CAST(SUM(amount) AS BIGINT) FROM ledger_entry");
+        assert_eq!((in_buckets, in_ledger), (balance, balance));
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn who_may_only_look_may_not_spend() {
+    on_both(|site| {
+        let server = site.serve();
+        let owner = server.sign_up();
+        let hold = Asker::new(&server, &owner).hold(5);
+        let viewer = colleague(&site, &server, &owner, "viewer");
+        let asker = Asker::new(&server, &viewer);
+        let spend = json!({"amount": 1, "description": "x"});
+        for answer in [
+            asker.post(CONSUME, &spend),
+            asker.post(CONSUME, &json!({"nonsense": 1})),
+            asker.post(HOLDS, &spend),
+            asker.end(&hold, "confirm", &json!({})),
+            asker.end(&hold, "release", &json!({})),
+        ] {
+            assert_refused(&answer, 403, "role_required");
+        }
+        for path in [
+            "/api/v1/credits/",
+            HOLDS,
+            "/api/v1/credits/usage/",
+            "/api/v1/credits/transactions/",
+        ] {
+            assert_eq!(asker.get(path).status, 200, "{path}");
+            assert_refused(&server.get(path).send(), 401, "credentials_required");
+        }
+        for path in [
+            CONSUME,
+            HOLDS,
+            "/api/v1/credits/holds/1/confirm/",
+            "/api/v1/credits/holds/1/release/",
+        ] {
+            assert_refused(&server.post(path).json(&spend).send(), 401, "credentials_required");
+        }
+        for role in ["admin", "editor"] {
+            let colleague = colleague(&site, &server, &owner, role);
+            assert_eq!(Asker::new(&server, &colleague).consume(1).status, 200, "{role}");
+        }
+        assert_eq!(asker.credits(), [1998, 5, 1993]);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn an_account_that_may_not_go_on_is_not_debited_and_can_still_be_looked_at() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        for (status, reason, code, refused, looks) in [
+            ("suspended", "'trial_ended'", "trial_ended", 402, 200),
+            ("suspended", "'payment_overdue'", "payment_required", 402, 200),
+            ("past_due", "NULL", "payment_required", 402, 200),
+            ("suspended", "'abuse'", "account_suspended", 403, 403),
+            ("cancelled", "NULL", "account_cancelled", 403, 403),
+        ] {
+            site.sql(&format!(
+                "UPDATE account SET status = '{status}', suspend_reason = {reason}"
+            ))
+            .unwrap();
+            assert_refused(&asker.consume(1), refused, code);
+            assert_refused(
+                &asker.post(HOLDS, &json!({"amount": 1, "description": "x"})),
+                refused,
+                code,
+            );
+            for path in ["/api/v1/credits/", HOLDS, "/api/v1/credits/usage/"] {
+                assert_eq!(asker.get(path).status, looks, "{status} {reason} {path}");
+            }
+        }
+        site.sql("UPDATE account SET status = 'trial', suspend_reason = NULL")
+            .unwrap();
+        assert_eq!(asker.consume(1).status, 200);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn an_account_that_is_due_is_brought_up_to_the_present_before_it_is_debited() {
+    on_both(|site| {
+        // No worker: the debit itself must find that the trial is over.
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        let hold = asker.hold(100);
+        assert_eq!(asker.consume(1).status, 200);
+        site.sql("UPDATE credit_hold SET expires_at_us = created_at_us + 1")
+            .unwrap();
+        site.sql("UPDATE account SET due_us = 1").unwrap();
+        assert_refused(&asker.end(&hold, "confirm", &json!({})), 409, "hold_ended");
+        assert_eq!(asker.data(HOLDS)["items"][0]["status"], "expired");
+        let due = site.number("SELECT due_us FROM account");
+        assert_eq!(
+            due,
+            site.number("SELECT end_us FROM subscription_period"),
+            "the trial's end comes next"
+        );
+        // A time that came too early is set right, and the debit goes on.
+        site.sql("UPDATE account SET due_us = 1").unwrap();
+        let answers = at_once(8, |_| asker.consume(100).status);
+        assert_eq!((answers, asker.credits()), (vec![200; 8], [1199, 0, 1199]));
+        assert_eq!(site.number("SELECT due_us FROM account"), due);
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn a_trial_that_is_over_is_not_debited_even_where_nobody_has_said_so_yet() {
+    on_both(|site| {
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        site.sql(
+            "UPDATE subscription_period SET start_us = start_us - 86400000000 * 20, end_us = end_us - 86400000000 * 20",
+        )
+        .unwrap();
+        site.sql("UPDATE account SET due_us = 1").unwrap();
+        let answers = at_once(6, |_| asker.consume(1));
+        for answer in &answers {
+            assert_refused(answer, 402, "trial_ended");
+        }
+        assert_eq!(
+            site.number("SELECT COUNT(*) FROM audit WHERE action = 'subscription.trial_ended'"),
+            1
+        );
+        assert_eq!(asker.credits()[0], 2000);
+    });
+}
+
+#[test]
+fn every_field_that_is_wrong_is_named_and_nothing_is_written() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        asker.hold(10);
+        let before = site.counts();
+        let most = 1_000_000_000_000_000_i64;
+        for (path, body, fields) in [
+            (CONSUME, json!({}), vec!["amount", "description"]),
+            (
+                CONSUME,
+                json!({"amount": 0, "description": ""}),
+                vec!["amount", "description"],
+            ),
+            (CONSUME, json!({"amount": -1, "description": "x"}), vec!["amount"]),
+            (CONSUME, json!({"amount": 1.5, "description": "x"}), vec!["amount"]),
+            (CONSUME, json!({"amount": "1", "description": "x"}), vec!["amount"]),
+            (CONSUME, json!({"amount": most + 1, "description": "x"}), vec!["amount"]),
+            (CONSUME, json!({"amount": 1e30, "description": "x"}), vec!["amount"]),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "x".repeat(501)}),
+                vec!["description"],
+            ),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "a\u{0}b"}),
+                vec!["description"],
+            ),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "x", "metadata": [1]}),
+                vec!["metadata"],
+            ),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "x", "metadata": {"a": "x".repeat(4096)}}),
+                vec!["metadata"],
+            ),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "x", "metadata": {"a": "\u{0}"}}),
+                vec!["metadata"],
+            ),
+            (
+                CONSUME,
+                json!({"amount": 1, "description": "x", "account_id": 1}),
+                vec!["account_id"],
+            ),
+            (HOLDS, json!({}), vec!["amount", "description"]),
+            (
+                HOLDS,
+                json!({"amount": 1, "description": "x", "expires_in_seconds": 0}),
+                vec!["expires_in_seconds"],
+            ),
+            (
+                HOLDS,
+                json!({"amount": 1, "description": "x", "expires_in_seconds": 2_592_001}),
+                vec!["expires_in_seconds"],
+            ),
+            ("/api/v1/credits/holds/1/confirm/", json!({"amount": 0}), vec!["amount"]),
+            ("/api/v1/credits/holds/1/confirm/", json!({"part": 1}), vec!["part"]),
+            ("/api/v1/credits/holds/1/release/", json!({"amount": 1}), vec!["amount"]),
+        ] {
+            let answer = asker.post(path, &body);
+            assert_refused(&answer, 422, "validation_failed");
+            let named = answer.json();
+            assert_eq!(
+                named["fields"].as_object().unwrap().keys().collect::<Vec<_>>(),
+                fields,
+                "{path} {body}"
+            );
+        }
+        for (query, field) in [
+            ("holds/?status=gone", "status"),
+            ("holds/?status=open&status=open", "status"),
+            ("holds/?limit=0", "limit"),
+            ("holds/?from=2026-01-01", "from"),
+            ("usage/?from=2026-02-30", "from"),
+            ("usage/?to=today", "to"),
+            ("usage/?from=2026-01-02&to=2026-01-01", "from"),
+            ("usage/?from=2025-01-01&to=2026-01-02", "from"),
+            ("usage/?limit=5", "limit"),
+        ] {
+            let answer = asker.get(&format!("/api/v1/credits/{query}"));
+            assert_refused(&answer, 422, "validation_failed");
+            assert!(answer.json()["fields"][field].is_string(), "{query}: {}", answer.text());
+        }
+        assert_eq!(site.counts(), before);
+        assert_eq!(asker.credits(), [2000, 10, 1990]);
+        let answer = asker.post(CONSUME, &json!({"amount": most, "description": "ä".repeat(500)}));
+        assert_refused(&answer, 402, "insufficient_credits");
+    });
+}
+
+#[test]
+fn usage_has_every_day_and_counts_what_was_consumed() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        // The first and the last microsecond of a day, and the first of the next.
+        let day = 86_400_000_000_i64;
+        let of = 20_454 * day; // 2026-01-01
+        for (sequence, at, kind, amount) in [
+            (2, of, "consumption", -5),
+            (3, of + day - 1, "consumption", -7),
+            (4, of + day, "consumption", -11),
+            (5, of + day, "expiry", -100),
+            (6, of + 3 * day, "consumption", -1),
+        ] {
+            site.sql(&format!(
+                "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
+                 metadata, created_at_us) SELECT id, {sequence}, '{kind}', {amount}, credits + {amount}, 'x', '{{}}', {at} \
+                 FROM account"
+            ))
+            .unwrap();
+        }
+        let used = |query: &str| {
+            let items = asker.data(&format!("/api/v1/credits/usage/{query}"))["items"].clone();
+            let number = |item: &Value, name: &str| item[name].as_i64().unwrap();
+            let read = |item: &Value| {
+                let day = item["day"].as_str().unwrap().to_owned();
+                (day, number(item, "consumed"), number(item, "entries"))
+            };
+            items.as_array().unwrap().iter().map(read).collect::<Vec<_>>()
+        };
+        let named = |rows: &[(&str, i64, i64)]| {
+            rows.iter()
+                .map(|(day, consumed, entries)| ((*day).to_owned(), *consumed, *entries))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            used("?from=2025-12-31&to=2026-01-04"),
+            named(&[
+                ("2025-12-31", 0, 0),
+                ("2026-01-01", 12, 2),
+                ("2026-01-02", 11, 1),
+                ("2026-01-03", 0, 0),
+                ("2026-01-04", 1, 1),
+            ])
+        );
+        assert_eq!(used("?from=2026-01-02&to=2026-01-02"), named(&[("2026-01-02", 11, 1)]));
+        assert_eq!(used("?to=2026-01-01").len(), 30);
+        assert_eq!(used("?from=2025-01-01&to=2026-01-01").len(), 366);
+
+        site.sql("UPDATE credit_bucket SET remaining = (SELECT credits FROM account)")
+            .unwrap();
+        assert_eq!(asker.consume(9).status, 200);
+        let last = used("");
+        assert_eq!(
+            (last.len(), last[29].1, last[29].2),
+            (30, 9, 1),
+            "today is the last of thirty days"
+        );
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn pages_of_holds_are_walked_by_cursor_and_filtered_by_status() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        for index in 1..=7 {
+            let hold = asker.hold(index);
+            if index % 2 == 0 {
+                assert_eq!(asker.end(&hold, "release", &json!({})).status, 200);
+            }
+        }
+        let walk = |filter: &str| {
+            let (mut seen, mut query) = (Vec::new(), format!("?limit=2{filter}"));
+            loop {
+                let data = asker.data(&format!("{HOLDS}{query}"));
+                seen.extend(
+                    data["items"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|item| item["id"].as_i64().unwrap()),
+                );
+                let Some(next) = data["next"].as_str() else { return seen };
+                query = format!("?limit=2{filter}&cursor={next}");
+            }
+        };
+        assert_eq!(walk(""), [7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(walk("&status=open"), [7, 5, 3, 1]);
+        assert_eq!(walk("&status=released"), [6, 4, 2]);
+        assert_eq!(walk("&status=confirmed"), Vec::<i64>::new());
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn what_the_committer_does_is_measured() {
+    let site = Site::sqlite();
+    site.must(&["migrate", "up"]);
+    site.must(&["seed-plans"]);
+    let server = site.serve();
+    let member = server.sign_up();
+    assert_eq!(Asker::new(&server, &member).consume(1).status, 200);
+    let metrics = get(&server.internal, "/metrics").bearer(&server.token).send().text();
+    for line in [
+        "igny8_core_debit_batch_size_bucket{le=\"1\"} 1",
+        "igny8_core_debit_batch_size_bucket{le=\"128\"} 1",
+        "igny8_core_debit_commit_seconds_count 1",
+    ] {
+        assert!(metrics.contains(line), "{line}:\n{metrics}");
+    }
+}
