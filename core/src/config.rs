@@ -137,23 +137,12 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         text.parse::<SocketAddr>()
             .map_err(|_| wrong(key, "write an address and a port, like 127.0.0.1:8082"))
     };
-    let (tokens, passwords) = (written.tokens, written.passwords);
+    let tokens = written.tokens;
     if !(30..=3600).contains(&tokens.access_ttl_seconds) {
         return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
     }
     if tokens.issuer.is_empty() || tokens.audience.is_empty() {
         return Err(wrong("tokens", "issuer and audience must not be empty"));
-    }
-    // Argon2's own bounds (RFC 9106, section 3.1), and a ceiling that keeps a slip of the pen from stopping the machine.
-    let lanes = passwords.parallelism;
-    let sane = (1..=16).contains(&lanes)
-        && (8 * lanes..=4 * 1024 * 1024).contains(&passwords.memory_kib)
-        && (1..=100).contains(&passwords.iterations);
-    if !sane {
-        return Err(wrong(
-            "passwords",
-            "memory_kib from 8 for each lane to 4194304, iterations 1 to 100, parallelism 1 to 16",
-        ));
     }
     let (public, internal) = (
         address("listen.public", &written.listen.public)?,
@@ -166,7 +155,6 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
     let interval = i64::try_from(written.worker.interval_ms).unwrap_or(i64::MAX);
     let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
     let worker_interval = Duration::from_millis(interval.unsigned_abs());
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Config {
         public,
         internal,
@@ -179,16 +167,7 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         },
         keys_dir: tokens.keys_dir,
         internal_token_file: written.internal.token_file,
-        passwords: PasswordCost {
-            memory_kib: passwords.memory_kib,
-            iterations: passwords.iterations,
-            parallelism: passwords.parallelism,
-            max_concurrent: if passwords.max_concurrent == 0 {
-                processors
-            } else {
-                passwords.max_concurrent
-            },
-        },
+        passwords: password_cost(&written.passwords)?,
         flags: Flags {
             enable_free_trial: written.signup.enable_free_trial,
             validate_api_key: written.flags.validate_api_key,
@@ -207,6 +186,30 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         stripe: stripe(written.stripe)?,
         test_clock,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
+    })
+}
+
+fn password_cost(passwords: &file::Passwords) -> Result<PasswordCost, ConfigError> {
+    // Argon2's own bounds (RFC 9106, section 3.1), and a ceiling that keeps a slip of the pen from stopping the machine.
+    let lanes = passwords.parallelism;
+    let sane = (1..=16).contains(&lanes)
+        && (8 * lanes..=4 * 1024 * 1024).contains(&passwords.memory_kib)
+        && (1..=100).contains(&passwords.iterations);
+    if !sane {
+        return Err(ConfigError(
+            "passwords: memory_kib from 8 for each lane to 4194304, iterations 1 to 100, parallelism 1 to 16".into(),
+        ));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(PasswordCost {
+        memory_kib: passwords.memory_kib,
+        iterations: passwords.iterations,
+        parallelism: passwords.parallelism,
+        max_concurrent: if passwords.max_concurrent == 0 {
+            processors
+        } else {
+            passwords.max_concurrent
+        },
     })
 }
 

@@ -2,7 +2,6 @@
 
 use super::Service;
 use super::answer::{Envelope, Refused, answered, data};
-use super::valid::valid;
 use super::bearer::{Member, Tenant, only};
 use super::credit_shapes::{
     ConfirmBody, ConsumeBody, Hold, HoldBody, ReleaseBody, Usage, UsedOn, read_day, show_entry, show_hold,
@@ -13,6 +12,7 @@ use super::openapi::refusals;
 use super::passage::RequestId;
 use super::query;
 use super::shapes::{Credits, LedgerEntry, Page};
+use super::valid::valid;
 use crate::app::change::Ask;
 use crate::app::debits::Spend;
 use crate::app::identify::Identity;

@@ -297,8 +297,8 @@ fn terms_keys_events_and_the_clock_are_checked() {
         };
         let event = |values: &str| {
             format!(
-                "INSERT INTO stripe_event (event_id, status, stripe_subscription_id, event_type, payload, outcome, \
-                 occurred_at_us, received_at_us) VALUES ({values}, 'x', '{{}}', '', 0, 0)"
+                "INSERT INTO stripe_event (event_id, status, stripe_subscription_id, processed_at_us, event_type, facts, \
+                 outcome, occurred_at_us, received_at_us) VALUES ({values}, 'x', '{{}}', '', 0, 0)"
             )
         };
         let (kept, other) = ("07".repeat(32), "09".repeat(32));
@@ -321,9 +321,12 @@ fn terms_keys_events_and_the_clock_are_checked() {
             (key("07", &other, 1), "a digest of another length"),
             (key(&other, "07", 1), "a digest of another length"),
             (key(&other, &other, 99), "nobody's"),
-            (event("'evt_1', 'done', NULL"), "an event twice"),
-            (event("'evt_2', 'lost', NULL"), "an unknown status"),
-            (event("'evt_2', 'waiting', NULL"), "waiting for nothing"),
+            (event("'evt_1', 'done', NULL, 1"), "an event twice"),
+            (event("'evt_2', 'lost', NULL, 1"), "an unknown status"),
+            (event("'evt_2', 'waiting', NULL, NULL"), "waiting for nothing"),
+            (event("'evt_2', 'waiting', 'sub_2', 1"), "waiting and processed"),
+            (event("'evt_2', 'done', 'sub_2', NULL"), "done at no time"),
+            (event("'evt_2', 'done', 'sub_9', 1"), "of no subscription"),
             (
                 "INSERT INTO test_clock (id, ahead_us) VALUES (2, 0)".into(),
                 "one clock",
@@ -333,7 +336,7 @@ fn terms_keys_events_and_the_clock_are_checked() {
             assert!(site.sql(&statement).is_err(), "{why}: {statement} on {}", site.engine);
         }
         site.sql(&key(&other, &other, 1)).expect("another key is taken");
-        site.sql(&event("'evt_2', 'waiting', 'sub_9'"))
+        site.sql(&event("'evt_2', 'waiting', 'sub_2', NULL"))
             .expect("another event is taken");
         site.is_healthy();
     });

@@ -177,7 +177,9 @@ fn what_no_story_makes(site: &Site) {
         format!(
             "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 14, 1, 2)"
         ),
-        "INSERT INTO stripe_event (event_id, event_type, status, stripe_subscription_id, payload, outcome, \
+        "INSERT INTO stripe_subscription (id, account_id, created_at_us) VALUES ('sub_1', 13, 0), ('sub_2', NULL, 0)"
+            .to_owned(),
+        "INSERT INTO stripe_event (event_id, event_type, status, stripe_subscription_id, facts, outcome, \
          occurred_at_us, received_at_us) VALUES ('evt_1', 'invoice.paid', 'waiting', 'sub_2', '{}', '', 1, 2)"
             .to_owned(),
         "UPDATE test_clock SET ahead_us = 5000000".to_owned(),

@@ -20,7 +20,7 @@ pub const PASSWORD: &str = "plover-tannin-93-gazette";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every table with rows of its own, for counting.
-pub const TABLES: [&str; 17] = [
+pub const TABLES: [&str; 18] = [
     "account",
     "users",
     "ledger_entry",
@@ -32,6 +32,7 @@ pub const TABLES: [&str; 17] = [
     "idempotency_key",
     "payment",
     "receipt",
+    "stripe_subscription",
     "stripe_event",
     "sign_in",
     "admin_session",
