@@ -23,32 +23,40 @@ pub struct Table {
     pub name: &'static str,
     /// What orders its rows so that each comes after the ones that it builds on.
     pub key: &'static [&'static str],
+    /// Whether the database gives its rows their `id`.
+    numbered: bool,
 }
 
 const fn table(name: &'static str, key: &'static [&'static str]) -> Table {
-    Table { name, key }
+    let numbered = false;
+    Table { name, key, numbered }
+}
+
+const fn numbered(name: &'static str, key: &'static [&'static str]) -> Table {
+    let numbered = true;
+    Table { name, key, numbered }
 }
 
 /// Every table with rows of its own, each after those that it refers to.
 pub const TABLES: [Table; 18] = [
-    table("plan", &["id"]),
-    table("account", &["id"]),
-    table("users", &["id"]),
-    table("subscription", &["id"]),
+    numbered("plan", &["id"]),
+    numbered("account", &["id"]),
+    numbered("users", &["id"]),
+    numbered("subscription", &["id"]),
     table("subscription_period", &["subscription_id", "sequence"]),
-    table("ledger_entry", &["account_id", "sequence"]),
+    numbered("ledger_entry", &["account_id", "sequence"]),
     table("credit_bucket", &["account_id", "number"]),
     table("credit_hold", &["account_id", "number"]),
     table("credit_hold_part", &["account_id", "hold_number", "position"]),
     table("idempotency_key", &["scope"]),
-    table("payment", &["id"]),
+    numbered("payment", &["id"]),
     table("receipt", &["number"]),
     table("stripe_subscription", &["id"]),
     table("stripe_event", &["event_id"]),
-    table("sign_in", &["id"]),
-    table("admin_session", &["id"]),
-    table("audit", &["id"]),
-    table("outbox", &["id"]),
+    numbered("sign_in", &["id"]),
+    numbered("admin_session", &["id"]),
+    numbered("audit", &["id"]),
+    numbered("outbox", &["id"]),
 ];
 
 /// Tables whose one row comes with the schema, and the column that is copied.
@@ -350,10 +358,7 @@ async fn copy_single(source: &mut Connection, target: &mut Connection, table: &s
 
 /// PostgreSQL counts identifiers apart from their rows.
 async fn number_on(target: &mut Connection) -> Result<(), Error> {
-    for table in TABLES
-        .iter()
-        .filter(|table| table.key == ["id"] || table.name == "ledger_entry")
-    {
+    for table in TABLES.iter().filter(|table| table.numbered) {
         let name = table.name;
         query(format!(
             "SELECT setval(pg_get_serial_sequence('{name}', 'id'), COALESCE(MAX(id), 1), COUNT(*) > 0) FROM {name}"

@@ -186,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn one_database_is_told_from_another() {
+        let same = |one: &str, other: &str| {
+            let database = |url| Database::parse(url).unwrap();
+            database(one).is_same(&database(other))
+        };
+        assert!(same("sqlite:///nowhere/x.db", "sqlite:/nowhere/x.db"));
+        assert!(!same("sqlite:///nowhere/x.db", "sqlite:///nowhere/y.db"));
+        assert!(same("postgres://h/d", "postgres://h/d"));
+        assert!(!same("postgres://h/d", "postgres://h/e"));
+        assert!(!same("postgres://h/d", "sqlite:///h/d"));
+        assert!(Database::parse("sqlite:///nowhere/x.db").unwrap().is_missing());
+        assert!(!Database::parse("postgres://h/d").unwrap().is_missing());
+    }
+
+    #[test]
     fn a_database_with_a_password_does_not_print_it() {
         let database = Database::parse("postgres://user:swordfish@host/name").unwrap();
         assert!(!format!("{database:?}").contains("swordfish"));

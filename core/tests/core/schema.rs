@@ -292,11 +292,14 @@ fn what_an_account_had_of_its_plan_and_what_it_bought_is_told_apart_again() {
         assert_eq!(site.number(&grants), 5, "no grant is made a second time");
         let grace = format!("SELECT COUNT(*) FROM subscription WHERE account_id = {PAST_DUE} AND grace_end_us > 0");
         assert_eq!(site.number(&grace), 1);
-        let inside = Inside::of(&site, BEGUN.plus_days(31));
-        assert!(inside.tick(AccountId(PAST_DUE)), "every account is looked at");
+        Inside::of(&site, BEGUN.plus_days(31)).tick(AccountId(PAST_DUE));
         let status = format!("SELECT COUNT(*) FROM account WHERE id = {PAST_DUE} AND status = 'past_due'");
         assert_eq!(site.number(&status), 1, "the grace goes on");
-        drop(inside);
+        let due = format!("SELECT due_us FROM account WHERE id = {PAST_DUE}");
+        assert!(
+            site.number(&due) > BEGUN.plus_days(31).0,
+            "every account is looked at at once"
+        );
         site.is_healthy();
     });
 }

@@ -1,5 +1,6 @@
 //! The test clock: who may put it forward, what goes by it, and what does not.
 
+use super::billing::staff;
 use super::site::{Member, PASSWORD, Server, Site, on_both};
 use igny8_contract::time::Timestamp;
 use igny8_testkit::raw::Response;
@@ -12,16 +13,6 @@ pub const ON: (&str, &str) = ("IGNY8_CORE__TEST_CLOCK__ENABLED", "true");
 
 const PATH: &str = "/api/v1/staff/clock/";
 pub const DAY: i64 = 86_400;
-
-/// An access token of a member of staff.
-pub fn staff(site: &Site, server: &Server) -> String {
-    let email = "root@example.com";
-    let mut create = site.command(&["staff", "create", "--email", email, "--platform-role", "admin"]);
-    create.env("IGNY8_STAFF_PASSWORD", PASSWORD);
-    igny8_testkit::process::run(&mut create);
-    let signed_in = server.login(email, PASSWORD).json();
-    signed_in["data"]["access"].as_str().unwrap().to_owned()
-}
 
 /// Puts the service's time forward; the worker has done its part when this returns.
 #[track_caller]
