@@ -30,7 +30,6 @@ pub mod stripe;
 pub mod suspend;
 pub mod test_clock;
 pub mod tick;
-pub mod tick;
 pub mod upgrade;
 
 use crate::adapters::keys::Keyring;

@@ -2,8 +2,7 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, credits, internal, openapi, plans, receipts, staff, webhooks};
-use super::{Service, account, auth, clock, credits, internal, openapi, plans};
+use super::{Service, account, auth, billing, clock, credits, internal, openapi, plans, receipts, staff, webhooks};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;

@@ -134,7 +134,7 @@ pub async fn accounts(connection: &mut Connection, batch: Batch) -> Result<Vec<A
                     status: row.account.status,
                     suspend_reason: row.account.suspend_reason,
                     plan_id: row.account.plan_id,
-                    payment_method: row.payment_method,
+                    payment_method: row.account.payment_method,
                     purse: purses.remove(&id).unwrap_or_default(),
                     subscription: subscriptions.last().map(|latest| latest.subscription.clone()),
                     pending: pending.remove(&id),
