@@ -9,6 +9,7 @@ use igny8_core::domain::book::{Book, Rules};
 use igny8_core::domain::ledger::TransactionType;
 use igny8_core::domain::plan::Plan;
 use igny8_core::domain::purse::Reason;
+use igny8_core::domain::stripe::Event;
 use igny8_core::domain::subscription::PaymentMethod;
 
 /// What becomes of a step.
@@ -20,6 +21,8 @@ pub enum Act {
     Restart,
     SignUp,
     Ask(Ask),
+    /// An event comes from Stripe.
+    Event(Event),
     /// The step has nothing to work on.
     Nothing,
 }
@@ -74,7 +77,6 @@ pub enum Decision {
         reason: SuspendReason,
     },
     Reinstate,
-    Terminate,
 }
 
 impl Decision {
@@ -119,7 +121,6 @@ impl Decision {
                 book.reinstate();
                 Ok(())
             }
-            Self::Terminate => book.terminate(now),
         }
     }
 }

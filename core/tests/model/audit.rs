@@ -1,9 +1,11 @@
 //! The audit: whatever changes plan, status, subscription, period or payment leaves a line that says so.
 
 use super::act::Decision;
-use super::checks::{Fault, Turn, ensure};
+use super::checks::{Cause, Fault, Turn, ensure};
 use igny8_core::domain::book::{Book, Change};
 use igny8_core::domain::purse::Bucket;
+use igny8_core::domain::stripe::Fact;
+use igny8_core::domain::stripe::decision::Outcome as Told;
 
 /// The lines that can account for a change.
 const fn lines_for(change: &Change) -> &'static [&'static str] {
@@ -29,10 +31,12 @@ const fn lines_for(change: &Change) -> &'static [&'static str] {
 pub fn is_complete(turn: &Turn<'_>) -> Result<(), Fault> {
     half(turn.before, turn.passed, true)?;
     half(turn.passed, turn.after, false)?;
-    let wanted = match turn.decision {
-        Some(Decision::Bonus { .. } | Decision::TakeCredits { .. }) => "credits.adjusted",
-        Some(Decision::Assign { .. }) => "plan.assigned",
-        Some(Decision::Suspend { .. }) => "account.suspended",
+    let wanted = match turn.cause {
+        Cause::Decision(Decision::Bonus { .. } | Decision::TakeCredits { .. }) => "credits.adjusted",
+        Cause::Decision(Decision::Assign { .. }) => "plan.assigned",
+        Cause::Decision(Decision::Suspend { .. }) => "account.suspended",
+        Cause::Event(Fact::InvoiceFailed { .. }, Told::Noted) => "payment.failed",
+        Cause::Event(_, Told::AmountMismatch) => "payment.mismatch",
         _ => return Ok(()),
     };
     let last = turn.after.changes.last();

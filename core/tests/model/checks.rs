@@ -9,10 +9,20 @@ use igny8_contract::standing::{AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use igny8_core::domain::book::{Book, Rules};
 use igny8_core::domain::plan::BillingCycle;
+use igny8_core::domain::stripe::Fact;
+use igny8_core::domain::stripe::decision::Outcome as Told;
 use igny8_core::domain::subscription::{Event, Subscription, SubscriptionStatus};
 
 /// What is wrong, in a sentence.
 pub type Fault = String;
+
+/// What followed time in a turn.
+#[derive(Clone, Copy)]
+pub enum Cause<'a> {
+    Nothing,
+    Decision(&'a Decision),
+    Event(&'a Fact, Told),
+}
 
 /// What became of one account in one step: time first, then at most one decision.
 pub struct Turn<'a> {
@@ -23,7 +33,7 @@ pub struct Turn<'a> {
     pub after: &'a Book,
     /// With this turn.
     pub history: &'a History,
-    pub decision: Option<&'a Decision>,
+    pub cause: Cause<'a>,
     pub now: Timestamp,
 }
 
@@ -36,10 +46,11 @@ pub fn turn(turn: &Turn<'_>, rules: &Rules<'_>) -> Result<(), Fault> {
     stands(turn.after, turn.history, rules, turn.now)?;
     step_is_in_the_table(turn.passed, turn.after)?;
     audit::is_complete(turn)?;
-    if let Some(decision) = turn.decision {
-        effects::are_right(decision, turn, rules)?;
+    match turn.cause {
+        Cause::Nothing => Ok(()),
+        Cause::Decision(decision) => effects::are_right(decision, turn, rules),
+        Cause::Event(fact, outcome) => effects::of_event_are_right(fact, outcome, turn, rules),
     }
-    Ok(())
 }
 
 /// What holds of every account at every moment.

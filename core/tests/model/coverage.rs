@@ -14,7 +14,7 @@ pub struct Coverage {
 }
 
 /// What must be met, often enough: a step and what comes of it.
-const EXPECTED: [(&str, &str); 39] = [
+const EXPECTED: [(&str, &str); 48] = [
     ("Upgrade", "done"),
     ("Upgrade", "plan_required"),
     ("Upgrade", "enterprise_needs_staff"),
@@ -53,15 +53,25 @@ const EXPECTED: [(&str, &str); 39] = [
     ("TakeCredits", "done"),
     ("TakeCredits", "insufficient_credits"),
     ("Reinstate", "done"),
-    ("Terminate", "done"),
+    ("StripeTells", "applied"),
+    ("StripeTells", "linked"),
+    ("StripeTells", "waiting"),
+    ("StripeTells", "unchanged"),
+    ("StripeTells", "stale"),
+    ("StripeTells", "noted"),
+    ("StripeTells", "amount_mismatch"),
+    ("StripeTells", "unexpected"),
+    ("StripeTellsAgain", "applied"),
+    ("StripeTellsAgain", "unchanged"),
 ];
 
 impl Coverage {
-    pub fn see(&mut self, step: &Step, outcome: Outcome, book: &Book) {
+    pub fn see(&mut self, step: &Step, outcome: Outcome, book: Option<&Book>) {
         let named = format!("{step:?}");
         let name = named.split([' ', '(']).next().unwrap_or_default().to_owned();
-        let outcome = outcome.map_or_else(igny8_contract::refusal::Refusal::code, |()| "done");
+        let outcome = outcome.unwrap_or_else(igny8_contract::refusal::Refusal::code);
         *self.outcomes.entry((name, outcome)).or_default() += 1;
+        let Some(book) = book else { return };
         let latest = book.subscription.as_ref().map(|latest| latest.status);
         let waited_for = if book.pending.is_some() {
             ", a payment is waited for"

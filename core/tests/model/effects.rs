@@ -10,6 +10,8 @@ use igny8_core::domain::billing::LateMode;
 use igny8_core::domain::book::{Book, Change, Rules};
 use igny8_core::domain::plan::{BillingCycle, Plan};
 use igny8_core::domain::purse::{Bucket, BucketKind, Hold};
+use igny8_core::domain::stripe::Fact;
+use igny8_core::domain::stripe::decision::Outcome as Told;
 use igny8_core::domain::subscription::{PaymentMethod, Subscription, SubscriptionStatus};
 
 /// What can be drawn now.
@@ -90,17 +92,7 @@ pub fn are_right(decision: &Decision, turn: &Turn<'_>, rules: &Rules<'_>) -> Res
             ensure(turn.after.pending.is_none(), || {
                 "the payment is still waited for".into()
             })?;
-            ensure(turn.after.payment_method == Some(confirmation.method), || {
-                "by another method".into()
-            })?;
-            let payments = turn
-                .after
-                .changes
-                .iter()
-                .filter(|change| matches!(change, Change::PaymentConfirmed(_)));
-            ensure(payments.count() == 1, || "not one payment".into())?;
-            payment_bought_the_latest_period(turn)?;
-            plan_runs(turn, rules, confirmation.mode)
+            payment_taken(turn, rules, confirmation.method, confirmation.mode)
         }
         Decision::Renew { mode } => plan_runs(turn, rules, *mode),
         Decision::Assign { plan } => assigned(turn, plan, rules),
@@ -120,10 +112,63 @@ pub fn are_right(decision: &Decision, turn: &Turn<'_>, rules: &Rules<'_>) -> Res
             ensure(!turn.after.is_blocked(), || "not reinstated".into())?;
             nothing_bought(turn)
         }
-        Decision::Terminate => {
-            ensure(latest(turn.after)?.status.is_terminal(), || "not terminated".into())?;
+    }
+}
+
+fn payment_taken(
+    turn: &Turn<'_>,
+    rules: &Rules<'_>,
+    method: PaymentMethod,
+    mode: Option<LateMode>,
+) -> Result<(), Fault> {
+    ensure(turn.after.payment_method == Some(method), || "by another method".into())?;
+    let is_payment = |change: &&Change| matches!(change, Change::PaymentConfirmed(_));
+    ensure(turn.after.changes.iter().filter(is_payment).count() == 1, || {
+        "not one payment".into()
+    })?;
+    payment_bought_the_latest_period(turn)?;
+    plan_runs(turn, rules, mode)
+}
+
+/// Checks that what Stripe told had this effect, and no other.
+pub fn of_event_are_right(fact: &Fact, outcome: Told, turn: &Turn<'_>, rules: &Rules<'_>) -> Result<(), Fault> {
+    let (before, after) = (latest(turn.passed)?, latest(turn.after)?);
+    if outcome != Told::Applied {
+        // It may be written into the audit, and that is all.
+        return nothing_bought(turn);
+    }
+    match fact {
+        Fact::Checkout(_) | Fact::InvoicePaid { .. } => {
+            let settles = turn.after.pending.is_none();
+            ensure(settles || turn.after.pending == turn.passed.pending, || {
+                "another payment is waited for".into()
+            })?;
+            ensure(after.stripe_subscription_id.as_deref() == fact.subscription(), || {
+                format!("{after:?} is paid by another subscription")
+            })?;
+            payment_taken(turn, rules, PaymentMethod::Stripe, Some(LateMode::Restart))
+        }
+        Fact::CancelChanged { cancels, .. } => {
+            let asked = Subscription {
+                cancel_at_period_end: *cancels,
+                ..before.clone()
+            };
+            ensure(*after == asked, || "more than the end was changed".into())?;
             same_credits(turn)
         }
+        Fact::Deleted { .. } => {
+            let unlinked = Subscription {
+                stripe_subscription_id: None,
+                ..before.clone()
+            };
+            let by_stripe = before.payment_method == PaymentMethod::Stripe;
+            let ended = after.status == SubscriptionStatus::Cancelled && after.ended_at == Some(turn.now);
+            ensure(if by_stripe { ended } else { *after == unlinked }, || {
+                format!("{before:?} became {after:?}")
+            })?;
+            same_credits(turn)
+        }
+        Fact::InvoiceFailed { .. } | Fact::Nothing => Err(format!("{fact:?} cannot take effect")),
     }
 }
 

@@ -14,22 +14,23 @@ use igny8_core::app::change::{self, Answer};
 use igny8_core::app::confirm::{BankTransfer, confirm_bank_transfer};
 use igny8_core::app::debits::{ShowEntry, ShowHold, Spend};
 use igny8_core::app::register::{Registration, register};
+use igny8_core::app::round::Rounds;
 use igny8_core::app::staff_billing::{self, CreditChange};
 use igny8_core::app::upgrade::{self, PaymentTerms, Upgrade};
-use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, suspend, tick};
+use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, round, stripe, suspend};
 use igny8_core::config::PasswordCost;
 use igny8_core::domain::billing::Confirmation;
-use igny8_core::domain::book::{Book, Rules};
-use igny8_core::domain::subscription::PaymentMethod;
+use igny8_core::domain::book::Book;
 use igny8_core::domain::token::TokenTerms;
 use igny8_core::storage::idempotency::RequestKey;
 use igny8_core::storage::trail::Actor;
-use igny8_core::storage::{self, Database, Store, payment};
-use serde_json::{Value, json};
+use igny8_core::storage::{self, Database, Store};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A clock that shows what it is set to.
 #[derive(Debug)]
@@ -103,10 +104,15 @@ impl Engine {
             past_due_grace_days: terms.past_due_grace_days,
         };
         let shared: Arc<dyn Clock> = clock.clone();
+        // Whoever would say that the process stops is gone, so nobody does.
+        let rounds = Rounds::new(30, watch::channel(false).1);
         let core = Core {
             committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
             store,
+            machine: Arc::clone(&shared),
             clock: shared,
+            test_clock: None,
+            rounds: Some(Arc::new(rounds)),
             passwords: Passwords::new(cost, Arc::clone(&random)).map_err(told)?,
             random,
             keys: Arc::new(ring),
@@ -155,14 +161,19 @@ impl Engine {
             Act::Nothing => {}
             Act::Restart => self.restart().await?,
             Act::WorkerTicks => {
-                for id in &self.accounts {
-                    tick::tick(&self.core, *id).await.map_err(told)?;
-                }
+                let rounds = self.core.rounds.clone().ok_or("this core has no worker")?;
+                round::round(&self.core, &rounds).await.map_err(told)?;
             }
             Act::SignUp => self.sign_up().await?,
             Act::Ask(ask) => return self.ask(ask).await,
+            Act::Event(event) => {
+                self.requests += 1;
+                let request_id = format!("request-{}", self.requests);
+                let heard = stripe::receive(&self.core, event.clone(), request_id).await;
+                return heard.map(|outcome| Ok(outcome.as_str())).map_err(told);
+            }
         }
-        Ok(Ok(()))
+        Ok(Ok("done"))
     }
 
     async fn sign_up(&mut self) -> Result<(), Fault> {
@@ -204,7 +215,7 @@ impl Engine {
                 return Err(format!("{answer:?} came again as {again:?}"));
             }
         }
-        Ok(Ok(()))
+        Ok(Ok("done"))
     }
 
     async fn tell(&self, asked: change::Ask, decision: &Decision) -> Result<Answer, StoryError> {
@@ -238,9 +249,6 @@ impl Engine {
             }
             Decision::Suspend { reason } => suspend::suspend(core, asked, *reason, None, |_| shown()).await,
             Decision::Reinstate => suspend::reinstate(core, asked, None, |_| shown()).await,
-            Decision::Terminate => {
-                change::change(core, asked, |book, _, now| Ok(book.terminate(now)?), |_| shown()).await
-            }
             Decision::Consume { .. }
             | Decision::Hold { .. }
             | Decision::ConfirmHold { .. }
@@ -271,38 +279,18 @@ impl Engine {
     }
 
     async fn confirm(&self, asked: change::Ask, confirmation: &Confirmation) -> Result<Answer, StoryError> {
-        let answered: Value = json!(asked.request_id);
-        let slug = confirmation.plan.as_ref().map(|plan| plan.terms.slug.clone());
-        if let (PaymentMethod::BankTransfer, Some(confirmed_by)) = (confirmation.method, confirmation.confirmed_by) {
-            let transfer = BankTransfer {
-                external_payment_id: confirmation.external_id.clone(),
-                amount_minor: confirmation.amount_minor,
-                payer_name: confirmation.payer_name.clone(),
-                plan_slug: slug,
-                override_reason: confirmation.override_reason.clone(),
-                mode: confirmation.mode,
-                confirmed_by,
-            };
-            return confirm_bank_transfer(&self.core, asked, transfer, |_| Ok(answered.clone())).await;
-        }
-        let mut connection = self.core.store.read().await?;
-        let known = payment::known(&mut connection, confirmation.method, &confirmation.external_id).await?;
-        drop(connection);
-        if let Some(known) = known {
-            let same = (known.account_id, known.amount_minor) == (asked.account_id, confirmation.amount_minor);
-            let answer = Answer {
-                replayed: true,
-                ..Answer::new(200, answered)
-            };
-            return if same {
-                Ok(answer)
-            } else {
-                Err(Refusal::PaymentConflict.into())
-            };
-        }
-        let decide =
-            |book: &mut Book, rules: &Rules<'_>, now| Ok(book.confirm(rules, confirmation.clone(), now).map(drop)?);
-        change::change(&self.core, asked, decide, |_| Ok(answered.clone())).await
+        let answered = json!(asked.request_id);
+        let by_somebody = || StoryError::Fault("a transfer is confirmed by somebody".into());
+        let transfer = BankTransfer {
+            external_payment_id: confirmation.external_id.clone(),
+            amount_minor: confirmation.amount_minor,
+            payer_name: confirmation.payer_name.clone(),
+            plan_slug: confirmation.plan.as_ref().map(|plan| plan.terms.slug.clone()),
+            override_reason: confirmation.override_reason.clone(),
+            mode: confirmation.mode,
+            confirmed_by: confirmation.confirmed_by.ok_or_else(by_somebody)?,
+        };
+        confirm_bank_transfer(&self.core, asked, transfer, |_| Ok(answered.clone())).await
     }
 
     /// The book of the story's account of this index, as the database has it.
@@ -316,7 +304,8 @@ impl Engine {
 
     /// What the doctor has to say.
     pub async fn findings(&self) -> Result<Vec<String>, Fault> {
-        let report = doctor::examine(&self.core.store).await.map_err(told)?;
+        let examined = doctor::examine(&self.core.store, self.core.billing, &mut |_, _| {}).await;
+        let report = examined.map_err(told)?;
         Ok(report.findings.into_iter().map(|finding| finding.what).collect())
     }
 }

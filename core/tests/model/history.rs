@@ -24,8 +24,10 @@ pub struct History {
     pub subscriptions: BTreeMap<i64, Told>,
     pub grants: BTreeSet<GrantKey>,
     pub payments: Vec<ConfirmedPayment>,
+    /// Of every payment that was ever waited for.
+    pub references: BTreeSet<String>,
     pub ended_holds: Vec<EndedHold>,
-    /// Actions of the audit, and whether time did them.
+    /// Actions of the audit, and whether nobody of the account's or the house's did them.
     pub audit: Vec<(&'static str, bool)>,
 }
 
@@ -41,7 +43,8 @@ impl History {
     }
 
     /// Adds what has happened to a book between two moments of the same transaction.
-    pub fn follow(&mut self, from: &Book, to: &Book) -> Result<(), Fault> {
+    /// `by_system` says that it was decided by nobody of the account's or the house's.
+    pub fn follow(&mut self, from: &Book, to: &Book, by_system: bool) -> Result<(), Fault> {
         let known = (from.changes.len(), from.purse.journal.entries.len());
         if to.changes.get(..known.0) != Some(&from.changes)
             || to.purse.journal.entries.get(..known.1) != Some(&from.purse.journal.entries)
@@ -50,6 +53,9 @@ impl History {
         }
         for change in &to.changes[known.0..] {
             self.add(change, to)?;
+            if let Change::Noted { action, by_time, .. } = change {
+                self.audit.push((action, *by_time || by_system));
+            }
         }
         self.add_credits(to, known.1, from.purse.journal.buckets.len())?;
         let ended = from.purse.journal.ended_holds.len();
@@ -93,8 +99,10 @@ impl History {
                 self.told(*subscription)?.periods.push((*period, plan));
             }
             Change::PaymentConfirmed(payment) => self.payments.push(payment.clone()),
-            Change::Noted { action, by_time, .. } => self.audit.push((action, *by_time)),
-            Change::PaymentRequested(_) | Change::PaymentWithdrawn { .. } => {}
+            Change::PaymentRequested(pending) => {
+                self.references.insert(pending.reference.clone());
+            }
+            Change::Noted { .. } | Change::PaymentWithdrawn { .. } => {}
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ mod history;
 mod on_engines;
 mod pure;
 mod records;
+mod resolve;
 mod story;
+mod stripe;
 mod telling;
 mod world;

@@ -9,6 +9,7 @@ use super::story::{Step, Story};
 use super::telling::{self, numbers};
 use super::world::{Outcome, Terms, World};
 use igny8_contract::refusal::Refusal;
+use igny8_core::domain::stripe::{Event, Fact};
 use igny8_core::storage::Database;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,7 +51,7 @@ type References = BTreeMap<String, String>;
 
 async fn tell(database: Database, keys: &Path, number: u64, steps: &[Step]) -> Result<(), Fault> {
     let terms = Terms::of(number);
-    let mut world = World::new(World::numbered_plans(), terms);
+    let mut world = World::new(terms);
     let mut engine = Engine::open(database, keys, terms)?;
     let told = tell_both(&mut world, &mut engine, steps).await;
     let ended = match told {
@@ -67,7 +68,7 @@ async fn tell_both(world: &mut World, engine: &mut Engine, steps: &[Step]) -> Re
         let at = |fault: Fault| format!("{step:?}: {fault}");
         let act = world.act(step);
         let expected = as_told(&act, world.perform(&act).map_err(at)?);
-        let outcome = engine.perform(&act).await.map_err(at)?;
+        let outcome = engine.perform(&renamed(&act, &references)).await.map_err(at)?;
         ensure(outcome == expected, || {
             format!("{act:?} came to {outcome:?}, not to {expected:?}")
         })?;
@@ -76,6 +77,20 @@ async fn tell_both(world: &mut World, engine: &mut Engine, steps: &[Step]) -> Re
         }
     }
     Ok(())
+}
+
+/// The same act with the core's own name for what a checkout pays.
+fn renamed(act: &Act, references: &References) -> Act {
+    let mut act = act.clone();
+    if let Act::Event(Event {
+        fact: Fact::Checkout(checkout),
+        ..
+    }) = &mut act
+    {
+        let name = checkout.reference.take();
+        checkout.reference = name.and_then(|name| references.get(&name).cloned());
+    }
+    act
 }
 
 /// What people are told of a plan that cannot be had: that their field is wrong.
@@ -111,10 +126,7 @@ async fn all_is_kept(world: &World, engine: &Engine) -> Result<(), Fault> {
     for account in &world.accounts {
         records::agree(engine.store(), account.book.account_id.0, &account.history).await?;
     }
-    let payments = world
-        .payments
-        .iter()
-        .map(|payment| payment.confirmation.external_id.clone());
+    let payments = world.payments.iter().map(|payment| payment.external_id.clone());
     records::receipts_agree(engine.store(), &payments.collect::<Vec<_>>()).await?;
     let findings = engine.findings().await?;
     ensure(findings.is_empty(), || format!("the doctor finds {findings:?}"))

@@ -1,27 +1,26 @@
 //! The reference: what the accounts of a story come to by the domain alone, checked after every step.
 
 use super::act::{Act, Ask, Decision};
-use super::checks::{self, Fault, Turn};
+use super::checks::{self, Cause, Fault, Turn};
 use super::history::History;
-use super::story::{Money, Share, Step, Wait};
-use igny8_contract::credits::Credits;
-use igny8_contract::ids::{AccountId, PlanId, UserId};
+use super::stripe::{Inbox, Linked, Provider, Received};
+use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::{AccountFacts, AccountStatus, StandingNeed, SuspendReason, validate_account_and_plan};
-use igny8_contract::time::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
+use igny8_contract::time::Timestamp;
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::{Book, Rules};
 use igny8_core::domain::plan::{Plan, choose_for_signup};
+use igny8_core::domain::purse::Journal;
+use igny8_core::domain::stripe::decision::{Outcome as Told, Told as Hearing};
+use igny8_core::domain::stripe::{Event, Fact};
 use igny8_core::domain::subscription::PaymentMethod;
 
-/// When every story begins: 2025-10-31T12:00:00Z, so that calendar months meet the 28th, the 30th and the 31st.
+/// When every story begins: 2025-10-31T12:00:00Z, so that months of the calendar meet the 28th, the 30th and the 31st.
 pub const BEGINNING: Timestamp = Timestamp(1_761_912_000_000_000);
 
 /// How many accounts a story has at most.
-const ACCOUNTS: usize = 2;
-
-/// Who confirms payments in the reference.
-const STAFF: UserId = UserId(1);
+pub const ACCOUNTS: usize = 2;
 
 /// The terms of the house.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +32,9 @@ pub struct Terms {
 impl Terms {
     /// Those of the story of this number: some houses give no grace.
     pub const fn of(number: u64) -> Self {
-        let generous = number % 3 == 0;
         Self {
-            trial_grace_days: if generous { 3 } else { 0 },
-            past_due_grace_days: if number % 5 == 0 { 0 } else { 7 },
+            trial_grace_days: if number.is_multiple_of(3) { 3 } else { 0 },
+            past_due_grace_days: if number.is_multiple_of(5) { 0 } else { 7 },
         }
     }
 }
@@ -45,7 +43,11 @@ impl Terms {
 #[derive(Clone, Debug)]
 pub struct Payment {
     pub account: usize,
-    pub confirmation: Confirmation,
+    pub method: PaymentMethod,
+    pub external_id: String,
+    pub amount_minor: i64,
+    /// Where it was a transfer.
+    transfer: Option<Confirmation>,
 }
 
 /// An account as it is stored, and everything that ever became of it.
@@ -55,8 +57,10 @@ pub struct Account {
     pub history: History,
 }
 
-/// What came of an act: done, or refused.
-pub type Outcome = Result<(), Refusal>;
+/// What came of an act: done, or what became of an event; or refused.
+pub type Outcome = Result<&'static str, Refusal>;
+
+const DONE: Outcome = Ok("done");
 
 pub struct World {
     pub now: Timestamp,
@@ -64,26 +68,26 @@ pub struct World {
     pub plans: Vec<Plan>,
     pub accounts: Vec<Account>,
     pub payments: Vec<Payment>,
+    pub stripe: Provider,
+    inbox: Inbox,
     names: usize,
 }
 
 impl World {
     /// A house without accounts.
-    pub fn new(plans: Vec<Plan>, terms: Terms) -> Self {
+    pub fn new(terms: Terms) -> Self {
+        // As a database numbers them that has never had others.
+        let plans = (1..).zip(super::catalogue::terms());
         Self {
             now: BEGINNING,
             terms,
-            plans,
+            plans: plans.map(|(id, terms)| Plan { id: PlanId(id), terms }).collect(),
             accounts: Vec::new(),
             payments: Vec::new(),
+            stripe: Provider::default(),
+            inbox: Inbox::default(),
             names: 0,
         }
-    }
-
-    /// The catalogue as a database numbers it that has never had another.
-    pub fn numbered_plans() -> Vec<Plan> {
-        let numbered = (1..).zip(super::catalogue::terms());
-        numbered.map(|(id, terms)| Plan { id: PlanId(id), terms }).collect()
     }
 
     pub fn rules(&self) -> Rules<'_> {
@@ -94,194 +98,27 @@ impl World {
         }
     }
 
-    fn plan(&self, slug: &str) -> Plan {
+    pub fn plan(&self, slug: &str) -> Plan {
         let found = self.plans.iter().find(|plan| plan.terms.slug == slug);
         found.expect("stories speak of the catalogue's plans").clone()
     }
 
-    fn name(&mut self, what: &str) -> String {
+    /// A name that nobody had before.
+    pub fn name(&mut self, what: &str) -> String {
         self.names += 1;
         format!("{what}-{}", self.names)
     }
 
-    /// A step with its numbers.
-    pub fn act(&mut self, step: &Step) -> Act {
-        match *step {
-            Step::Wait(wait) => Act::Clock(self.after(wait)),
-            Step::ClockStepsBack { seconds } => Act::Clock(self.now.plus_seconds(-seconds)),
-            Step::WorkerTicks => Act::WorkerTicks,
-            Step::Restart => Act::Restart,
-            Step::SignUp if self.accounts.len() < ACCOUNTS => Act::SignUp,
-            Step::SignUp => Act::Nothing,
-            Step::ConfirmAgain { earlier } => match earlier_of(&self.payments, earlier) {
-                Some(payment) => Act::Ask(Ask {
-                    account: payment.account,
-                    decision: Decision::Confirm(payment.confirmation.clone()),
-                }),
-                None => Act::Nothing,
-            },
-            _ => self.ask(step).map_or(Act::Nothing, Act::Ask),
-        }
+    /// The transfer that was confirmed `earlier` before the last one, and whose it was.
+    pub fn transfer(&self, earlier: usize) -> Option<(usize, &Confirmation)> {
+        let transfers = self.payments.iter().rev();
+        let mut transfers = transfers.filter_map(|payment| Some((payment.account, payment.transfer.as_ref()?)));
+        transfers.nth(earlier)
     }
 
-    fn after(&self, wait: Wait) -> Timestamp {
-        match wait {
-            Wait::Seconds(seconds) => Timestamp(self.now.0 + seconds * MICROS_PER_SECOND),
-            Wait::Days(days) => Timestamp(self.now.0 + days * MICROS_PER_DAY),
-            Wait::Due(more) => {
-                let rules = self.rules();
-                let due = self
-                    .accounts
-                    .iter()
-                    .filter_map(|account| account.book.due(&rules))
-                    .min();
-                due.map_or(self.now, |due| Timestamp((due.0 + more).max(self.now.0)))
-            }
-        }
-    }
-
-    fn ask(&mut self, step: &Step) -> Option<Ask> {
-        let (account, decision) = match *step {
-            Step::Upgrade { who, to, method } => {
-                let (plan, reference) = (self.plan(to), self.name("REF"));
-                (
-                    who,
-                    Decision::Upgrade {
-                        plan,
-                        method,
-                        reference,
-                    },
-                )
-            }
-            Step::Confirm {
-                who,
-                plan,
-                money,
-                method,
-                mode,
-            } => {
-                let external_id = self.name("pay");
-                let plan = plan.map(|slug| self.plan(slug));
-                (who, self.confirm(who, plan, money, method, external_id, mode)?)
-            }
-            Step::ConfirmUnderEarlierName { who, earlier, money } => {
-                let taken = earlier_of(&self.payments, earlier)?.confirmation.clone();
-                (
-                    who,
-                    self.confirm(who, None, money, taken.method, taken.external_id, None)?,
-                )
-            }
-            Step::Renew { who, mode } => (who, Decision::Renew { mode }),
-            Step::Consume { who, amount } => (
-                who,
-                Decision::Consume {
-                    amount: self.share(who, amount)?,
-                },
-            ),
-            Step::Hold { who, amount, seconds } => {
-                let amount = self.share(who, amount)?;
-                (who, Decision::Hold { amount, seconds })
-            }
-            Step::ConfirmHold { who, earlier, part } => (who, self.confirm_hold(who, earlier, part)?),
-            Step::ReleaseHold { who, earlier } => (
-                who,
-                Decision::ReleaseHold {
-                    number: self.hold(who, earlier)?,
-                },
-            ),
-            Step::Cancel { who } => (who, Decision::CancelAtPeriodEnd { cancel: true }),
-            Step::Undo { who } => (who, Decision::CancelAtPeriodEnd { cancel: false }),
-            Step::AssignPlan { who, plan } => (who, Decision::Assign { plan: self.plan(plan) }),
-            Step::Bonus { who, credits, days } => {
-                let expires_at = days.map(|days| self.now.plus_days(days));
-                (
-                    who,
-                    Decision::Bonus {
-                        amount: Credits(credits),
-                        expires_at,
-                    },
-                )
-            }
-            Step::TakeCredits { who, amount } => (
-                who,
-                Decision::TakeCredits {
-                    amount: self.share(who, amount)?,
-                },
-            ),
-            Step::Suspend { who, for_abuse } => {
-                let reason = if for_abuse {
-                    SuspendReason::Abuse
-                } else {
-                    SuspendReason::Staff
-                };
-                (who, Decision::Suspend { reason })
-            }
-            Step::Reinstate { who } => (who, Decision::Reinstate),
-            Step::Terminate { who } => (who, Decision::Terminate),
-            Step::Wait(_)
-            | Step::ClockStepsBack { .. }
-            | Step::WorkerTicks
-            | Step::Restart
-            | Step::SignUp
-            | Step::ConfirmAgain { .. } => return None,
-        };
-        (account < self.accounts.len()).then_some(Ask { account, decision })
-    }
-
-    fn share(&self, who: usize, share: Share) -> Option<Credits> {
-        let available = self.accounts.get(who)?.book.purse.available().0;
-        Some(part_of(available, share))
-    }
-
-    fn hold(&self, who: usize, earlier: usize) -> Option<i64> {
-        let last = self.accounts.get(who)?.book.purse.hold_count;
-        let number = last - i64::try_from(earlier).expect("a small number");
-        (number >= 1).then_some(number)
-    }
-
-    fn confirm_hold(&self, who: usize, earlier: usize, part: Share) -> Option<Decision> {
-        let number = self.hold(who, earlier)?;
-        let open = self.accounts[who]
-            .book
-            .purse
-            .holds
-            .iter()
-            .find(|hold| hold.number == number);
-        let part = part_of(open.map_or(10, |hold| hold.amount().0), part);
-        Some(Decision::ConfirmHold { number, part })
-    }
-
-    fn confirm(
-        &self,
-        who: usize,
-        plan: Option<Plan>,
-        money: Money,
-        method: PaymentMethod,
-        external_id: String,
-        mode: Option<igny8_core::domain::billing::LateMode>,
-    ) -> Option<Decision> {
-        let book = &self.accounts.get(who)?.book;
-        let own = book.plan_id.and_then(|id| self.rules().plan(id).ok());
-        let priced = |plan: &&Plan| plan.terms.is_priced();
-        let of_plan = plan.as_ref().or(own.filter(priced)).map(|plan| plan.terms.price_minor);
-        let pending = book.pending.as_ref().map(|pending| pending.amount_minor);
-        let expected = pending.or(of_plan).unwrap_or(2999);
-        let right = expected.max(1);
-        let (amount_minor, why) = match money {
-            Money::Right => (right, None),
-            Money::Wrong => (right + 1, None),
-            Money::Overridden => (right + 1, Some("agreed by telephone".to_owned())),
-        };
-        Some(Decision::Confirm(Confirmation {
-            method,
-            external_id,
-            amount_minor,
-            payer_name: "A Payer".into(),
-            override_reason: why,
-            confirmed_by: (method == PaymentMethod::BankTransfer).then_some(STAFF),
-            plan,
-            mode,
-        }))
+    fn payment(&self, method: PaymentMethod, external_id: &str) -> Option<&Payment> {
+        let mut payments = self.payments.iter();
+        payments.find(|payment| payment.method == method && payment.external_id == external_id)
     }
 
     /// Does an act, and checks what comes of it.
@@ -289,11 +126,12 @@ impl World {
         match act {
             Act::Clock(now) => self.now = *now,
             Act::Restart | Act::Nothing => {}
-            Act::WorkerTicks => self.work()?,
+            Act::WorkerTicks => (0..self.accounts.len()).try_for_each(|index| self.work_on(index))?,
             Act::SignUp => self.sign_up()?,
             Act::Ask(ask) => return self.decide(ask),
+            Act::Event(event) => return self.receive(event).map(|told| Ok(told.as_str())),
         }
-        Ok(Ok(()))
+        Ok(DONE)
     }
 
     fn sign_up(&mut self) -> Result<(), Fault> {
@@ -303,15 +141,9 @@ impl World {
         let book = Book::open(AccountId(id), plan, &rules, self.now).map_err(|error| format!("{error:?}"))?;
         let history = History::of_new(&book)?;
         checks::stands(&book, &history, &rules, self.now)?;
-        self.accounts.push(Account {
-            book: stored(book),
-            history,
-        });
+        let book = stored(book);
+        self.accounts.push(Account { book, history });
         Ok(())
-    }
-
-    fn work(&mut self) -> Result<(), Fault> {
-        (0..self.accounts.len()).try_for_each(|index| self.work_on(index))
     }
 
     /// Brings an account up to the present if time has something to do there.
@@ -322,22 +154,23 @@ impl World {
             return Ok(());
         }
         let passed = checks::pass_time(book, &rules, self.now)?;
-        self.commit(index, passed.clone(), passed, None)
+        self.commit(index, &passed.clone(), passed, Cause::Nothing)
     }
 
     fn decide(&mut self, ask: &Ask) -> Result<Outcome, Fault> {
+        let index = ask.account;
         if let Decision::Confirm(confirmation) = &ask.decision
-            && let Some(known) = self.known(confirmation)
+            && let Some(known) = self.payment(confirmation.method, &confirmation.external_id)
         {
-            let same = known.account == ask.account && known.confirmation.amount_minor == confirmation.amount_minor;
-            return Ok(if same { Ok(()) } else { Err(Refusal::PaymentConflict) });
+            let same = (known.account, known.amount_minor) == (index, confirmation.amount_minor);
+            return Ok(if same { DONE } else { Err(Refusal::PaymentConflict) });
         }
         if ask.decision.is_about_credits() {
             // Debits of many accounts share a transaction, and time comes to each account in one of its own.
-            self.work_on(ask.account)?;
+            self.work_on(index)?;
         }
         let rules = self.rules();
-        let passed = checks::pass_time(&self.accounts[ask.account].book, &rules, self.now)?;
+        let passed = checks::pass_time(&self.accounts[index].book, &rules, self.now)?;
         if let Err(refusal) = may_ask(&passed, &ask.decision, self.now) {
             return Ok(Err(refusal));
         }
@@ -348,67 +181,113 @@ impl World {
         }
         if let Decision::Confirm(confirmation) = &ask.decision {
             self.payments.push(Payment {
-                account: ask.account,
-                confirmation: confirmation.clone(),
+                account: index,
+                method: confirmation.method,
+                external_id: confirmation.external_id.clone(),
+                amount_minor: confirmation.amount_minor,
+                transfer: Some(confirmation.clone()),
             });
         }
-        self.commit(ask.account, passed, book, Some(&ask.decision))?;
-        Ok(Ok(()))
+        self.commit(index, &passed, book, Cause::Decision(&ask.decision))?;
+        Ok(DONE)
     }
 
-    /// The payment that was confirmed under this name.
-    pub fn known(&self, confirmation: &Confirmation) -> Option<&Payment> {
-        let name = |of: &Confirmation| (of.method, of.external_id.clone());
-        let mut payments = self.payments.iter();
-        payments.find(|payment| name(&payment.confirmation) == name(confirmation))
+    /// Takes an event of Stripe's in, and whatever has waited for it.
+    fn receive(&mut self, event: &Event) -> Result<Told, Fault> {
+        if let Some(outcome) = self.inbox.outcome(&event.id) {
+            return Ok(outcome);
+        }
+        let name = event.fact.subscription().ok_or("stories tell of subscriptions alone")?;
+        let mut linked = self.inbox.links.get(name).cloned().unwrap_or_default();
+        linked.link.subscription = Some(name.to_owned());
+        let outcome = self.hear(&mut linked, event)?;
+        let event = event.clone();
+        self.inbox.received.push(Received { event, outcome });
+        let mut goes_on = linked.account.is_some();
+        while goes_on {
+            goes_on = false;
+            for index in self.inbox.waiting(name) {
+                let event = self.inbox.received[index].event.clone();
+                let outcome = self.hear(&mut linked, &event)?;
+                self.inbox.received[index].outcome = outcome;
+                goes_on |= outcome != Told::Waiting;
+            }
+        }
+        self.inbox.links.insert(name.to_owned(), linked);
+        Ok(outcome)
     }
 
-    fn commit(&mut self, index: usize, passed: Book, after: Book, decision: Option<&Decision>) -> Result<(), Fault> {
-        let (rules, now) = (self.rules(), self.now);
+    fn hear(&mut self, linked: &mut Linked, event: &Event) -> Result<Told, Fault> {
+        if let Fact::Checkout(checkout) = &event.fact {
+            let whose = |account: &Account| {
+                account
+                    .history
+                    .references
+                    .contains(checkout.reference.as_ref()?)
+                    .then_some(())
+            };
+            let account = self.accounts.iter().position(|account| whose(account).is_some());
+            if account.is_none() {
+                return Ok(Told::UnknownReference);
+            }
+            (linked.account, linked.link.reference) = (account, checkout.reference.clone());
+        }
+        let Some(index) = linked.account else {
+            return Ok(Told::Waiting);
+        };
+        let rules = self.rules();
+        let passed = checks::pass_time(&self.accounts[index].book, &rules, self.now)?;
+        let mut book = passed.clone();
+        let paid = event.fact.paid();
+        let hearing = Hearing {
+            fact: &event.fact,
+            occurred_at: event.occurred_at.unwrap_or(self.now),
+            is_known: paid.is_some_and(|paid| self.payment(PaymentMethod::Stripe, &paid.external_id).is_some()),
+        };
+        let heard = book.hear(&rules, &mut linked.link, hearing, self.now);
+        let outcome = heard.map_err(|refusal| format!("Stripe was refused: {refusal:?}"))?;
+        if let (Told::Applied, Some(paid)) = (outcome, paid) {
+            self.payments.push(Payment {
+                account: index,
+                method: PaymentMethod::Stripe,
+                external_id: paid.external_id.clone(),
+                amount_minor: paid.amount_minor,
+                transfer: None,
+            });
+        }
+        self.commit(index, &passed, book, Cause::Event(&event.fact, outcome))?;
+        Ok(outcome)
+    }
+
+    fn commit(&mut self, index: usize, passed: &Book, after: Book, cause: Cause<'_>) -> Result<(), Fault> {
         let account = &self.accounts[index];
         let mut history = account.history.clone();
-        history.follow(&account.book, &passed)?;
-        history.follow(&passed, &after)?;
+        history.follow(&account.book, passed, true)?;
+        history.follow(passed, &after, matches!(cause, Cause::Event(..)))?;
         let turn = Turn {
             before: &account.book,
-            passed: &passed,
+            passed,
             after: &after,
             history: &history,
-            decision,
-            now,
+            cause,
+            now: self.now,
         };
-        checks::turn(&turn, &rules)?;
-        self.accounts[index] = Account {
-            book: stored(after),
-            history,
-        };
+        checks::turn(&turn, &self.rules())?;
+        let book = stored(after);
+        self.accounts[index] = Account { book, history };
         Ok(())
     }
-}
-
-/// The one that came `earlier` before the last.
-fn earlier_of(payments: &[Payment], earlier: usize) -> Option<&Payment> {
-    payments.iter().rev().nth(earlier)
-}
-
-fn part_of(whole: i64, share: Share) -> Credits {
-    Credits(match share {
-        Share::Exactly(amount) => amount,
-        Share::Half => (whole / 2).max(1),
-        Share::All => whole.max(1),
-        Share::OneTooMany => whole + 1,
-    })
 }
 
 /// A book as it is when it is loaded again.
 fn stored(mut book: Book) -> Book {
     book.changes.clear();
-    book.purse.journal = igny8_core::domain::purse::Journal::default();
+    book.purse.journal = Journal::default();
     book
 }
 
 /// Whether the account's standing lets its people ask for this. What staff, the provider or time do is never asked.
-fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Outcome {
+fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Result<(), Refusal> {
     match decision {
         _ if decision.is_about_credits() => {}
         // Whoever can still put things right may.
