@@ -95,7 +95,7 @@ fn patient(request: Request, kind: &str, body: Vec<u8>) -> Response {
 fn every_public_route_refuses_bad_bodies_and_writes_nothing() {
     on_both(|site| {
         let server = site.serve();
-        let (member, staff) = (server.sign_up(), super::test_clock::staff(&site, &server));
+        let (member, staff) = (server.sign_up(), super::site::staff(&site, &server));
         let before = site.counts();
         for (method, path) in routes() {
             let of_staff = ["/api/v1/billing/", "/api/v1/staff/"]

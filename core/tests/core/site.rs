@@ -311,6 +311,17 @@ pub fn new_email() -> String {
     )
 }
 
+/// A member of staff, by command, and their access token.
+pub fn staff(site: &Site, server: &Server) -> String {
+    let email = new_email();
+    let mut command = site.command(&["staff", "create", "--email", &email, "--platform-role", "admin"]);
+    igny8_testkit::process::run(command.env("IGNY8_STAFF_PASSWORD", PASSWORD));
+    server.login(&email, PASSWORD).json()["data"]["access"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
 impl Server {
     pub fn get(&self, path: &str) -> Request {
         get(&self.public, path)

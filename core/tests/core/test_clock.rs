@@ -1,7 +1,6 @@
 //! The test clock: who may put it forward, what goes by it, and what does not.
 
-use super::billing::staff;
-use super::site::{Member, PASSWORD, Server, Site, on_both};
+use super::site::{Member, PASSWORD, Server, Site, on_both, staff};
 use igny8_contract::time::Timestamp;
 use igny8_testkit::raw::Response;
 use igny8_testkit::wait::wait_until;

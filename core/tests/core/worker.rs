@@ -1,8 +1,7 @@
 //! The worker: what falls due is carried out, once, in time, whatever happens to processes and databases.
 
-use super::billing::staff;
 use super::inside::Inside;
-use super::site::{Member, Server, Site, on_both};
+use super::site::{Member, Server, Site, on_both, staff};
 use super::test_clock::{DAY, ON, advance};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::AccountId;

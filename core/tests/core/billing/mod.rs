@@ -6,8 +6,8 @@ mod receipts;
 mod staff;
 mod upgrade;
 
-use super::site::{Member, PASSWORD, Server, Site};
-use super::test_clock::{DAY, ON, advance, staff};
+use super::site::{Member, PASSWORD, Server, Site, staff};
+use super::test_clock::{DAY, ON, advance};
 use igny8_testkit::http::Request;
 use igny8_testkit::raw::Response;
 use serde_json::{Value, json};
