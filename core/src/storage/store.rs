@@ -5,7 +5,7 @@ use super::error::Error;
 use super::fail_point::{Place, reach};
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -141,19 +141,50 @@ impl Store {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        let mut transaction = self.writers.begin_with(begin).await.map_err(Error::from)?;
-        // Dropping the transaction on the way out rolls it back.
-        let answer = story(&mut transaction, given).await?;
-        reach(Place::BeforeCommit);
-        transaction.commit().await.map_err(Error::from)?;
-        reach(Place::AfterCommit);
-        Ok(answer)
+        let mut connection = self.writers.acquire().await.map_err(Error::from)?;
+        let (answer, sound) = in_transaction(&mut connection, begin, given, story).await;
+        if !sound {
+            // SQLite ends a transaction by itself where a disk fails it, and the driver counts it as open for ever.
+            connection.close_on_drop();
+        }
+        answer
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
+    }
+}
+
+/// Runs a story between begin and commit; and whether the connection is as good as before.
+async fn in_transaction<A, T, E, S>(
+    connection: &mut AnyConnection,
+    begin: &'static str,
+    given: &A,
+    story: &S,
+) -> (Result<T, E>, bool)
+where
+    E: Aborts,
+    S: for<'c> Fn(&'c mut AnyConnection, &'c A) -> StoryFuture<'c, T, E>,
+{
+    let mut transaction = match connection.begin_with(begin).await {
+        Ok(transaction) => transaction,
+        Err(error) => return (Err(Error::from(error).into()), false),
+    };
+    match story(&mut transaction, given).await {
+        Ok(answer) => {
+            reach(Place::BeforeCommit);
+            if let Err(error) = transaction.commit().await {
+                return (Err(Error::from(error).into()), false);
+            }
+            reach(Place::AfterCommit);
+            (Ok(answer), true)
+        }
+        Err(refused) => {
+            let rolled_back = transaction.rollback().await;
+            (Err(refused), rolled_back.is_ok())
+        }
     }
 }
 

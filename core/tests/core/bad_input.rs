@@ -227,6 +227,7 @@ fn pages_of_the_ledger_are_walked_by_cursor_and_bad_queries_are_refused() {
             ))
             .unwrap();
         }
+        site.sql("UPDATE credit_bucket SET remaining = 1994").unwrap();
         let page = |query: &str| {
             server
                 .get(&format!("/api/v1/credits/transactions/{query}"))

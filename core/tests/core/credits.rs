@@ -1,10 +1,13 @@
 //! Credits over HTTP: used, set aside, confirmed, released, and looked at.
 
+mod bad_bodies;
+mod together;
+
 use super::site::{Member, PASSWORD, Server, Site, new_email, on_both};
 use igny8_testkit::http::get;
 use igny8_testkit::raw::Response;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU32, Ordering};
+use together::at_once;
 
 const CONSUME: &str = "/api/v1/credits/consume/";
 const HOLDS: &str = "/api/v1/credits/holds/";
@@ -289,117 +292,6 @@ fn a_request_that_comes_again_under_its_key_takes_effect_once() {
     });
 }
 
-/// Runs `work` for each of 0 to `count` at once.
-fn at_once<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || work(index))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
-
-#[test]
-fn twenty_equal_requests_at_once_have_one_effect_and_one_answer() {
-    on_both(|site| {
-        let server = site.serve();
-        let member = server.sign_up();
-        let asker = Asker::new(&server, &member);
-        let body = json!({"amount": 100, "description": "words"});
-        for path in [CONSUME, HOLDS] {
-            let answers = at_once(20, |_| asker.keyed(path, "the-one", &body));
-            let first = answers[0].json();
-            for answer in &answers {
-                assert!(answer.status < 300, "{}", answer.text());
-                assert_eq!(answer.json(), first);
-            }
-            let new = answers
-                .iter()
-                .filter(|answer| answer.field("idempotency-replayed").is_none());
-            assert_eq!(new.count(), 1, "{path}");
-        }
-        // One key with many bodies: one of them is carried out.
-        let answers = at_once(20, |index| {
-            asker.keyed(
-                CONSUME,
-                "many",
-                &json!({"amount": 1, "description": format!("words {index}")}),
-            )
-        });
-        let reused = answers
-            .iter()
-            .filter(|answer| answer.code() == "idempotency_key_reused")
-            .count();
-        assert_eq!(
-            (answers.iter().filter(|answer| answer.status == 200).count(), reused),
-            (1, 19)
-        );
-        assert_eq!(asker.credits(), [1899, 100, 1799]);
-        site.is_healthy();
-    });
-}
-
-#[test]
-fn of_many_debits_at_once_exactly_as_many_succeed_as_there_are_credits_for() {
-    on_both(|site| {
-        let server = site.serve();
-        let member = server.sign_up();
-        let asker = Asker::new(&server, &member);
-        assert_eq!(asker.consume(1000).status, 200);
-        // ⌊1000 / 37⌋ = 27
-        let answers = at_once(64, |_| asker.consume(37));
-        let taken = answers.iter().filter(|answer| answer.status == 200).count();
-        for answer in answers.iter().filter(|answer| answer.status != 200) {
-            assert_refused(answer, 402, "insufficient_credits");
-        }
-        assert_eq!((taken, asker.credits()), (27, [1, 0, 1]));
-        let mut left: Vec<_> = answers
-            .iter()
-            .filter_map(|answer| answer.json()["data"]["balance_after"].as_i64())
-            .collect();
-        left.sort_unstable();
-        assert_eq!(
-            left,
-            (0..27).map(|index| 1 + 37 * index).collect::<Vec<i64>>(),
-            "every one saw its own balance"
-        );
-        site.is_healthy();
-    });
-}
-
-#[test]
-fn debits_and_holds_at_once_never_use_a_credit_twice() {
-    on_both(|site| {
-        let server = site.serve();
-        let member = server.sign_up();
-        let asker = Asker::new(&server, &member);
-        let drawn = AtomicU32::new(0);
-        at_once(48, |index| {
-            if index % 3 > 0 {
-                let answer = asker.consume(50);
-                assert!(matches!(answer.status, 200 | 402), "{}", answer.text());
-                drawn.fetch_add(if answer.status == 200 { 50 } else { 0 }, Ordering::Relaxed);
-                return;
-            }
-            let answer = asker.post(HOLDS, &json!({"amount": 60, "description": "x"}));
-            assert!(matches!(answer.status, 201 | 402), "{}", answer.text());
-            if answer.status == 201 {
-                let ended = match index % 2 {
-                    0 => asker.end(&answer.json()["data"], "release", &json!({})),
-                    _ => asker.end(&answer.json()["data"], "confirm", &json!({"amount": 35})),
-                };
-                assert_eq!(ended.status, 200, "{}", ended.text());
-                drawn.fetch_add(if index % 2 == 1 { 35 } else { 0 }, Ordering::Relaxed);
-            }
-        });
-        let balance = 2000 - i64::from(drawn.into_inner());
-        assert_eq!(asker.credits(), [balance, 0, balance]);
-        let in_buckets = site.number("SELECT CAST(SUM(remaining) AS BIGINT) FROM credit_bucket");
-        let in_ledger = site.number("SELECT CAST(SUM(amount) AS BIGINT) FROM ledger_entry");
-        assert_eq!((in_buckets, in_ledger), (balance, balance));
-        site.is_healthy();
-    });
-}
-
 #[test]
 fn who_may_only_look_may_not_spend() {
     on_both(|site| {
@@ -527,87 +419,6 @@ fn a_trial_that_is_over_is_not_debited_even_where_nobody_has_said_so_yet() {
             1
         );
         assert_eq!(asker.credits()[0], 2000);
-    });
-}
-
-/// Bodies that are refused, each with the fields at fault.
-fn bad_bodies() -> Vec<(&'static str, Value, Vec<&'static str>)> {
-    const CONFIRM: &str = "/api/v1/credits/holds/1/confirm/";
-    // An otherwise good body with something else in it.
-    let with = |name: &str, value: Value| {
-        let mut body = json!({"amount": 1, "description": "x"});
-        body[name] = value;
-        body
-    };
-    let mut cases = vec![
-        (CONSUME, json!({}), vec!["amount", "description"]),
-        (HOLDS, json!({}), vec!["amount", "description"]),
-        (CONFIRM, json!({"amount": 0}), vec!["amount"]),
-        (CONFIRM, json!({"part": 1}), vec!["part"]),
-        ("/api/v1/credits/holds/1/release/", json!({"amount": 1}), vec!["amount"]),
-    ];
-    for (name, value) in [
-        ("amount", json!(0)),
-        ("amount", json!(-1)),
-        ("amount", json!(1.5)),
-        ("amount", json!("1")),
-        ("amount", json!(MOST + 1)),
-        ("amount", json!(1e30)),
-        ("description", json!("")),
-        ("description", json!("x".repeat(501))),
-        ("description", json!("a\u{0}b")),
-        ("metadata", json!([1])),
-        ("metadata", json!({"a": "x".repeat(4096)})),
-        ("metadata", json!({"a": "\u{0}"})),
-        ("account_id", json!(1)),
-    ] {
-        cases.push((CONSUME, with(name, value.clone()), vec![name]));
-        cases.push((HOLDS, with(name, value), vec![name]));
-    }
-    for seconds in [0, -1, 2_592_001] {
-        cases.push((
-            HOLDS,
-            with("expires_in_seconds", json!(seconds)),
-            vec!["expires_in_seconds"],
-        ));
-    }
-    cases
-}
-
-#[test]
-fn every_field_that_is_wrong_is_named_and_nothing_is_written() {
-    on_both(|site| {
-        let server = site.serve();
-        let member = server.sign_up();
-        let asker = Asker::new(&server, &member);
-        asker.hold(10);
-        let before = site.counts();
-        for (path, body, fields) in bad_bodies() {
-            let answer = asker.post(path, &body);
-            assert_refused(&answer, 422, "validation_failed");
-            let named = answer.json()["fields"].clone();
-            let named: Vec<_> = named.as_object().unwrap().keys().collect();
-            assert_eq!(named, fields, "{path} {body}");
-        }
-        for (query, field) in [
-            ("holds/?status=gone", "status"),
-            ("holds/?status=open&status=open", "status"),
-            ("holds/?limit=0", "limit"),
-            ("holds/?from=2026-01-01", "from"),
-            ("usage/?from=2026-02-30", "from"),
-            ("usage/?to=today", "to"),
-            ("usage/?from=2026-01-02&to=2026-01-01", "from"),
-            ("usage/?from=2025-01-01&to=2026-01-02", "from"),
-            ("usage/?limit=5", "limit"),
-        ] {
-            let answer = asker.get(&format!("/api/v1/credits/{query}"));
-            assert_refused(&answer, 422, "validation_failed");
-            assert!(answer.json()["fields"][field].is_string(), "{query}: {}", answer.text());
-        }
-        assert_eq!(site.counts(), before);
-        assert_eq!(asker.credits(), [2000, 10, 1990]);
-        let answer = asker.post(CONSUME, &json!({"amount": MOST, "description": "ä".repeat(500)}));
-        assert_refused(&answer, 402, "insufficient_credits");
     });
 }
 

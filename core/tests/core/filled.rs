@@ -55,15 +55,7 @@ pub fn fill(site: &Site) {
     ] = ids.try_into().unwrap();
     let bank = PaymentMethod::BankTransfer;
 
-    let key = RequestKey {
-        scope: [7; 32],
-        body_digest: [8; 32],
-    };
-    let consumed = inside.change_with_key(fresh, Some(key), |book, _, now| {
-        book.purse
-            .consume(Credits(300), reason(TransactionType::Consumption), now)
-    });
-    assert!(consumed.is_ok());
+    consume_under_a_key(&inside, fresh);
     for (id, on) in [(upgrading, 1), (busy, 1), (waiting, 3)] {
         let plan = inside.plan("starter");
         inside.at(day(on)).change(id, |book, _, _| {
@@ -103,6 +95,24 @@ pub fn fill(site: &Site) {
     ] {
         assert!(inside.at(day(on)).tick(id), "{id}");
     }
+    make_root(&inside);
+    drop(inside);
+    what_no_story_makes(site);
+}
+
+fn consume_under_a_key(inside: &Inside, id: AccountId) {
+    let key = RequestKey {
+        scope: [7; 32],
+        body_digest: [8; 32],
+    };
+    let consumed = inside.change_with_key(id, Some(key), |book, _, now| {
+        book.purse
+            .consume(Credits(300), reason(TransactionType::Consumption), now)
+    });
+    assert!(consumed.is_ok());
+}
+
+fn make_root(inside: &Inside) {
     let new = NewStaff {
         email: "root@example.com".into(),
         password: PASSWORD.to_owned().into(),
@@ -112,8 +122,6 @@ pub fn fill(site: &Site) {
         is_superuser: true,
     };
     inside.run(staff::create(&inside.core, new)).unwrap();
-    drop(inside);
-    what_no_story_makes(site);
 }
 
 fn yearly_plan(site: &Site) {
