@@ -282,9 +282,11 @@ mod tests {
         assert_eq!(found(&healthy()), Vec::<String>::new());
     }
 
+    type Break = fn(&mut AccountSurvey);
+
     #[test]
     fn every_broken_invariant_is_found() {
-        let breaks: [(&str, fn(&mut AccountSurvey)); 24] = [
+        let breaks: [(&str, Break); 24] = [
             ("its ledger comes to", |account| account.book.purse.head.balance.0 += 1),
             ("its buckets hold", |account| {
                 account.book.purse.buckets[0].remaining.0 += 1

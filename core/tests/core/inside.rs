@@ -80,7 +80,7 @@ impl Inside {
     }
 
     pub fn plan(&self, slug: &str) -> Plan {
-        let plans = self.run(async { plan::all(&mut *self.core.store.read().await.unwrap()).await.unwrap() });
+        let plans = self.run(async { plan::all(&mut self.core.store.read().await.unwrap()).await.unwrap() });
         plans.into_iter().find(|plan| plan.terms.slug == slug).unwrap()
     }
 

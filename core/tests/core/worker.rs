@@ -52,7 +52,7 @@ impl Timed {
         standing(&self.site, id)
     }
 
-    fn is_over(self) {
+    fn end(self) {
         drop(self.server);
         self.site.is_healthy();
     }
@@ -89,7 +89,7 @@ fn an_ended_trial_is_suspended_when_it_ends_and_not_before() {
         assert_eq!(answer.json()["data"]["suspend_reason"], "trial_ended");
         let ended = "SELECT COUNT(*) FROM audit WHERE action = 'subscription.trial_ended' AND actor_kind = 'system'";
         assert_eq!(timed.site.number(ended), 1);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -114,7 +114,7 @@ fn a_missed_renewal_is_past_due_then_overdue_and_a_payment_puts_it_right() {
             ["past_due", "", "past_due"],
             "the renewal was from the previous end"
         );
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -139,7 +139,7 @@ fn what_its_owner_cancelled_ends_with_its_period() {
         timed.pass(1);
         assert_eq!(timed.standing(paid), ["cancelled", "", "cancelled"]);
         assert_eq!(timed.standing(undone), ["past_due", "", "past_due"]);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -171,7 +171,7 @@ fn a_plan_without_a_price_renews_by_itself() {
         assert_eq!(timed.site.number(&periods), 5, "the trial's, and one each thirty days");
         assert_eq!(amounts(&timed.site, id, "subscription"), [2000, 100, 100, 100, 100]);
         assert_eq!(amounts(&timed.site, id, "expiry"), [-2000, -100, -100, -100]);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -212,7 +212,7 @@ fn a_year_has_twelve_grants_whether_the_core_was_there_or_not() {
         );
         timed.pass(1);
         assert_eq!(timed.standing(id), ["past_due", "", "past_due"]);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -244,7 +244,7 @@ fn holds_and_buckets_end_when_their_time_comes() {
         timed.pass(2);
         assert_eq!(timed.site.number(&credits), 2000);
         assert_eq!(amounts(&timed.site, id, "expiry"), [-50]);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -267,7 +267,7 @@ fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
         assert_eq!(timed.site.number(kept), 1);
         timed.pass(2);
         assert_eq!(timed.site.number(kept), 0);
-        timed.is_over();
+        timed.end();
     });
 }
 
@@ -484,6 +484,6 @@ fn facts_for_proxies_follow_what_the_worker_did() {
             (&json!("suspended"), &json!("trial_ended")),
             "{facts}"
         );
-        timed.is_over();
+        timed.end();
     });
 }
