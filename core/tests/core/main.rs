@@ -22,6 +22,7 @@ mod internal;
 mod killed;
 mod life;
 mod openapi;
+mod races;
 mod reporting;
 mod schema;
 mod signup;

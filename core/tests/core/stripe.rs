@@ -9,19 +9,20 @@ mod gate;
 use super::site::{Member, Server, Site};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use igny8_contract::time::{Clock, SystemClock};
+use igny8_testkit::http::Request;
 use igny8_testkit::raw::Response;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const PATH: &str = "/api/v1/billing/webhooks/stripe/";
-const SECRET: &str = "whsec_J7Xg2Qm4tVb9Kd6RfWn3";
-const SECRET_FILE: &str = "IGNY8_CORE__STRIPE__WEBHOOK_SECRET_FILE";
+pub const SECRET: &str = "whsec_J7Xg2Qm4tVb9Kd6RfWn3";
+pub const SECRET_FILE: &str = "IGNY8_CORE__STRIPE__WEBHOOK_SECRET_FILE";
 
 /// When the checkout happened at Stripe.
 const BEGIN: i64 = 1_767_225_600;
 
-fn write_secrets(site: &Site, text: &str) -> String {
+pub fn write_secrets(site: &Site, text: &str) -> String {
     let path = site.folder.path().join("stripe_secrets");
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -57,10 +58,19 @@ fn signature(secret: &str, seconds: i64, body: &[u8]) -> String {
     format!("t={seconds},v1={hex}")
 }
 
-fn send_bytes(server: &Server, secret: &str, body: Vec<u8>) -> Response {
+fn request(server: &Server, secret: &str, body: Vec<u8>) -> Request {
     let signature = signature(secret, machine_seconds(), &body);
     let request = server.post(PATH).field("Stripe-Signature", &signature);
-    request.body("application/json; charset=utf-8", body).send()
+    request.body("application/json; charset=utf-8", body)
+}
+
+/// An event, signed and not sent yet.
+pub fn signed(server: &Server, event: &Value) -> Request {
+    request(server, SECRET, event.to_string().into_bytes())
+}
+
+fn send_bytes(server: &Server, secret: &str, body: Vec<u8>) -> Response {
+    request(server, secret, body).send()
 }
 
 fn send(server: &Server, event: &Value) -> Response {
@@ -84,9 +94,9 @@ fn fixture(name: &str) -> Value {
 }
 
 /// Somebody who has asked for `starter` and pays by Stripe.
-struct Payer {
+pub struct Payer {
     member: Member,
-    account: i64,
+    pub account: i64,
     /// Of the pending payment.
     reference: String,
     /// In every name at Stripe that belongs to this payer.
@@ -94,7 +104,7 @@ struct Payer {
 }
 
 impl Payer {
-    fn new(server: &Server) -> Self {
+    pub fn new(server: &Server) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let member = server.sign_up();
         let asked = server
@@ -124,7 +134,7 @@ impl Payer {
         event
     }
 
-    fn checkout(&self) -> Value {
+    pub fn checkout(&self) -> Value {
         let changes = json!({
             "client_reference_id": self.reference, "subscription": self.name("sub"), "invoice": self.name("in_a"),
         });
@@ -146,7 +156,7 @@ impl Payer {
         self.invoice_event("invoice_payment_succeeded", "in_a", 1)
     }
 
-    fn second_invoice(&self) -> Value {
+    pub fn second_invoice(&self) -> Value {
         self.invoice_event("invoice_paid", "in_b", 2_592_000)
     }
 

@@ -12,6 +12,7 @@ use igny8_testkit::http::Request;
 use igny8_testkit::raw::Response;
 use serde_json::{Value, json};
 use sqlx::Row;
+use std::sync::Barrier;
 
 pub const CONFIRM: &str = "/api/v1/billing/confirm-bank-transfer/";
 pub const UPGRADE: &str = "/api/v1/account/upgrade/";
@@ -122,4 +123,21 @@ pub fn detail(site: &Site, action: &str) -> Value {
 pub fn lines(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(kind, action): &(&str, &str)| ((*kind).to_owned(), (*action).to_owned());
     pairs.iter().map(owned).collect()
+}
+
+/// Sends these at the same moment and gives their answers in the same order.
+pub fn at_once(requests: &[Request]) -> Vec<Response> {
+    let ready = Barrier::new(requests.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                scope.spawn(|| {
+                    ready.wait();
+                    request.send()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
 }

@@ -3,24 +3,6 @@
 use super::*;
 use crate::site::on_both;
 use std::collections::HashSet;
-use std::sync::Barrier;
-
-/// Sends these at the same moment and gives their answers in the same order.
-fn at_once(requests: &[Request]) -> Vec<Response> {
-    let ready = Barrier::new(requests.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = requests
-            .iter()
-            .map(|request| {
-                scope.spawn(|| {
-                    ready.wait();
-                    request.send()
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
 
 #[test]
 fn fifty_of_one_confirmation_at_once_are_one_effect_and_one_answer() {
