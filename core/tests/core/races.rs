@@ -106,7 +106,7 @@ impl House {
     }
 
     #[track_caller]
-    fn is_over(self) {
+    fn end(self) {
         drop(self.servers);
         self.site.is_healthy();
     }
@@ -169,7 +169,7 @@ fn fifty_of_one_confirmation_by_two_processes_are_one_payment() {
         ] {
             assert_eq!(house.count(account, rows), expected, "{rows}");
         }
-        house.is_over();
+        house.end();
     });
 }
 
@@ -209,7 +209,7 @@ fn a_renewal_by_staff_the_worker_and_stripe_at_once_are_as_many_periods_as_were_
             assert!(past_due <= 1, "the period ended {past_due} times");
             assert!(house.is_active(payer.account));
         }
-        house.is_over();
+        house.end();
     });
 }
 
@@ -243,7 +243,7 @@ fn a_plan_that_renews_by_itself_is_renewed_once_by_however_many_workers() {
                 assert_eq!(usize::try_from(renewed), Ok(month));
             }
         }
-        house.is_over();
+        house.end();
     });
 }
 
@@ -283,7 +283,7 @@ fn debits_against_holds_against_their_expiry_use_no_credit_twice_and_leave_none_
         refused_with(&answers, &["insufficient_credits"]);
         assert_eq!(taken(&answers), usize::try_from(left / 37).unwrap());
         assert_eq!(house.credits(&member)[2], left % 37);
-        house.is_over();
+        house.end();
     });
 }
 
@@ -299,7 +299,7 @@ fn of_sixty_four_debits_by_two_processes_exactly_as_many_go_through_as_there_are
         refused_with(&answers, &["insufficient_credits"]);
         // ⌊2000 / 37⌋ = 54
         assert_eq!((taken(&answers), house.credits(&member)), (54, [2, 0, 2]));
-        house.is_over();
+        house.end();
     });
 }
 
@@ -327,7 +327,7 @@ fn an_upgrade_against_a_confirmation_by_two_processes_leaves_one_plan() {
             assert_eq!(paid, i64::from(active), "{paid} payments");
             assert!(house.count(account, "payment WHERE status = 'pending'") <= 1);
         }
-        house.is_over();
+        house.end();
     });
 }
 
@@ -359,6 +359,6 @@ fn a_suspension_against_debits_lets_none_through_after_it() {
                 drawn
             );
         }
-        house.is_over();
+        house.end();
     });
 }
