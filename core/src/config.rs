@@ -6,6 +6,7 @@
 mod file;
 
 use crate::app::BillingTerms;
+use crate::app::round::Kept;
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
 use std::net::SocketAddr;
@@ -76,8 +77,8 @@ pub struct Config {
     pub billing: BillingTerms,
     /// How long a hold lives where its maker does not say.
     pub hold_ttl_seconds: i64,
-    /// How long answers are kept under their Idempotency-Key.
-    pub idempotency_days: i64,
+    /// How long what is kept for a while alone is kept.
+    pub kept: Kept,
     /// Where transfers go to, for people; empty where they are told another way.
     pub bank_details: String,
     /// How often the worker looks for what is due; nothing where this process does not work.
@@ -180,7 +181,11 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
             written.billing.hold_ttl_seconds,
             1..=MAX_HOLD_SECONDS,
         )?,
-        idempotency_days: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
+        kept: Kept {
+            answers: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
+            // Stripe itself sends an event again for up to thirty days.
+            stripe_events: within("stripe.event_days", written.stripe.event_days, 31..=3650)?,
+        },
         bank_details: written.billing.bank_details,
         worker_interval: written.worker.enabled.then_some(worker_interval),
         stripe: stripe(written.stripe)?,

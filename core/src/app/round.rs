@@ -6,7 +6,7 @@
 
 use super::tick::tick;
 use super::{Core, StoryError};
-use crate::storage::{self, Connection, account, idempotency, test_clock};
+use crate::storage::{self, Connection, account, idempotency, stripe_event, test_clock};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 use std::collections::HashMap;
@@ -26,10 +26,19 @@ const SWEPT_AT_ONCE: i64 = 1000;
 /// How long an account that could not be ticked is left alone at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
+/// For how many days the worker keeps what is kept for a while alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Answers under their Idempotency-Key.
+    pub answers: i64,
+    /// Events of Stripe's.
+    pub stripe_events: i64,
+}
+
 /// What the rounds of a process go by.
 #[derive(Debug)]
 pub struct Rounds {
-    idempotency_days: i64,
+    kept: Kept,
     /// True once the process is to stop: no account is begun any more.
     stopping: watch::Receiver<bool>,
     /// Accounts that could not be ticked.
@@ -46,9 +55,9 @@ struct Pause {
 impl Rounds {
     /// Rounds that end early once `stopping` says so.
     #[must_use]
-    pub fn new(idempotency_days: i64, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(kept: Kept, stopping: watch::Receiver<bool>) -> Self {
         Self {
-            idempotency_days,
+            kept,
             stopping,
             paused: Mutex::default(),
         }
@@ -203,22 +212,35 @@ async fn judge(
     Ok(outcome == "done")
 }
 
-/// Sweeps away answers that are kept under their Idempotency-Key for long enough.
+/// Sweeps away what has been kept for long enough. Most rounds have nothing to sweep and begin no transaction.
 async fn sweep(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
-    let before = core.now().plus_days(-rounds.idempotency_days);
-    let oldest = idempotency::oldest(&mut *core.store.read().await?).await?;
-    // Most rounds have nothing to sweep and begin no transaction.
-    if oldest.is_none_or(|oldest| oldest >= before) {
-        return Ok(());
-    }
-    let swept = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
+    let (now, kept) = (core.now(), rounds.kept);
+    let (answer, event) = {
+        let mut connection = core.store.read().await?;
+        (
+            idempotency::oldest(&mut connection).await?,
+            stripe_event::oldest(&mut connection).await?,
+        )
+    };
+    let before = now.plus_days(-kept.answers);
+    if answer.is_some_and(|oldest| oldest < before) {
+        let sweep = core.store.write(&before, |connection: &mut Connection, before| {
             Box::pin(idempotency::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    metrics::counter!("igny8_core_worker_swept_total", "what" => "idempotency_keys").increment(swept);
+        });
+        count_swept("idempotency_keys", sweep.await?);
+    }
+    let before = now.plus_days(-kept.stripe_events);
+    if event.is_some_and(|oldest| oldest < before) {
+        let sweep = core.store.write(&before, |connection: &mut Connection, before| {
+            Box::pin(stripe_event::sweep(connection, *before, SWEPT_AT_ONCE))
+        });
+        count_swept("stripe_events", sweep.await?);
+    }
     Ok(())
+}
+
+fn count_swept(what: &'static str, rows: u64) {
+    metrics::counter!("igny8_core_worker_swept_total", "what" => what).increment(rows);
 }
 
 #[cfg(test)]
@@ -226,7 +248,11 @@ mod tests {
     use super::*;
 
     fn rounds() -> Rounds {
-        Rounds::new(30, watch::channel(false).1)
+        let kept = Kept {
+            answers: 30,
+            stripe_events: 90,
+        };
+        Rounds::new(kept, watch::channel(false).1)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::app::{StoryError, seed_plans};
 use crate::config::Config;
 use crate::domain::user::{User, normal_email};
 use crate::http::shapes::rfc_3339;
+use crate::http::{error_reference, openapi};
 use crate::serve::{self, ServeError};
 use crate::storage::{self, Store};
 use igny8_contract::time::{Clock, SystemClock};
@@ -53,9 +54,13 @@ impl From<StoryError> for Failure {
 
 /// Carries a command out.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    if matches!(arguments.command, Command::Openapi) {
-        let text = crate::http::openapi::text().map_err(|error| Failure::Machine(error.to_string()))?;
-        return write(&text);
+    if let Command::Openapi { errors } = arguments.command {
+        let text = if errors {
+            error_reference::text()
+        } else {
+            openapi::text()
+        };
+        return write(&text.map_err(|error| Failure::Machine(error.to_string()))?);
     }
     let config = Config::load(arguments.config.as_deref(), environment())
         .map_err(|error| Failure::Configuration(error.to_string()))?;
@@ -67,7 +72,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keys(command) => keys_command(&config, command),
         Command::Doctor { output } => database::examine(&config, output).await,
         Command::Db(Db::Copy { from, to, output }) => database::copy(&config, &from, &to, output).await,
-        Command::Openapi => Ok(()),
+        Command::Openapi { .. } => Ok(()),
     }
 }
 

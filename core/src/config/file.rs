@@ -78,6 +78,7 @@ section! { Stripe {
     webhook_secret_file: PathBuf = PathBuf::new(),
     tolerance_seconds: i64 = 300,
     payment_url: String = String::new(),
+    event_days: i64 = 90,
 } }
 section! { TestClock {
     enabled: bool = false,

@@ -159,20 +159,28 @@ pub async fn save_counts(connection: &mut Connection, counts: &[Counts]) -> Resu
     Ok(())
 }
 
-/// What a book says of its account.
+/// What a book says of its account: its standing, its counts, and when time next changes something.
 ///
 /// # Errors
 /// What the database says.
-pub async fn save_standing(connection: &mut Connection, book: &Book, now: Timestamp) -> Result<(), Error> {
+pub async fn save(
+    connection: &mut Connection,
+    book: &Book,
+    due: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE account SET status = $2, suspend_reason = $3, plan_id = $4, payment_method = $5, updated_at_us = $6 \
-         WHERE id = $1",
+        "UPDATE account SET status = $2, suspend_reason = $3, plan_id = $4, payment_method = $5, bucket_count = $6, \
+         hold_count = $7, due_us = $8, updated_at_us = $9 WHERE id = $1",
     )
     .bind(book.account_id.0)
     .bind(book.status.as_str())
     .bind(book.suspend_reason.map(SuspendReason::as_str))
     .bind(book.plan_id.map(|id| id.0))
     .bind(book.payment_method.map(PaymentMethod::as_str))
+    .bind(book.purse.bucket_count)
+    .bind(book.purse.hold_count)
+    .bind(due.map(|due| due.0))
     .bind(now.0)
     .execute(connection)
     .await?;

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 14] = [
+const OF_ACCOUNTS: [&str; 16] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -48,6 +48,16 @@ const OF_ACCOUNTS: [&str; 14] = [
      WHERE account_id > $1 AND account_id <= $2 AND number > 1 AND NOT EXISTS (SELECT 1 FROM audit \
      WHERE audit.account_id = subscription.account_id AND audit.created_at_us = subscription.created_at_us \
      AND audit.action IN ('subscription.activated', 'subscription.renewed'))",
+    // Stripe.
+    "SELECT account_id, 'subscription ' || number || ' is paid through Stripe as ' || stripe_subscription_id || \
+     ', which is not known as the account''s' AS what FROM subscription \
+     WHERE account_id > $1 AND account_id <= $2 AND stripe_subscription_id IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM stripe_subscription WHERE stripe_subscription.id = subscription.stripe_subscription_id \
+     AND stripe_subscription.account_id = subscription.account_id)",
+    "SELECT subscription.account_id, 'event ' || stripe_event.event_id || ' of Stripe''s waits for a payment that has come' \
+     AS what FROM subscription \
+     JOIN stripe_event ON stripe_event.stripe_subscription_id = subscription.stripe_subscription_id \
+     WHERE subscription.account_id > $1 AND subscription.account_id <= $2 AND stripe_event.status = 'waiting'",
     // Payments.
     "SELECT account_id, 'it waits for ' || COUNT(*) || ' payments at once' AS what FROM payment \
      WHERE account_id > $1 AND account_id <= $2 AND status = 'pending' GROUP BY account_id HAVING COUNT(*) > 1",

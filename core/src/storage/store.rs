@@ -18,6 +18,10 @@ const MAX_TRIES: u32 = 8;
 /// Connections of a PostgreSQL pool, and readers of an SQLite file.
 const MAX_CONNECTIONS: u32 = 16;
 
+/// How long a connection may have rested and be believed to be alive all the same: a question costs a way to the database and
+/// back, for every story.
+const BELIEVED: Duration = Duration::from_secs(1);
+
 /// `synchronous = FULL` together with the write-ahead log makes an answered commit outlive a power cut.
 const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                             PRAGMA busy_timeout = 5000;";
@@ -196,6 +200,15 @@ fn pool(database: &Database, max_connections: u32, acquire_timeout: Duration) ->
     let options = AnyPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, rest| {
+            Box::pin(async move {
+                if rest.idle_for > BELIEVED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(setup)).await?;

@@ -1,6 +1,6 @@
 //! The doctor on real databases: silent on a sound one, and finding what is broken, account by account.
 
-use super::filled::{ANNUAL, BUSY, CANCELLED, PAST_DUE, RESTARTED, WAITING, fill};
+use super::filled::{ANNUAL, BUSY, CANCELLED, PAST_DUE, RESTARTED, STRIPE, WAITING, fill};
 use super::site::{Site, on_both};
 
 #[test]
@@ -159,6 +159,13 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
             "for a period that there is not",
         ),
         ("DELETE FROM users WHERE account_id = 12", RESTARTED, "it has no user"),
+        ("DELETE FROM stripe_subscription", STRIPE, "not known as the account's"),
+        (
+            "INSERT INTO stripe_event (event_id, event_type, status, outcome, stripe_subscription_id, facts, occurred_at_us, \
+             received_at_us) VALUES ('evt_9', 'x', 'waiting', 'waiting', 'sub_1', '{}', 0, 0)",
+            STRIPE,
+            "waits for a payment that has come",
+        ),
         (
             "DELETE FROM receipt WHERE number = 2",
             0,

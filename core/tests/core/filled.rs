@@ -23,6 +23,7 @@ pub const PAST_DUE: i64 = 5;
 pub const WAITING: i64 = 7;
 pub const CANCELLED: i64 = 9;
 pub const RESTARTED: i64 = 12;
+pub const STRIPE: i64 = 13;
 
 fn day(count: i64) -> Timestamp {
     BEGUN.plus_days(count)

@@ -30,4 +30,5 @@ mod site;
 mod starved;
 mod stripe;
 mod test_clock;
+mod walk;
 mod worker;

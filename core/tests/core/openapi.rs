@@ -20,6 +20,16 @@ fn the_committed_description_is_fresh() {
 }
 
 #[test]
+fn the_committed_list_of_refusals_is_fresh() {
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md")).unwrap();
+    let fresh = igny8_core::http::error_reference::text().unwrap();
+    assert!(
+        committed == fresh,
+        "run `igny8-core openapi --errors > docs/errors.md` and commit it"
+    );
+}
+
+#[test]
 fn every_operation_has_a_name_a_summary_and_its_refusals() {
     let description = description();
     assert_eq!(description["openapi"], "3.1.0");

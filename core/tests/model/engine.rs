@@ -14,7 +14,7 @@ use igny8_core::app::change::{self, Answer};
 use igny8_core::app::confirm::{BankTransfer, confirm_bank_transfer};
 use igny8_core::app::debits::{ShowEntry, ShowHold, Spend};
 use igny8_core::app::register::{Registration, register};
-use igny8_core::app::round::Rounds;
+use igny8_core::app::round::{Kept, Rounds};
 use igny8_core::app::staff_billing::{self, CreditChange};
 use igny8_core::app::upgrade::{self, PaymentTerms, Upgrade};
 use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, round, stripe, suspend};
@@ -105,7 +105,11 @@ impl Engine {
         };
         let shared: Arc<dyn Clock> = clock.clone();
         // Whoever would say that the process stops is gone, so nobody does.
-        let rounds = Rounds::new(30, watch::channel(false).1);
+        let kept = Kept {
+            answers: 30,
+            stripe_events: 90,
+        };
+        let rounds = Rounds::new(kept, watch::channel(false).1);
         let core = Core {
             committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
             store,
