@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod api_keys;
 pub mod ask;
 pub mod auth;
 pub mod bearer;
@@ -14,9 +15,11 @@ pub mod clock;
 pub mod cookies;
 pub mod credit_shapes;
 pub mod credits;
+pub mod customers;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;
+pub mod members;
 pub mod numbered;
 pub mod object;
 pub mod openapi;
@@ -29,6 +32,7 @@ pub mod routes;
 pub mod shapes;
 pub mod staff;
 pub mod stories;
+pub mod trail;
 mod valid;
 pub mod webhooks;
 

@@ -66,6 +66,8 @@ steps! {
     16 "0016_stripe_events"
     17 "0017_test_clock"
     18 "0018_reporting_views"
+    19 "0019_api_keys"
+    20 "0020_members"
 }
 
 /// Every migration of an engine, oldest first.
