@@ -4,6 +4,7 @@ use http::HeaderValue;
 use igny8_contract::claims::{AccessClaims, key_sid};
 use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
 use igny8_contract::messages::{KeyFacts, StandingFacts, StandingQuery};
+use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::{KeyUse, TokenFacts};
 use igny8_contract::time::Timestamp;
 use std::fmt;
@@ -116,9 +117,70 @@ impl Grant {
         }
     }
 
-    /// Whether the app could still verify what it would get.
-    #[must_use]
-    pub const fn serves(&self, now: Timestamp) -> bool {
-        now.unix_seconds() < self.token_exp
+    /// Whether the app could still verify what it would get. A token ends on a whole second, and so does a key that has one
+    /// with it.
+    ///
+    /// # Errors
+    /// `api_key_invalid` in a key's last second; `core_unavailable` where there has been no newer token for too long.
+    pub fn serves(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now.unix_seconds() < self.token_exp {
+            return Ok(());
+        }
+        let ends_with_key = self.expires_at.is_some_and(|end| end.unix_seconds() <= self.token_exp);
+        Err(if ends_with_key {
+            Refusal::ApiKeyInvalid
+        } else {
+            Refusal::CoreUnavailable
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use igny8_contract::claims::AccountRole;
+
+    fn grant(expires_at_us: Option<Timestamp>, token_exp: i64) -> Grant {
+        Grant::of(KeyFacts {
+            key_id: ApiKeyId(5),
+            account_id: AccountId(6),
+            user_id: UserId(7),
+            role: AccountRole::Viewer,
+            expires_at_us,
+            standing: StandingFacts {
+                account: None,
+                user: None,
+                sid_active: true,
+            },
+            token: "t".into(),
+            token_exp,
+        })
+    }
+
+    #[test]
+    fn a_grant_is_the_keys_account_maker_and_role() {
+        let grant = grant(None, 10);
+        assert_eq!(grant.authorization, "Bearer t");
+        let identity = &grant.identity;
+        assert_eq!((identity.account(), identity.user()), (AccountId(6), UserId(7)));
+        assert_eq!(
+            (&identity.account_value, &identity.user_value, &identity.role_value),
+            (
+                &HeaderValue::from_static("6"),
+                &HeaderValue::from_static("7"),
+                &HeaderValue::from_static("viewer")
+            )
+        );
+    }
+
+    #[test]
+    fn a_token_that_has_ended_is_not_sent() {
+        let now = Timestamp(0).plus_seconds(10);
+        assert_eq!(grant(None, 11).serves(now), Ok(()));
+        assert_eq!(grant(None, 10).serves(now), Err(Refusal::CoreUnavailable));
+        let later = Some(now.plus_seconds(60));
+        assert_eq!(grant(later, 10).serves(now), Err(Refusal::CoreUnavailable));
+        let within_the_second = Some(Timestamp(now.0 + 999_999));
+        assert_eq!(grant(within_the_second, 10).serves(now), Err(Refusal::ApiKeyInvalid));
     }
 }

@@ -188,16 +188,15 @@ impl<'a> Proven<'a> {
     /// Judges the standing of an API key. `asks_standing` is the flag `validate_api_key`.
     ///
     /// # Errors
-    /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place.
+    /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
+    /// `api_key_invalid` where that is because the key itself is about to end.
     pub fn stand_by_key(self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(grant) = &self.grant else {
             return self.stand(None, now);
         };
         let (need, reads) = (self.routed.route.standing, self.routed.framed.method.reads());
         validate_key(grant.key_use(asks_standing, now), &grant.standing, need, reads, now)?;
-        if !grant.serves(now) {
-            return Err(Refusal::CoreUnavailable);
-        }
+        grant.serves(now)?;
         let facts = Some(Arc::clone(&grant.standing));
         Ok(Standing { proven: self, facts })
     }
