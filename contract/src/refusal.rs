@@ -100,6 +100,13 @@ refusals! {
     HoldEnded = 409 "hold_ended" "The hold has been confirmed or released, or has expired.";
     TooManyHolds = 409 "too_many_holds" "The account has too many open holds; confirm or release some.";
     IdempotencyKeyReused = 409 "idempotency_key_reused" "This Idempotency-Key was already used with another body.";
+    ApiKeyEnded = 409 "api_key_ended" "The API key has been revoked or rotated already, or has expired; make a new one.";
+    TooManyApiKeys = 409 "too_many_api_keys" "The account has too many API keys; revoke some.";
+    LastOwner = 409 "last_owner" "An account keeps at least one owner; name another one first.";
+    AlreadyMember = 409 "already_member" "This address already belongs to a member of the account.";
+    MemberElsewhere = 409 "member_elsewhere" "This address already belongs to a user of another account; one user belongs to one account.";
+    TooManyMembers = 409 "too_many_members" "The account has too many members and open invitations.";
+    InvitationInvalid = 404 "invitation_invalid" "The invitation is unknown, used, revoked or too old; ask for a new one.";
     WebhookSignatureInvalid = 400 "webhook_signature_invalid" "The webhook's signature or its time is not valid.";
     StorageUnavailable = 503 "storage_unavailable" "The database does not answer; nothing was changed, try again shortly.";
     Internal = 500 "internal" "Something went wrong on our side; the request id helps to find it.";

@@ -142,8 +142,12 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
     if !(30..=3600).contains(&tokens.access_ttl_seconds) {
         return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
     }
-    if tokens.issuer.is_empty() || tokens.audience.is_empty() {
-        return Err(wrong("tokens", "issuer and audience must not be empty"));
+    if tokens.issuer.is_empty() || tokens.audience.is_empty() || tokens.app_audience.is_empty() {
+        return Err(wrong("tokens", "issuer and audiences must not be empty"));
+    }
+    if tokens.app_audience == tokens.audience {
+        // The public edge would take what is meant for apps alone.
+        return Err(wrong("tokens.app_audience", "it must not be tokens.audience"));
     }
     let (public, internal) = (
         address("listen.public", &written.listen.public)?,
@@ -165,6 +169,8 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
             issuer: tokens.issuer,
             audience: tokens.audience,
             ttl_seconds: tokens.access_ttl_seconds,
+            app_audience: tokens.app_audience,
+            key_ttl_seconds: within("tokens.key_ttl_seconds", tokens.key_ttl_seconds, 60..=7200)?,
         },
         keys_dir: tokens.keys_dir,
         internal_token_file: written.internal.token_file,
@@ -341,6 +347,8 @@ mod tests {
     fn values_out_of_bounds_are_refused_by_name() {
         for (text, name) in [
             ("[tokens]\naccess_ttl_seconds = 5", "access_ttl_seconds"),
+            ("[tokens]\nkey_ttl_seconds = 59", "key_ttl_seconds"),
+            ("[tokens]\napp_audience = \"igny8-api\"", "app_audience"),
             ("[passwords]\nmemory_kib = 4", "memory_kib"),
             ("[passwords]\nparallelism = 0", "parallelism"),
             ("[listen]\npublic = \"localhost\"", "listen.public"),

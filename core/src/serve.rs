@@ -7,6 +7,7 @@ use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
 use crate::app::committer::BATCH_SIZE;
+use crate::app::key_uses::{self, KeyUses};
 use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
@@ -66,12 +67,12 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     let keys = if make_key {
         Keyring::open(
             &config.keys_dir,
-            config.tokens.ttl_seconds,
+            config.tokens.longest_ttl_seconds(),
             random.as_ref(),
             machine.now(),
         )
     } else {
-        Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
+        Keyring::read(&config.keys_dir, config.tokens.longest_ttl_seconds())
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
     let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
@@ -86,6 +87,8 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
         enable_free_trial: config.flags.enable_free_trial,
+        validate_api_key: config.flags.validate_api_key,
+        key_uses: KeyUses::default(),
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
@@ -126,6 +129,11 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     {
         tokio::spawn(worker::run(service.core.clone(), every, stopping.clone(), open.clone()));
     }
+    tokio::spawn(key_uses::keep_writing(
+        service.core.clone(),
+        stopping.clone(),
+        open.clone(),
+    ));
     tokio::spawn(listener::serve(
         public,
         routes::public_service(service.clone()),

@@ -1,6 +1,7 @@
 //! What all requests share, and the way of one request through the policy: decide, ask whoever has to be asked, decide.
 
 use crate::config::{Config, Upstream};
+use crate::directory::keys::{self, Fresh, Keys, Known};
 use crate::directory::sessions::{SessionSources, Sighting};
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
@@ -9,7 +10,7 @@ use crate::policy::cookies::SessionPair;
 use crate::policy::credential::Presented;
 use crate::policy::edits::OwnFields;
 use crate::policy::framing::{Framed, Method};
-use crate::policy::identity::Identity;
+use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
 use crate::policy::session::{self, SessionVerdict};
 use crate::policy::{Permit, Proven, Routed, Standing, edits};
@@ -19,9 +20,9 @@ use crate::tokens::Tokens;
 use crate::{answer, telemetry};
 use http::HeaderValue;
 use igny8_contract::edge::EdgeFields;
-use igny8_contract::headers;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
+use igny8_contract::{api_key, headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub struct Gate {
     pub ids: RequestIds,
     pub tokens: Tokens,
     pub directory: Directory,
+    pub keys: Keys,
     pub sessions: SessionSources,
     pub throttle: Throttle,
     pub limits: Live,
@@ -162,6 +164,11 @@ impl<'a> Way<'a> {
         } else {
             self.prove(routed).await?
         };
+        if proven.grant().is_some() {
+            // What core says of a key has its standing with it.
+            let standing = proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now)?;
+            return self.admit(standing);
+        }
         let facts = match proven.identity() {
             None => None,
             Some(identity) => match self.gate.directory.fresh(&identity.standing, self.elapsed) {
@@ -198,8 +205,7 @@ impl<'a> Way<'a> {
                 };
                 Ok(routed.prove_token(identity))
             }
-            // Keys are exchanged at core; until a core that does so is there, no key is a good one.
-            Presented::ApiKey(_) => Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Presented::ApiKey(key) => Ok(routed.prove_key(self.grant(key).await?)),
             Presented::Nothing if routed.route().kind == RouteKind::Api => {
                 let rate = self.ask_address(self.gate.scopes[routed.route_index()]);
                 let refusal = if rate.allowed {
@@ -222,6 +228,29 @@ impl<'a> Way<'a> {
         self.pay_for_cold_work()?;
         let token = std::str::from_utf8(token).map_err(|_| Refusal::TokenInvalid)?;
         Ok(self.gate.tokens.verify(token, self.now).await?)
+    }
+
+    /// What core has said of a key. A mistyped one never gets there, and pays as a failed authentication. A key that is not
+    /// known pays for the look-up; one that is known is asked about again for nothing.
+    async fn grant(&self, key: &[u8]) -> Result<Arc<Grant>, Stop> {
+        if !api_key::is_well_formed(key) {
+            return Err(self.failed_authentication(Refusal::ApiKeyInvalid));
+        }
+        let hash = keys::hash(key);
+        let known = match self.gate.keys.fresh(&hash, self.elapsed) {
+            Fresh::Known(Known::Refused) => return Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Fresh::Known(known) => Some(known),
+            Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
+            Fresh::Cold => {
+                self.pay_for_cold_work()?;
+                Box::pin(self.gate.keys.ask(&hash)).await
+            }
+        };
+        match known {
+            Some(Known::Granted(grant)) => Ok(grant),
+            Some(Known::Refused) => Err(Refusal::ApiKeyInvalid.into()),
+            None => Err(Refusal::CoreUnavailable.into()),
+        }
     }
 
     fn failed_authentication(&self, refusal: Refusal) -> Stop {
@@ -392,6 +421,7 @@ impl<'a> Way<'a> {
             key.sign(&fields, &mut signature);
         }
         let own = [
+            ("Authorization", permit.authorization()),
             (headers::ACCOUNT_ID, account),
             (headers::USER_ID, user),
             (headers::USER_ROLE, role),

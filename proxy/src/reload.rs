@@ -73,6 +73,7 @@ impl Chores {
             let nanos = u64::try_from(self.gate.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.gate.throttle.sweep(nanos);
             self.gate.directory.sweep();
+            self.gate.keys.sweep();
             self.metrics.run_upkeep();
         }
     }

@@ -1,8 +1,9 @@
 //! Puts the proxy together and runs it.
 
-use crate::config::{AccessLog as LogTarget, Config, ConfigError};
+use crate::config::{AccessLog as LogTarget, Config, ConfigError, Flags};
 use crate::directory::client::{ClientError, HttpClient};
 use crate::directory::core::{self, CoreClient};
+use crate::directory::keys::Keys;
 use crate::directory::sessions::{AppSource, SessionSources};
 use crate::directory::standing::Directory;
 use crate::facts::RequestIds;
@@ -140,6 +141,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         ids: RequestIds::new(id_seed),
         tokens: Tokens::new(issuer, Arc::new(source), Arc::clone(clock), settings),
         directory: Directory::new(core.clone(), config.core.stale_max, Arc::clone(clock)),
+        keys: Keys::new(Arc::new(core.clone()), config.core.stale_max, Arc::clone(clock)),
         sessions: SessionSources::new(core, app, Arc::clone(clock), config.sessions.memory, &memory_seed),
         throttle: Throttle::new(DEFAULT_MAX_BUCKETS),
         limits,
@@ -165,6 +167,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     for address in [config.public, config.ops] {
         std::net::TcpListener::bind(address).map_err(|source| ServeError::Listen { address, source })?;
     }
+    show(config.flags);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (client, client_service) = HttpClient::new();
     let gate = Arc::new(gate(config, &client, &clock, &SystemRandom)?);
@@ -183,6 +186,19 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         shutdown_signal: Box::new(Signals::new(gate)),
     });
     Ok(())
+}
+
+/// Says loudly that an emergency flag is off.
+fn show(flags: Flags) {
+    let on = f64::from(u8::from(flags.validate_api_key));
+    metrics::gauge!("igny8_flag", "flag" => "validate_api_key").set(on);
+    if !flags.validate_api_key {
+        tracing::warn!(
+            flag = "validate_api_key",
+            means = "API keys are not asked for the standing of their account",
+            "AN EMERGENCY FLAG IS OFF"
+        );
+    }
 }
 
 fn server_conf(config: &Config) -> ServerConf {

@@ -3,23 +3,30 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod api_keys;
 pub mod by_staff;
 pub mod cancel;
 pub mod change;
 pub mod committer;
 pub mod confirm;
 pub mod credits;
+pub mod customers;
 pub mod debits;
 pub mod doctor;
 pub mod error;
 pub mod identify;
+pub mod in_account;
+pub mod invitations;
+pub mod key_uses;
 pub mod login;
 pub mod logout;
+pub mod members;
 pub mod payments;
 pub mod profile;
 pub mod read;
 pub mod register;
 pub mod rename;
+pub mod resolve_key;
 pub mod round;
 pub mod seed_plans;
 pub mod sessions;
@@ -30,6 +37,7 @@ pub mod stripe;
 pub mod suspend;
 pub mod test_clock;
 pub mod tick;
+pub mod trail;
 pub mod upgrade;
 
 use crate::adapters::keys::Keyring;
@@ -85,6 +93,10 @@ pub struct Core {
     pub keys: Arc<Keyring>,
     pub tokens: TokenTerms,
     pub enable_free_trial: bool,
+    /// Whether API keys are asked for their account's standing.
+    pub validate_api_key: bool,
+    /// When keys were last used, until it is written.
+    pub key_uses: key_uses::KeyUses,
     pub billing: BillingTerms,
     /// How long a hold lives where its maker does not say.
     pub hold_ttl_seconds: i64,

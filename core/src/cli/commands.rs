@@ -203,7 +203,7 @@ fn keys_command(config: &Config, command: Keys) -> Result<(), Failure> {
         }
         Keys::List { output } => output,
     };
-    let ring = Keyring::read(&config.keys_dir, config.tokens.ttl_seconds).map_err(told)?;
+    let ring = Keyring::read(&config.keys_dir, config.tokens.longest_ttl_seconds()).map_err(told)?;
     let (keys, uses) = (ring.all(), ring.uses(now));
     let rows = keys.iter().zip(&uses);
     let lines: Vec<String> = rows

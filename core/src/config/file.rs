@@ -44,6 +44,8 @@ section! { Tokens {
     issuer: String = "igny8-core".into(),
     audience: String = "igny8-api".into(),
     access_ttl_seconds: i64 = 300,
+    app_audience: String = "igny8-app".into(),
+    key_ttl_seconds: i64 = 600,
     keys_dir: PathBuf = "var/keys".into(),
 } }
 section! { Internal {

@@ -4,15 +4,18 @@
 //! tested at any moment. Storage keeps what is decided here and decides nothing itself.
 
 pub mod account;
+pub mod api_key;
 pub mod billing;
 pub mod book;
 pub mod cycle;
 pub mod ledger;
+pub mod member;
 pub mod password;
 pub mod payment;
 pub mod period;
 pub mod plan;
 pub mod purse;
+pub mod role;
 pub mod standing;
 pub mod stripe;
 pub mod subscription;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use igny8_contract::refusal::Refusal;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +36,15 @@ pub fn answered(answer: crate::app::change::Answer) -> Response {
             .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
+}
+
+/// What a story issued, in its envelope: `field` holds the secret, this once.
+pub fn issued(issued: crate::app::in_account::Issued, field: &str) -> Response {
+    let mut answer = issued.answer;
+    if let (Some(secret), Some(members)) = (issued.secret, answer.data.as_object_mut()) {
+        members.insert(field.to_owned(), secret.expose_secret().into());
+    }
+    answered(answer)
 }
 
 /// A refusal on its way out. The passage gives it the request's id, its body and its log line.

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::answer::{Envelope, Refused, data};
-use super::bearer::{SignedIn, bearer};
+use super::bearer::{Known, bearer};
 use super::body::{NoBody, Object};
 use super::cookies::expire_all;
 use super::openapi::refusals;
@@ -70,7 +70,7 @@ pub struct LoginBody {
     pub password: SecretString,
 }
 
-fn is_given(secret: &SecretString, (): &()) -> garde::Result {
+pub(super) fn is_given(secret: &SecretString, (): &()) -> garde::Result {
     if secret.expose_secret().is_empty() {
         Err(garde::Error::new("It is required."))
     } else {
@@ -78,14 +78,14 @@ fn is_given(secret: &SecretString, (): &()) -> garde::Result {
     }
 }
 
-fn is_email(address: &str, context: &()) -> garde::Result {
+pub(super) fn is_email(address: &str, context: &()) -> garde::Result {
     is_not_empty(address, context)?;
     normal_email(address)
         .map(drop)
         .ok_or_else(|| garde::Error::new("It must be an e-mail address, like ada@example.com."))
 }
 
-fn signed_in(service: &Service, status: StatusCode, story: SignedInStory) -> Response {
+pub(super) fn signed_in(service: &Service, status: StatusCode, story: SignedInStory) -> Response {
     let me = shapes::Me::from(&story.profile);
     let answer = shapes::SignedIn {
         access: story.access,
@@ -179,12 +179,12 @@ pub async fn logout(
 
 refusals!(MeRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRevoked AccountMissing StorageUnavailable);
 
-/// Who is signed in, with account and subscription.
+/// Who is signed in, with account and subscription; of an API key: who made it.
 #[utoipa::path(
     get, path = "/api/v1/auth/me/", tag = "auth", security(("bearer" = [])),
     responses((status = 200, description = "The user", body = Envelope<shapes::Me>), MeRefusals)
 )]
-pub async fn me(State(service): State<Service>, SignedIn(identity): SignedIn) -> Result<Response, Refused> {
+pub async fn me(State(service): State<Service>, Known(identity): Known) -> Result<Response, Refused> {
     let profile = read::profile(&service.core, identity.user_id).await?;
     Ok(data(StatusCode::OK, shapes::Me::from(&profile)))
 }

@@ -3,16 +3,14 @@
 use super::Service;
 use super::answer::Refused;
 use crate::app::identify::{Identity, identify};
+use crate::domain::role::{Act, may};
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use igny8_contract::claims::{AccountRole, PlatformRole};
+use igny8_contract::claims::PlatformRole;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::StandingNeed;
-
-/// How API keys begin.
-const API_KEY_PREFIX: &str = "igk_";
 
 /// The one bearer credential of a request.
 ///
@@ -38,18 +36,19 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
 
 async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
     let token = bearer(&parts.headers)?;
-    if token.starts_with(API_KEY_PREFIX) {
+    // Proxies exchange keys for tokens; one that comes here itself has not come through them.
+    if token.starts_with(igny8_contract::api_key::PREFIX) {
         return Err(Refusal::ApiKeyInvalid.into());
     }
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     Ok(identify(&service.core, token, need, reads).await?)
 }
 
-/// Who makes a request to a route that is open to every account that exists.
+/// Who makes a request to a route that is open to every account that exists: a person, or a program by its API key.
 #[derive(Clone, Copy, Debug)]
-pub struct SignedIn(pub Identity);
+pub struct Known(pub Identity);
 
-impl FromRequestParts<Service> for SignedIn {
+impl FromRequestParts<Service> for Known {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
@@ -97,16 +96,13 @@ impl FromRequestParts<Service> for Staff {
     }
 }
 
-/// Refuses whoever has none of these roles in their account.
+/// Refuses whoever may not do this in their account.
 ///
 /// # Errors
 /// `role_required`.
-pub fn only(identity: Identity, roles: &[AccountRole]) -> Result<Identity, Refusal> {
-    if roles.contains(&identity.role) {
-        Ok(identity)
-    } else {
-        Err(Refusal::RoleRequired)
-    }
+pub fn only(identity: Identity, act: Act) -> Result<Identity, Refusal> {
+    may(identity.role, identity.api_key.is_some(), act)?;
+    Ok(identity)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod api_keys;
 pub mod ask;
 pub mod auth;
 pub mod bearer;
@@ -15,9 +16,11 @@ pub mod cookies;
 pub mod credit_shapes;
 pub mod credits;
 pub mod error_reference;
+pub mod customers;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;
+pub mod members;
 pub mod numbered;
 pub mod object;
 pub mod openapi;
@@ -30,6 +33,7 @@ pub mod routes;
 pub mod shapes;
 pub mod staff;
 pub mod stories;
+pub mod trail;
 mod valid;
 pub mod webhooks;
 

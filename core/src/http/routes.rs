@@ -2,7 +2,10 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, clock, credits, internal, openapi, plans, receipts, staff, webhooks};
+use super::{
+    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, plans, receipts,
+    staff, trail, webhooks,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -36,6 +39,19 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(receipts::list_receipts))
         .routes(routes!(receipts::get_receipt))
         .routes(routes!(receipts::print_receipt))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::delete_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(api_keys::revoke_api_key))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::invite_member))
+        .routes(routes!(members::list_invitations))
+        .routes(routes!(members::revoke_invitation))
+        .routes(routes!(members::delete_member))
+        .routes(routes!(members::change_member_role))
+        .routes(routes!(members::remove_member))
+        .routes(routes!(members::accept_invitation))
+        .routes(routes!(trail::list_audit))
         .routes(routes!(credits::get_credits))
         .routes(routes!(credits::list_transactions))
         .routes(routes!(billing::confirm_bank_transfer))
@@ -43,6 +59,8 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(billing::assign_plan))
         .routes(routes!(billing::adjust_credits))
         .routes(routes!(billing::list_pending))
+        .routes(routes!(customers::search_accounts))
+        .routes(routes!(customers::get_customer))
         .routes(routes!(staff::suspend_account))
         .routes(routes!(staff::reinstate_account))
         .routes(routes!(credits::get_usage))

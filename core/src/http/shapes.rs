@@ -1,6 +1,7 @@
 //! What clients see. Times are RFC 3339 in UTC with microseconds; amounts of money are decimal strings.
 
 pub mod billing;
+pub mod people;
 
 use crate::app::profile::{AccountProfile, Profile};
 use crate::domain;

@@ -258,6 +258,36 @@ pub async fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<
     row.as_ref().map(account).transpose()
 }
 
+/// The newest `limit` accounts of customers whose number lies below `before`, newest first, that match `words`: their number,
+/// or a part of their name or of an address of theirs, whatever the case. No words match every account.
+///
+/// # Errors
+/// What the database says.
+pub async fn search(connection: &mut Connection, words: &str, before: i64, limit: i64) -> Result<Vec<Account>, Error> {
+    let mut part = String::from("%");
+    for character in words.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            part.push('!');
+        }
+        part.push(character);
+    }
+    part.push('%');
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM account WHERE account.kind = 'customer' AND account.id < $1 AND (account.id = $2 \
+         OR lower(account.name) LIKE $3 ESCAPE '!' OR EXISTS (SELECT 1 FROM users WHERE users.account_id = account.id \
+         AND users.removed_at_us IS NULL AND users.email LIKE $3 ESCAPE '!')) ORDER BY account.id DESC LIMIT $4"
+    ))
+    .bind(before)
+    .bind(words.parse::<i64>().unwrap_or(0))
+    .bind(part)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(account).collect()
+}
+
 /// The first account of staff.
 ///
 /// # Errors

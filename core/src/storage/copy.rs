@@ -38,7 +38,7 @@ const fn numbered(name: &'static str, key: &'static [&'static str]) -> Table {
 }
 
 /// Every table with rows of its own, each after those that it refers to.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 20] = [
     numbered("plan", &["id"]),
     numbered("account", &["id"]),
     numbered("users", &["id"]),
@@ -55,6 +55,8 @@ pub const TABLES: [Table; 18] = [
     table("stripe_event", &["event_id"]),
     numbered("sign_in", &["id"]),
     numbered("admin_session", &["id"]),
+    numbered("api_key", &["id"]),
+    numbered("invitation", &["id"]),
     numbered("audit", &["id"]),
     numbered("outbox", &["id"]),
 ];

@@ -67,6 +67,8 @@ steps! {
     17 "0017_test_clock"
     18 "0018_reporting_views"
     19 "0019_stripe_event_age"
+    20 "0020_api_keys"
+    21 "0021_members"
 }
 
 /// Every migration of an engine, oldest first.

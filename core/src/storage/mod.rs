@@ -5,6 +5,8 @@
 //! transaction; none of them decides anything.
 
 pub mod account;
+pub mod api_key;
+pub mod audit;
 pub mod book;
 mod bulk;
 pub mod copy;
@@ -14,6 +16,7 @@ mod fail_point;
 pub mod hold;
 pub mod idempotency;
 pub mod ledger;
+pub mod member;
 pub mod migrations;
 pub mod oddity;
 pub mod payment;

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 16] = [
+const OF_ACCOUNTS: [&str; 19] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -80,6 +80,16 @@ const OF_ACCOUNTS: [&str; 16] = [
      WHERE subscription.account_id = payment.account_id AND subscription.number = payment.subscription_number \
      AND subscription_period.sequence = payment.period_sequence \
      AND subscription_period.start_us = payment.period_start_us)",
+    // Keys and people.
+    "SELECT api_key.account_id, 'API key ' || api_key.id || ' acts for a user of another account' AS what FROM api_key \
+     LEFT JOIN users ON users.id = api_key.user_id AND users.account_id = api_key.account_id \
+     WHERE api_key.account_id > $1 AND api_key.account_id <= $2 AND users.id IS NULL",
+    "SELECT invitation.account_id, 'invitation ' || invitation.id || ' was accepted by a user of another account' AS what \
+     FROM invitation LEFT JOIN users ON users.id = invitation.accepted_by AND users.account_id = invitation.account_id \
+     WHERE invitation.account_id > $1 AND invitation.account_id <= $2 AND invitation.accepted_by IS NOT NULL \
+     AND users.id IS NULL",
+    "SELECT account_id, 'user ' || id || ' was removed and can sign in' AS what FROM users \
+     WHERE account_id > $1 AND account_id <= $2 AND removed_at_us IS NOT NULL AND is_active = 1",
 ];
 
 /// What is odd in a batch of accounts, in sentences.

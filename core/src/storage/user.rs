@@ -123,6 +123,22 @@ pub async fn disable(connection: &mut Connection, id: UserId, now: Timestamp) ->
     Ok(())
 }
 
+/// The people of an account, those who have been removed left out, in the order in which they joined.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_account(connection: &mut Connection, account_id: AccountId) -> Result<Vec<User>, Error> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE account_id = $1 AND removed_at_us IS NULL ORDER BY id"
+    ))
+    .bind(account_id.0)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(user).collect()
+}
+
 /// What the decision on a token needs to know of a user of this account, and whether this sign-in of theirs runs.
 ///
 /// # Errors

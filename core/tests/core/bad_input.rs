@@ -122,6 +122,7 @@ fn every_internal_route_refuses_bad_bodies() {
         "/internal/v1/sessions/lookup",
         "/internal/v1/sessions/revoke",
         "/internal/v1/standing",
+        "/internal/v1/keys/resolve",
     ] {
         for (what, kind, body, statuses) in bad_bodies() {
             let answer = patient(post(&server.internal, path).bearer(&server.token), kind, body);

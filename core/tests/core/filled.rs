@@ -186,6 +186,14 @@ fn what_no_story_makes(site: &Site) {
         format!(
             "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 14, 1, 2)"
         ),
+        format!(
+            "INSERT INTO api_key (account_id, user_id, name, visible, secret_hash, role, created_at_us) \
+             VALUES (1, 1, 'x', 'igk_00000000', {hash}, 'editor', 1)"
+        ),
+        format!(
+            "INSERT INTO invitation (account_id, email, role, token_hash, invited_by, created_at_us, expires_at_us) \
+             VALUES (1, 'grace@example.com', 'viewer', {hash}, 1, 1, 2)"
+        ),
         "INSERT INTO stripe_subscription (id, account_id, reference, mirrored_at_us, created_at_us) \
          VALUES ('sub_1', 13, NULL, 3, 2), ('sub_2', NULL, NULL, NULL, 2)"
             .to_owned(),

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod api_keys;
 mod bad_input;
 mod billing;
 mod commands;
@@ -21,6 +22,7 @@ mod inside;
 mod internal;
 mod killed;
 mod life;
+mod members;
 mod openapi;
 mod races;
 mod reporting;

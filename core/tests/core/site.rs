@@ -20,7 +20,7 @@ pub const PASSWORD: &str = "plover-tannin-93-gazette";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every table with rows of its own, for counting.
-pub const TABLES: [&str; 18] = [
+pub const TABLES: [&str; 20] = [
     "account",
     "users",
     "ledger_entry",
@@ -36,6 +36,8 @@ pub const TABLES: [&str; 18] = [
     "stripe_event",
     "sign_in",
     "admin_session",
+    "api_key",
+    "invitation",
     "audit",
     "outbox",
     "plan",

@@ -13,6 +13,7 @@ use igny8_core::adapters::passwords::Passwords;
 use igny8_core::app::change::{self, Answer};
 use igny8_core::app::confirm::{BankTransfer, confirm_bank_transfer};
 use igny8_core::app::debits::{ShowEntry, ShowHold, Spend};
+use igny8_core::app::key_uses::KeyUses;
 use igny8_core::app::register::{Registration, register};
 use igny8_core::app::round::{Kept, Rounds};
 use igny8_core::app::staff_billing::{self, CreditChange};
@@ -95,6 +96,8 @@ impl Engine {
             issuer: "https://core.test".into(),
             audience: "igny8".into(),
             ttl_seconds: 300,
+            app_audience: "igny8-app".into(),
+            key_ttl_seconds: 600,
         };
         // Older than any step back of the clock.
         let made_at = Timestamp(BEGINNING.0 - 365 * MICROS_PER_DAY);
@@ -122,6 +125,8 @@ impl Engine {
             keys: Arc::new(ring),
             tokens,
             enable_free_trial: true,
+            validate_api_key: true,
+            key_uses: KeyUses::default(),
             billing,
             hold_ttl_seconds: 900,
             payments: PaymentTerms {

@@ -4,7 +4,7 @@ mod file;
 mod load;
 mod network;
 
-pub use file::AccessLog;
+pub use file::{AccessLog, Flags};
 pub use load::ConfigError;
 pub use network::Network;
 
@@ -36,6 +36,7 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     pub core: Core,
     pub sessions: Sessions,
+    pub flags: Flags,
     pub issuer: Issuer,
     pub routes: Routes,
 }
@@ -176,6 +177,7 @@ impl Checker {
             rate_limit_fields: file.server.rate_limit_fields,
             core: self.core(&file.core)?,
             sessions: self.sessions(&file, &upstreams)?,
+            flags: file.flags,
             issuer: self.issuer(&file.issuer)?,
             upstreams,
             routes,

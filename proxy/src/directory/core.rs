@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
-use igny8_contract::messages::{self, SessionFacts, SessionQuery, StandingFacts, StandingQuery};
+use igny8_contract::messages::{self, KeyAnswer, KeyQuery, SessionFacts, SessionQuery, StandingFacts, StandingQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -38,6 +38,14 @@ impl CoreClient {
     /// When core does not answer as it should.
     pub async fn standing(&self, query: &StandingQuery) -> Result<StandingFacts, ClientError> {
         read(&self.post(messages::STANDING_PATH, query).await?)
+    }
+
+    /// What an API key stands for, and the token that it is exchanged for.
+    ///
+    /// # Errors
+    /// When core does not answer as it should.
+    pub async fn key(&self, query: &KeyQuery) -> Result<KeyAnswer, ClientError> {
+        read(&self.post(messages::KEY_RESOLVE_PATH, query).await?)
     }
 
     /// Whose session this is, if it is one of core's own.

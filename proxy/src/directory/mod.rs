@@ -5,5 +5,6 @@
 
 pub mod client;
 pub mod core;
+pub mod keys;
 pub mod sessions;
 pub mod standing;

@@ -6,7 +6,7 @@
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
-//! | standing | `Proven` | [`Standing`] | [`validate_token`], the contract's one check |
+//! | standing | `Proven` | [`Standing`] | [`validate_token`] and [`validate_key`], the contract's one check |
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
 //! | edits | `Permit` | what goes upstream, what comes back | [`edits`] |
 //!
@@ -26,10 +26,10 @@ pub mod session;
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
-use identity::Identity;
+use identity::{Grant, Identity};
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::validate_token;
+use igny8_contract::standing::{validate_key, validate_token};
 use igny8_contract::time::Timestamp;
 use path::Canonical;
 use route::{Route, RouteKind, Routes};
@@ -127,7 +127,23 @@ impl<'a> Routed<'a> {
     pub fn prove_token(self, identity: Arc<Identity>) -> Proven<'a> {
         // Only an api route acts on an identity; elsewhere the token has merely been found good.
         let identity = (self.route.kind == RouteKind::Api).then_some(identity);
-        Proven { routed: self, identity }
+        Proven {
+            routed: self,
+            identity,
+            grant: None,
+        }
+    }
+
+    /// Goes on with an API key that core knows.
+    #[must_use]
+    pub fn prove_key(self, grant: Arc<Grant>) -> Proven<'a> {
+        // As with tokens: elsewhere the key has merely been found good.
+        let grant = (self.route.kind == RouteKind::Api).then_some(grant);
+        Proven {
+            identity: grant.as_ref().map(|grant| Arc::clone(&grant.identity)),
+            routed: self,
+            grant,
+        }
     }
 
     /// Goes on without a credential, where the route asks for none and no session stands against it.
@@ -141,6 +157,7 @@ impl<'a> Routed<'a> {
             (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => Ok(Proven {
                 routed: self,
                 identity: None,
+                grant: None,
             }),
         }
     }
@@ -151,6 +168,8 @@ impl<'a> Routed<'a> {
 pub struct Proven<'a> {
     routed: Routed<'a>,
     identity: Option<Arc<Identity>>,
+    /// Where the identity is an API key's.
+    grant: Option<Arc<Grant>>,
 }
 
 impl<'a> Proven<'a> {
@@ -158,6 +177,28 @@ impl<'a> Proven<'a> {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
+    }
+
+    /// What core has said of the API key, where one was presented: its standing is known already.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
+    }
+
+    /// Judges the standing of an API key. `asks_standing` is the flag `validate_api_key`.
+    ///
+    /// # Errors
+    /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
+    /// `api_key_invalid` where that is because the key itself is about to end.
+    pub fn stand_by_key(self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+        let Some(grant) = &self.grant else {
+            return self.stand(None, now);
+        };
+        let (need, reads) = (self.routed.route.standing, self.routed.framed.method.reads());
+        validate_key(grant.key_use(asks_standing, now), &grant.standing, need, reads, now)?;
+        grant.serves(now)?;
+        let facts = Some(Arc::clone(&grant.standing));
+        Ok(Standing { proven: self, facts })
     }
 
     /// Judges the standing that core reported; a request without an identity has none to judge.
@@ -207,6 +248,7 @@ impl<'a> Standing<'a> {
             Ok(Permit {
                 routed: self.proven.routed,
                 identity: self.proven.identity,
+                grant: self.proven.grant,
             })
         } else {
             Err(Refusal::Throttled)
@@ -219,6 +261,7 @@ impl<'a> Standing<'a> {
 pub struct Permit<'a> {
     routed: Routed<'a>,
     identity: Option<Arc<Identity>>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl<'a> Permit<'a> {
@@ -230,6 +273,12 @@ impl<'a> Permit<'a> {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
+    }
+
+    /// The `Authorization` that goes on in the place of an API key; nothing where none was presented.
+    #[must_use]
+    pub fn authorization(&self) -> &[u8] {
+        self.grant.as_ref().map_or(b"", |grant| grant.authorization.as_bytes())
     }
 
     /// Writes the header block that goes on, the proxy's `own` fields in it.
