@@ -24,6 +24,19 @@ pub struct Identity {
 /// # Errors
 /// `token_invalid`, `token_expired`, `token_revoked`, the refusals of standing, `storage_unavailable`.
 pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool) -> Result<Identity, StoryError> {
+    Ok(identify_sign_in(core, token, need, reads).await?.0)
+}
+
+/// [`identify`], and the `sid` of the sign-in that the token is of.
+///
+/// # Errors
+/// As for [`identify`].
+pub async fn identify_sign_in(
+    core: &Core,
+    token: &str,
+    need: StandingNeed,
+    reads: bool,
+) -> Result<(Identity, String), StoryError> {
     let machine_now = core.machine_now();
     let claims = core.keys.verify(token, machine_now).ok_or(Refusal::TokenInvalid)?;
     token::check(&claims, &core.tokens, machine_now)?;
@@ -35,10 +48,11 @@ pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool)
     };
     let facts = standing(&core.store, &query).await?;
     validate_token(&TokenFacts::from(&claims), &facts, need, reads, core.now())?;
-    Ok(Identity {
+    let identity = Identity {
         user_id,
         account_id: claims.account_id,
         role: claims.role,
         platform_role: claims.platform_role,
-    })
+    };
+    Ok((identity, claims.sid))
 }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::answer::Refused;
-use crate::app::identify::{Identity, identify};
+use crate::app::identify::{Identity, identify, identify_sign_in};
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -36,12 +36,17 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+/// The access token of a request, and whether the request only reads.
+fn access_token(parts: &Parts) -> Result<(&str, bool), Refusal> {
     let token = bearer(&parts.headers)?;
     if token.starts_with(API_KEY_PREFIX) {
-        return Err(Refusal::ApiKeyInvalid.into());
+        return Err(Refusal::ApiKeyInvalid);
     }
-    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    Ok((token, matches!(parts.method, Method::GET | Method::HEAD)))
+}
+
+async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+    let (token, reads) = access_token(parts)?;
     Ok(identify(&service.core, token, need, reads).await?)
 }
 
@@ -54,6 +59,20 @@ impl FromRequestParts<Service> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
         proven(parts, service, StandingNeed::Auth).await.map(Self)
+    }
+}
+
+/// The same, and the `sid` of the sign-in with which it is made.
+#[derive(Clone, Debug)]
+pub struct WithSignIn(pub Identity, pub String);
+
+impl FromRequestParts<Service> for WithSignIn {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        let (token, reads) = access_token(parts)?;
+        let (identity, sid) = identify_sign_in(&service.core, token, StandingNeed::Auth, reads).await?;
+        Ok(Self(identity, sid))
     }
 }
 

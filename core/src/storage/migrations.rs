@@ -66,6 +66,10 @@ steps! {
     16 "0016_stripe_events"
     17 "0017_test_clock"
     18 "0018_reporting_views"
+    19 "0019_refresh_tokens"
+    20 "0020_mailed_tokens"
+    21 "0021_sign_in_budgets"
+    22 "0022_totp"
 }
 
 /// Every migration of an engine, oldest first.
