@@ -10,6 +10,7 @@ use crate::storage::sign_in::{self, SignIn};
 use crate::storage::trail::{Actor, Audit, audit};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 
 struct Asked {
     token: RefreshToken,
@@ -42,14 +43,14 @@ struct Going {
 /// its sign-in is over, `storage_unavailable`.
 pub async fn refresh(
     core: &Core,
-    token: &str,
+    token: &SecretString,
     visitor: Visitor,
     request_id: String,
 ) -> Result<SignedIn, StoryError> {
     let mut nonce = [0; 32];
     core.random.fill(&mut nonce);
     let asked = Asked {
-        token: RefreshToken::parse(token).ok_or(Refusal::TokenInvalid)?,
+        token: RefreshToken::parse(token.expose_secret()).ok_or(Refusal::TokenInvalid)?,
         nonce,
         visitor,
         terms: core.sign_ins,

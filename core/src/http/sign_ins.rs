@@ -95,7 +95,6 @@ pub async fn end_session(
 /// Which sign-ins stay.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query, which is read by name")]
 pub struct EndQuery {
     /// `current`: the one that asks goes on.
     pub keep: Option<String>,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod attempts;
 mod bad_input;
 mod billing;
 mod commands;
@@ -20,11 +21,17 @@ mod identity;
 mod inside;
 mod internal;
 mod killed;
+mod leaks;
 mod life;
+mod mail;
 mod openapi;
+mod people;
 mod races;
+mod recovery;
+mod refresh;
 mod reporting;
 mod schema;
+mod second_factor;
 mod signup;
 mod site;
 mod starved;

@@ -309,13 +309,11 @@ fn going_down_tells_what_is_lost_step_by_step() {
     on_both(|site| {
         let told = site.must(&["migrate", "down", "--to", "14"]);
         let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines.len(), 4, "{told}");
+        assert_eq!(lines.len(), migrations::steps(Engine::Sqlite).len() - 14, "{told}");
+        let line = |begin: &str| lines.iter().any(|line| line.starts_with(begin));
+        assert!(line("down     0018_reporting_views, lost: nothing."), "{told}");
         assert!(
-            lines[0].starts_with("down     0018_reporting_views, lost: nothing."),
-            "{told}"
-        );
-        assert!(
-            lines[3].starts_with("down     0015_payments_and_receipts, lost: every payment and receipt"),
+            lines[lines.len() - 1].starts_with("down     0015_payments_and_receipts, lost: every payment and receipt"),
             "{told}"
         );
         let told: serde_json::Value =
