@@ -50,11 +50,14 @@ refusals! {
     // Credentials.
     CredentialsRequired = 401 "credentials_required" "Send an access token as Authorization: Bearer.";
     CredentialsAmbiguous = 401 "credentials_ambiguous" "Send exactly one credential.";
-    TokenInvalid = 401 "token_invalid" "The access token is not valid.";
-    TokenExpired = 401 "token_expired" "The access token has expired; sign in again or refresh it.";
-    TokenRevoked = 401 "token_revoked" "The access token has been revoked; sign in again.";
+    TokenInvalid = 401 "token_invalid" "The token is not valid.";
+    TokenExpired = 401 "token_expired" "The token has expired; sign in again or refresh it.";
+    TokenRevoked = 401 "token_revoked" "The token has been revoked; sign in again.";
     ApiKeyInvalid = 401 "api_key_invalid" "The API key is not valid.";
     InvalidCredentials = 401 "invalid_credentials" "The e-mail address or the password is not right.";
+
+    TotpRequired = 401 "totp_required" "Give the code of your authenticator app, too, as totp.";
+    TotpInvalid = 401 "totp_invalid" "The code is not right or was used already; wait for the next one.";
 
     // Sessions, origins, networks.
     SessionNotAllowed = 403 "session_not_allowed" "Session authentication not allowed for API routes. Please use JWT.";
@@ -86,6 +89,8 @@ refusals! {
     EnterpriseNeedsStaff = 403 "enterprise_needs_staff" "Enterprise plan requires manual assignment";
     EmailTaken = 409 "email_taken" "This e-mail address is already registered; sign in instead.";
     WeakPassword = 422 "weak_password" "The password is too easy to guess.";
+    LinkInvalid = 422 "link_invalid" "The link was used already, is too old or was never ours; ask for a new one.";
+    TotpAlreadyOn = 409 "totp_already_on" "The second factor is on already; switch it off first.";
     ValidationFailed = 422 "validation_failed" "Some fields are not valid.";
     MalformedBody = 400 "malformed_body" "The body is not valid JSON in UTF-8.";
     UnsupportedMediaType = 415 "unsupported_media_type" "Send the body as application/json.";

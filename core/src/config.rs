@@ -4,9 +4,11 @@
 //! leaves this module.
 
 mod file;
+mod identity;
 
 use crate::app::BillingTerms;
 use crate::app::round::Kept;
+pub use identity::{IdentityConfig, MailConfig};
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
 use std::net::SocketAddr;
@@ -72,6 +74,7 @@ pub struct Config {
     pub keys_dir: PathBuf,
     pub internal_token_file: PathBuf,
     pub passwords: PasswordCost,
+    pub identity: IdentityConfig,
     pub flags: Flags,
     pub plans_file: PathBuf,
     pub billing: BillingTerms,
@@ -175,6 +178,7 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         keys_dir: tokens.keys_dir,
         internal_token_file: written.internal.token_file,
         passwords: password_cost(&written.passwords)?,
+        identity: identity::identity(written.secrets, written.sign_in, written.mail)?,
         flags: Flags {
             enable_free_trial: written.signup.enable_free_trial,
             validate_api_key: written.flags.validate_api_key,
@@ -354,6 +358,12 @@ mod tests {
             ("[listen]\npublic = \"localhost\"", "listen.public"),
             ("[database]\nurl = \"mysql://x\"", "database.url"),
             ("[server]\ngrace_seconds = -1", "grace_seconds"),
+            ("[sign_in]\nrefresh_grace_seconds = 61", "refresh_grace_seconds"),
+            ("[sign_in]\nattempts_per_name = 0", "attempts_per_name"),
+            ("[sign_in]\ntotp_issuer = \"a:b\"", "totp_issuer"),
+            ("[mail]\nfrom = \"nobody\"", "mail.from"),
+            ("[mail]\npublic_url = \"example.com\"", "mail.public_url"),
+            ("[mail]\nreset_link_seconds = 0", "reset_link_seconds"),
         ] {
             let error = read(text, &[]).unwrap_err();
             assert!(error.contains(name), "{error}");

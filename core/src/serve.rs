@@ -1,8 +1,10 @@
 //! `igny8-core serve`: opens everything, serves both listeners, and leaves when nothing is under way.
 
 use crate::adapters::keys::Keyring;
+use crate::adapters::mail::Mailer;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
+use crate::adapters::seal::Seal;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
@@ -15,7 +17,7 @@ use crate::config::{Config, Flags};
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, listener, routes};
 use crate::storage::{self, Store, migrations};
-use crate::worker;
+use crate::{mailer, worker};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -75,6 +77,10 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         Keyring::read(&config.keys_dir, config.tokens.longest_ttl_seconds())
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let key_file = &config.identity.key_file;
+    let seal =
+        Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
+    let mailer = Mailer::open(&config.identity.mail, Arc::clone(&random)).map_err(|error| setup("mail")(&error))?;
     let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {
         store,
@@ -86,6 +92,13 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         passwords,
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
+        sign_ins: config.identity.sign_ins,
+        budgets: config.identity.budgets,
+        links: config.identity.links,
+        seal: Arc::new(seal),
+        mailer,
+        mail_waits: Arc::default(),
+        totp_issuer: config.identity.totp_issuer.clone(),
         enable_free_trial: config.flags.enable_free_trial,
         validate_api_key: config.flags.validate_api_key,
         key_uses: KeyUses::default(),
@@ -134,6 +147,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         stopping.clone(),
         open.clone(),
     ));
+    if let Some(every) = config.worker_interval {
+        tokio::spawn(mailer::run(service.core.clone(), every, stopping.clone(), open.clone()));
+    }
     tokio::spawn(listener::serve(
         public,
         routes::public_service(service.clone()),

@@ -38,20 +38,52 @@ impl Identity {
 /// # Errors
 /// `token_invalid`, `token_expired`, `token_revoked`, `api_key_invalid`, the refusals of standing, `storage_unavailable`.
 pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool) -> Result<Identity, StoryError> {
+    let claims = checked(core, token)?;
+    match claims.api_key_id {
+        Some(id) => identify_key(core, &claims, id, (need, reads)).await,
+        None => identify_person(core, &claims, (need, reads)).await,
+    }
+}
+
+/// [`identify`] for people alone, and the `sid` of the sign-in that the token is of.
+///
+/// # Errors
+/// As for [`identify`]; `role_required` for an API key.
+pub async fn identify_sign_in(
+    core: &Core,
+    token: &str,
+    need: StandingNeed,
+    reads: bool,
+) -> Result<(Identity, String), StoryError> {
+    let claims = checked(core, token)?;
+    if claims.api_key_id.is_some() {
+        return Err(Refusal::RoleRequired.into());
+    }
+    let identity = identify_person(core, &claims, (need, reads)).await?;
+    Ok((identity, claims.sid))
+}
+
+/// The claims of a token of ours that is good by itself.
+fn checked(core: &Core, token: &str) -> Result<AccessClaims, StoryError> {
     let machine_now = core.machine_now();
     let claims = core.keys.verify(token, machine_now).ok_or(Refusal::TokenInvalid)?;
     token::check(&claims, &core.tokens, machine_now)?;
+    Ok(claims)
+}
+
+async fn identify_person(
+    core: &Core,
+    claims: &AccessClaims,
+    (need, reads): (StandingNeed, bool),
+) -> Result<Identity, StoryError> {
     let user_id = claims.user_id().ok_or(Refusal::TokenInvalid)?;
-    if let Some(id) = claims.api_key_id {
-        return identify_key(core, &claims, user_id, id, (need, reads)).await;
-    }
     let query = StandingQuery {
         account_id: claims.account_id,
         user_id,
         sid: claims.sid.clone(),
     };
     let facts = standing(&core.store, &query).await?;
-    validate_token(&TokenFacts::from(&claims), &facts, need, reads, core.now())?;
+    validate_token(&TokenFacts::from(claims), &facts, need, reads, core.now())?;
     Ok(Identity {
         user_id,
         account_id: claims.account_id,
@@ -65,10 +97,10 @@ pub async fn identify(core: &Core, token: &str, need: StandingNeed, reads: bool)
 async fn identify_key(
     core: &Core,
     claims: &AccessClaims,
-    user_id: UserId,
     id: ApiKeyId,
     (need, reads): (StandingNeed, bool),
 ) -> Result<Identity, StoryError> {
+    let user_id = claims.user_id().ok_or(Refusal::TokenInvalid)?;
     let found = key_standing(&core.store, id).await?;
     let (key, facts) = found
         .filter(|(key, _)| (key.account_id, key.user_id) == (claims.account_id, user_id))

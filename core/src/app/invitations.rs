@@ -3,11 +3,10 @@
 use super::change::Ask;
 use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes, sha256};
 use super::profile::{self, Profile};
-use super::register::SignedIn;
+use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{Core, StoryError};
 use crate::domain::member::{INVITATION_DAYS, Invitation, MOST_MEMBERS};
 use crate::domain::role::{Act, may_give};
-use crate::domain::token;
 use crate::domain::user::NewUser;
 use crate::storage::member::{self, Found, Which};
 use crate::storage::trail::{Actor, announce};
@@ -162,6 +161,7 @@ pub struct Acceptance {
     pub password: SecretString,
     pub first_name: String,
     pub last_name: String,
+    pub visitor: Visitor,
     pub request_id: String,
 }
 
@@ -170,10 +170,9 @@ struct Decided {
     password_hash: String,
     first_name: String,
     last_name: String,
-    sid: String,
+    beginning: Beginning,
     request_id: String,
     now: Timestamp,
-    machine_now: Timestamp,
 }
 
 /// Joins an account: a new user with the invitation's role, signed in. Of several who accept at once one does.
@@ -205,27 +204,15 @@ pub async fn accept(core: &Core, acceptance: Acceptance) -> Result<SignedIn, Sto
         password_hash,
         first_name: acceptance.first_name,
         last_name: acceptance.last_name,
-        sid: core.unguessable(),
+        beginning: core.begin_sign_in(&acceptance.visitor),
         request_id: acceptance.request_id,
         now: core.now(),
-        machine_now: core.machine_now(),
     };
     let profile = core
         .store
         .write(&decided, |connection, decided| Box::pin(commit(connection, decided)))
         .await?;
-    let claims = token::claims(
-        &core.tokens,
-        &profile.user,
-        profile.account.account.epoch,
-        &decided.sid,
-        &core.unguessable(),
-        decided.machine_now,
-    );
-    Ok(SignedIn {
-        access: core.keys.sign(&claims, decided.machine_now)?,
-        profile,
-    })
+    core.signed_in(&decided.beginning, profile)
 }
 
 async fn open(connection: &mut Connection, token_hash: [u8; 32], now: Timestamp) -> Result<Invitation, StoryError> {
@@ -243,7 +230,7 @@ async fn refuse_known(connection: &mut Connection, invitation: &Invitation) -> R
 }
 
 async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profile, StoryError> {
-    let now = decided.machine_now;
+    let now = decided.beginning.now;
     let invitation = open(connection, decided.token_hash, now).await?;
     // Looked up again behind the lock: somebody else may have accepted it meanwhile.
     let account = lock(connection, invitation.account_id).await?;
@@ -263,7 +250,7 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
         .await?
         .ok_or(Refusal::MemberElsewhere)?;
     member::accept(connection, invitation.id, joined.id, now).await?;
-    sign_in::insert(connection, &decided.sid, joined.id, now).await?;
+    sign_in::insert(connection, joined.id, &decided.beginning.new, now).await?;
     let detail = json!({
         "user_id": joined.id, "email": joined.email, "role": joined.role, "invitation_id": invitation.id,
     });

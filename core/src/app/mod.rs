@@ -5,8 +5,10 @@
 
 pub mod api_keys;
 pub mod by_staff;
+pub mod budgets;
 pub mod cancel;
 pub mod change;
+pub mod change_password;
 pub mod committer;
 pub mod confirm;
 pub mod credits;
@@ -21,30 +23,45 @@ pub mod key_uses;
 pub mod login;
 pub mod logout;
 pub mod members;
+pub mod leaving;
+pub mod login;
+pub mod logout;
+pub mod mailing;
 pub mod payments;
 pub mod profile;
 pub mod read;
+pub mod refresh;
 pub mod register;
 pub mod rename;
 pub mod resolve_key;
+pub mod reset_password;
 pub mod round;
+pub mod second_factor;
 pub mod seed_plans;
 pub mod sessions;
+pub mod sign_in;
+pub mod sign_in_list;
 pub mod staff;
 pub mod staff_billing;
 pub mod standing;
 pub mod stripe;
 pub mod suspend;
+pub mod sweep;
 pub mod test_clock;
 pub mod tick;
 pub mod trail;
 pub mod upgrade;
+pub mod verify_email;
 
 use crate::adapters::keys::Keyring;
+use crate::adapters::mail::Mailer;
 use crate::adapters::passwords::Passwords;
+use crate::adapters::seal::Seal;
 use crate::adapters::test_clock::TestClock;
 use crate::domain::book::Rules;
+use crate::domain::link::LinkTerms;
 use crate::domain::plan::Plan;
+use crate::domain::sign_in::SignInTerms;
 use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
@@ -54,6 +71,7 @@ pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The house's own terms of billing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +110,16 @@ pub struct Core {
     pub passwords: Passwords,
     pub keys: Arc<Keyring>,
     pub tokens: TokenTerms,
+    pub sign_ins: SignInTerms,
+    pub budgets: budgets::BudgetTerms,
+    pub links: LinkTerms,
+    /// Opens and makes what the database alone does not tell.
+    pub seal: Arc<Seal>,
+    pub mailer: Mailer,
+    /// Wakes the mailer where a mail was queued.
+    pub mail_waits: Arc<Notify>,
+    /// What authenticator apps show beside a code.
+    pub totp_issuer: String,
     pub enable_free_trial: bool,
     /// Whether API keys are asked for their account's standing.
     pub validate_api_key: bool,

@@ -4,9 +4,10 @@
 //! Several processes may go their rounds at once: an account's lock and its due time let each thing happen once. An account
 //! that cannot be brought up to the present does not keep the others waiting; it is tried again later and later.
 
+use super::sweep::sweep;
 use super::tick::tick;
 use super::{Core, StoryError};
-use crate::storage::{self, Connection, account, idempotency, stripe_event, test_clock};
+use crate::storage::{self, account, test_clock};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 use std::collections::HashMap;
@@ -21,8 +22,6 @@ const PAGE: i64 = 256;
 const CONCURRENCY: usize = 4;
 /// How often a round goes through everything that is due: an account can fall due again while it runs.
 const MAX_PASSES: usize = 100;
-/// How many rows one sweep takes at most; the next round goes on.
-const SWEPT_AT_ONCE: i64 = 1000;
 /// How long an account that could not be ticked is left alone at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
@@ -113,7 +112,7 @@ pub async fn round(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
             break;
         }
     }
-    sweep(core, rounds).await?;
+    sweep(core, rounds.kept).await?;
     let ended = core.clock.elapsed();
     metrics::gauge!("igny8_core_worker_paused_accounts").set(size(rounds.forget_old(ended)));
     metrics::histogram!("igny8_core_worker_round_seconds").record(ended.saturating_sub(begun).as_secs_f64());
@@ -210,37 +209,6 @@ async fn judge(
         rounds.succeeded(id);
     }
     Ok(outcome == "done")
-}
-
-/// Sweeps away what has been kept for long enough. Most rounds have nothing to sweep and begin no transaction.
-async fn sweep(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
-    let (now, kept) = (core.now(), rounds.kept);
-    let (answer, event) = {
-        let mut connection = core.store.read().await?;
-        (
-            idempotency::oldest(&mut connection).await?,
-            stripe_event::oldest(&mut connection).await?,
-        )
-    };
-    let before = now.plus_days(-kept.answers);
-    if answer.is_some_and(|oldest| oldest < before) {
-        let sweep = core.store.write(&before, |connection: &mut Connection, before| {
-            Box::pin(idempotency::sweep(connection, *before, SWEPT_AT_ONCE))
-        });
-        count_swept("idempotency_keys", sweep.await?);
-    }
-    let before = now.plus_days(-kept.stripe_events);
-    if event.is_some_and(|oldest| oldest < before) {
-        let sweep = core.store.write(&before, |connection: &mut Connection, before| {
-            Box::pin(stripe_event::sweep(connection, *before, SWEPT_AT_ONCE))
-        });
-        count_swept("stripe_events", sweep.await?);
-    }
-    Ok(())
-}
-
-fn count_swept(what: &'static str, rows: u64) {
-    metrics::counter!("igny8_core_worker_swept_total", "what" => what).increment(rows);
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ impl From<StoryError> for Failure {
                 Self::No(format!("{}: {}", refusal.code(), fields.join(" ")))
             }
             StoryError::Storage(error) => error.into(),
+            StoryError::Throttled(seconds) => Self::No(format!("throttled: try again in {seconds} seconds")),
             StoryError::Shared(_) => Self::Machine(error.to_string()),
             StoryError::Fault(what) => Self::Machine(what),
         }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::answer::Refused;
-use crate::app::identify::{Identity, identify};
+use crate::app::identify::{Identity, identify, identify_sign_in};
 use crate::domain::role::{Act, may};
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
@@ -34,13 +34,18 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+/// The access token of a request, and whether the request only reads.
+fn access_token(parts: &Parts) -> Result<(&str, bool), Refusal> {
     let token = bearer(&parts.headers)?;
     // Proxies exchange keys for tokens; one that comes here itself has not come through them.
     if token.starts_with(igny8_contract::api_key::PREFIX) {
-        return Err(Refusal::ApiKeyInvalid.into());
+        return Err(Refusal::ApiKeyInvalid);
     }
-    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    Ok((token, matches!(parts.method, Method::GET | Method::HEAD)))
+}
+
+async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+    let (token, reads) = access_token(parts)?;
     Ok(identify(&service.core, token, need, reads).await?)
 }
 
@@ -53,6 +58,21 @@ impl FromRequestParts<Service> for Known {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
         proven(parts, service, StandingNeed::Auth).await.map(Self)
+    }
+}
+
+/// A person on a route that is open to every account that exists, and the `sid` of the sign-in with which they ask. A
+/// program has none, and its API key is refused.
+#[derive(Clone, Debug)]
+pub struct WithSignIn(pub Identity, pub String);
+
+impl FromRequestParts<Service> for WithSignIn {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        let (token, reads) = access_token(parts)?;
+        let (identity, sid) = identify_sign_in(&service.core, token, StandingNeed::Auth, reads).await?;
+        Ok(Self(identity, sid))
     }
 }
 

@@ -3,25 +3,27 @@
 use super::Service;
 use super::answer::{Envelope, Refused, data, issued};
 use super::ask::{in_person, of_own};
-use super::auth::{is_email, is_given, signed_in};
+use super::auth_bodies::{is_email, is_given};
 use super::bearer::{Tenant, only};
 use super::body::{NoBody, Object};
 use super::idempotency::Keyed;
 use super::numbered::Numbered;
 use super::openapi::refusals;
 use super::passage::RequestId;
+use super::refresh_cookie::{Delivery, deliver, is_delivery};
 use super::shapes::people::{self, InvitationShape, IssuedInvitation, Member};
 use super::shapes::{self, Page};
 use super::valid::{is_account_role, is_name, role_of, trimmed, valid};
 use crate::app::invitations::{self, Acceptance, Invite};
 use crate::app::members;
+use crate::app::sign_in::Visitor;
 use crate::domain::role::Act;
 use crate::domain::user::normal_email;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use garde::Validate;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use igny8_contract::ids::UserId;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -223,6 +225,11 @@ pub struct AcceptBody {
     #[serde(default)]
     #[garde(custom(is_name))]
     pub last_name: Option<String>,
+    /// Where the refresh token goes: `cookie` (the default), or `body` for clients that keep no cookies.
+    #[schema(example = "cookie")]
+    #[serde(default)]
+    #[garde(custom(is_delivery))]
+    pub refresh_delivery: Option<String>,
 }
 
 refusals!(AcceptRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed WeakPassword InvitationInvalid
@@ -236,18 +243,22 @@ refusals!(AcceptRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Valida
 pub async fn accept_invitation(
     State(service): State<Service>,
     Extension(request_id): Extension<RequestId>,
+    visitor: Visitor,
+    headers: HeaderMap,
     Object(body): Object<AcceptBody>,
 ) -> Result<Response, Refused> {
     valid(&body)?;
+    let delivery = Delivery::asked_for(body.refresh_delivery.as_deref());
     let acceptance = Acceptance {
         token: body.token,
         password: body.password,
         first_name: trimmed(body.first_name).unwrap_or_default(),
         last_name: trimmed(body.last_name).unwrap_or_default(),
+        visitor,
         request_id: request_id.0,
     };
     let core = service.core.clone();
     let story = async move { invitations::accept(&core, acceptance).await };
     let joined = service.stories.run(story).await?;
-    Ok(signed_in(&service, StatusCode::CREATED, joined))
+    deliver(&service, StatusCode::CREATED, &joined, delivery, &headers)
 }

@@ -4,7 +4,7 @@ use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
 use super::{
     Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, plans, receipts,
-    staff, trail, webhooks,
+    recovery, second_factor, sign_ins, staff, trail, webhooks,
 };
 use axum::Router;
 use axum::body::Body;
@@ -27,8 +27,18 @@ pub fn public() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
+        .routes(routes!(recovery::change_password))
+        .routes(routes!(recovery::reset_password))
+        .routes(routes!(recovery::confirm_reset))
+        .routes(routes!(recovery::verify_email))
+        .routes(routes!(recovery::resend_verification))
+        .routes(routes!(sign_ins::list_sessions, sign_ins::end_sessions))
+        .routes(routes!(sign_ins::end_session))
+        .routes(routes!(second_factor::get_totp, second_factor::enrol_totp, second_factor::disable_totp))
+        .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(plans::list_plans))
         .routes(routes!(account::get_account, account::change_account))
         .routes(routes!(account::get_subscription))
@@ -111,8 +121,8 @@ fn panicked(panic: Box<dyn Any + Send>) -> http::Response<Body> {
         .unwrap_or_else(|| "a panic".to_owned());
     Refused {
         reason: Some(Refusal::Internal),
-        fields: None,
         cause: Some(cause),
+        ..Refused::default()
     }
     .into_response()
 }

@@ -38,7 +38,7 @@ const fn numbered(name: &'static str, key: &'static [&'static str]) -> Table {
 }
 
 /// Every table with rows of its own, each after those that it refers to.
-pub const TABLES: [Table; 20] = [
+pub const TABLES: [Table; 24] = [
     numbered("plan", &["id"]),
     numbered("account", &["id"]),
     numbered("users", &["id"]),
@@ -54,6 +54,10 @@ pub const TABLES: [Table; 20] = [
     table("stripe_subscription", &["id"]),
     table("stripe_event", &["event_id"]),
     numbered("sign_in", &["id"]),
+    table("refresh_token", &["sign_in_id", "generation"]),
+    numbered("mailed_token", &["id"]),
+    table("totp", &["user_id"]),
+    table("totp_recovery_code", &["user_id", "code_hash"]),
     numbered("admin_session", &["id"]),
     numbered("api_key", &["id"]),
     numbered("invitation", &["id"]),
@@ -63,6 +67,9 @@ pub const TABLES: [Table; 20] = [
 
 /// Tables whose one row comes with the schema, and the column that is copied.
 pub const SINGLE: [(&str, &str); 2] = [("receipt_counter", "last_number"), ("test_clock", "ahead_us")];
+
+/// Tables whose rows are not copied: how many attempts somebody has left begins anew.
+pub const NOT_COPIED: [&str; 1] = ["sign_in_budget"];
 
 /// Tables whose rows come with the schema.
 pub const OF_THE_SCHEMA: [&str; 1] = ["account_status"];

@@ -69,6 +69,10 @@ steps! {
     19 "0019_stripe_event_age"
     20 "0020_api_keys"
     21 "0021_members"
+    22 "0022_refresh_tokens"
+    23 "0023_mailed_tokens"
+    24 "0024_sign_in_budgets"
+    25 "0025_totp"
 }
 
 /// Every migration of an engine, oldest first.

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 19] = [
+const OF_ACCOUNTS: [&str; 22] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -90,6 +90,21 @@ const OF_ACCOUNTS: [&str; 19] = [
      AND users.id IS NULL",
     "SELECT account_id, 'user ' || id || ' was removed and can sign in' AS what FROM users \
      WHERE account_id > $1 AND account_id <= $2 AND removed_at_us IS NOT NULL AND is_active = 1",
+    // Sign-ins and second factors.
+    "SELECT users.account_id, 'sign-in ' || sign_in.id || ' has ' || COUNT(refresh_token.sign_in_id) || \
+     ' refresh tokens that are not spent' AS what FROM sign_in JOIN users ON users.id = sign_in.user_id \
+     LEFT JOIN refresh_token ON refresh_token.sign_in_id = sign_in.id AND refresh_token.spent_at_us IS NULL \
+     WHERE users.account_id > $1 AND users.account_id <= $2 AND sign_in.family_hash IS NOT NULL \
+     GROUP BY users.account_id, sign_in.id HAVING COUNT(refresh_token.sign_in_id) <> 1",
+    "SELECT users.account_id, 'the refresh token of sign-in ' || sign_in.id || ' that is not spent is not its newest' \
+     AS what FROM sign_in JOIN users ON users.id = sign_in.user_id \
+     JOIN refresh_token ON refresh_token.sign_in_id = sign_in.id AND refresh_token.spent_at_us IS NULL \
+     WHERE users.account_id > $1 AND users.account_id <= $2 AND EXISTS (SELECT 1 FROM refresh_token AS newer \
+     WHERE newer.sign_in_id = sign_in.id AND newer.generation > refresh_token.generation)",
+    "SELECT users.account_id, 'user ' || users.id || ' has a second factor and never got the recovery codes' AS what \
+     FROM totp JOIN users ON users.id = totp.user_id WHERE users.account_id > $1 AND users.account_id <= $2 \
+     AND totp.confirmed_at_us IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM totp_recovery_code WHERE totp_recovery_code.user_id = users.id)",
 ];
 
 /// What is odd in a batch of accounts, in sentences.

@@ -139,6 +139,61 @@ pub async fn of_account(connection: &mut Connection, account_id: AccountId) -> R
     rows.iter().map(user).collect()
 }
 
+/// Whether a user still has this password (by its PHC string) and is not shut out. Until the transaction ends nobody
+/// changes it.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_with_password(connection: &mut Connection, id: UserId, password_hash: &str) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = password_hash WHERE id = $1 AND password_hash = $2 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(password_hash)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a user another password and raises their epoch, which makes every token of theirs worthless. Says whether the
+/// user is there and not shut out.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_password(
+    connection: &mut Connection,
+    id: UserId,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = $2, epoch = epoch + 1, updated_at_us = $3 WHERE id = $1 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(password_hash)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes that a user reads the mail of this address, if it is still theirs; says whether it is.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify_email(connection: &mut Connection, id: UserId, email: &str, now: Timestamp) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET email_verified_at_us = COALESCE(email_verified_at_us, $3), updated_at_us = $3 \
+         WHERE id = $1 AND email = $2 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(email)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// What the decision on a token needs to know of a user of this account, and whether this sign-in of theirs runs.
 ///
 /// # Errors

@@ -103,6 +103,23 @@ fn breaks() -> Vec<(&'static str, i64, &'static str)> {
 fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
     vec![
         (
+            "DELETE FROM refresh_token WHERE sign_in_id = 2",
+            2,
+            "sign-in 2 has 0 refresh tokens",
+        ),
+        (
+            "INSERT INTO refresh_token (sign_in_id, generation, token_hash, next_nonce, spent_at_us) \
+             SELECT 2, 2, next.token_hash, next.token_hash, 1 FROM refresh_token AS next WHERE sign_in_id = 3; \
+             DELETE FROM refresh_token WHERE sign_in_id = 3",
+            2,
+            "is not its newest",
+        ),
+        (
+            "DELETE FROM totp_recovery_code",
+            14,
+            "never got the recovery codes",
+        ),
+        (
             "UPDATE subscription_period SET start_us = start_us + 1 WHERE sequence = 2 AND subscription_id = 4",
             ANNUAL,
             "a gap",

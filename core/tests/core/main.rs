@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod api_keys;
+mod attempts;
 mod bad_input;
 mod billing;
 mod commands;
@@ -21,12 +22,18 @@ mod identity;
 mod inside;
 mod internal;
 mod killed;
+mod leaks;
 mod life;
 mod members;
+mod mail;
 mod openapi;
+mod people;
 mod races;
+mod recovery;
+mod refresh;
 mod reporting;
 mod schema;
+mod second_factor;
 mod signup;
 mod site;
 mod starved;

@@ -186,6 +186,9 @@ fn core_config(ports: &PortBlock, var: &Path, database: Option<&str>) -> Table {
         "internal.token_file",
         path_text(&var.join("secrets/internal_token")),
     );
+    set(&mut file, "secrets.key_file", path_text(&var.join("secrets/core_key")));
+    set(&mut file, "mail.folder", path_text(&var.join("mail")));
+    set(&mut file, "mail.public_url", format!("http://{}", ports.address(0)));
     set(&mut file, "server.grace_seconds", 1);
     // Argon2 as cheap as it goes: tests sign hundreds of people up, and none of these passwords outlives its test.
     set(&mut file, "passwords.memory_kib", 64);
