@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod credits;
 pub mod edge;
+pub mod feed;
 pub mod headers;
 pub mod ids;
 pub mod messages;

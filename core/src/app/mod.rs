@@ -12,6 +12,7 @@ pub mod credits;
 pub mod debits;
 pub mod doctor;
 pub mod error;
+pub mod feed;
 pub mod identify;
 pub mod login;
 pub mod logout;
@@ -91,6 +92,8 @@ pub struct Core {
     /// Carries out debits.
     pub committer: Committer,
     pub payments: upgrade::PaymentTerms,
+    /// What those who follow the change feed share.
+    pub feed: Arc<feed::Feed>,
 }
 
 impl std::fmt::Debug for Core {

@@ -6,7 +6,7 @@
 
 use super::tick::tick;
 use super::{Core, StoryError};
-use crate::storage::{self, Connection, account, idempotency, test_clock};
+use crate::storage::{self, Connection, account, feed, idempotency, test_clock};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ const CONCURRENCY: usize = 4;
 const MAX_PASSES: usize = 100;
 /// How many rows one sweep takes at most; the next round goes on.
 const SWEPT_AT_ONCE: i64 = 1000;
+/// How long rows of the change feed are kept: a proxy that was away for longer takes a new snapshot.
+const FEED_KEPT_SECONDS: i64 = 3600;
 /// How long an account that could not be ticked is left alone at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
@@ -105,6 +107,7 @@ pub async fn round(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
         }
     }
     sweep(core, rounds).await?;
+    sweep_feed(core).await?;
     let ended = core.clock.elapsed();
     metrics::gauge!("igny8_core_worker_paused_accounts").set(size(rounds.forget_old(ended)));
     metrics::histogram!("igny8_core_worker_round_seconds").record(ended.saturating_sub(begun).as_secs_f64());
@@ -201,6 +204,22 @@ async fn judge(
         rounds.succeeded(id);
     }
     Ok(outcome == "done")
+}
+
+/// Sweeps away rows of the change feed that are old enough. Who follows from before them takes a new snapshot.
+async fn sweep_feed(core: &Core) -> Result<(), StoryError> {
+    let before = Timestamp(core.machine_now().0 - FEED_KEPT_SECONDS * MICROS_PER_SECOND);
+    if !feed::is_due(&mut *core.store.read().await?, before).await? {
+        return Ok(());
+    }
+    let swept = core
+        .store
+        .write_quietly(&before, |connection: &mut Connection, before| {
+            Box::pin(feed::sweep(connection, *before, SWEPT_AT_ONCE))
+        })
+        .await?;
+    metrics::counter!("igny8_core_worker_swept_total", "what" => "feed_changes").increment(swept);
+    Ok(())
 }
 
 /// Sweeps away answers that are kept under their Idempotency-Key for long enough.

@@ -7,6 +7,7 @@ pub mod account;
 pub mod billing;
 pub mod book;
 pub mod cycle;
+pub mod feed;
 pub mod ledger;
 pub mod password;
 pub mod payment;

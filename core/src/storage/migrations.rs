@@ -66,6 +66,7 @@ steps! {
     16 "0016_stripe_events"
     17 "0017_test_clock"
     18 "0018_reporting_views"
+    19 "0019_change_feed"
 }
 
 /// Every migration of an engine, oldest first.
