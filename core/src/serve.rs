@@ -183,10 +183,7 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
     if core.test_clock.is_some() {
         tracing::warn!("the test clock is on: staff can put the service's time forward");
     }
-    core.feed = Arc::new(Feed {
-        stopping: Some(stopping.clone()),
-        ..Feed::default()
-    });
+    core.feed = Arc::new(Feed::until(stopping.clone()));
     let rounds = || Arc::new(Rounds::new(config.idempotency_days, stopping));
     core.rounds = config.worker_interval.map(|_| rounds());
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())

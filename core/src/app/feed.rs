@@ -24,7 +24,7 @@ pub struct Feed {
     /// The head, and when the look at it began: one look serves all who came before it.
     last: Mutex<Option<(Duration, FeedHead)>>,
     /// True once nobody is to wait any more. Nothing where the process does not serve.
-    pub stopping: Option<watch::Receiver<bool>>,
+    stopping: Option<watch::Receiver<bool>>,
 }
 
 /// What a follower is told.
@@ -36,6 +36,15 @@ pub enum Told {
 }
 
 impl Feed {
+    /// A feed at which nobody waits any more once `stopping` says so.
+    #[must_use]
+    pub fn until(stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            last: Mutex::default(),
+            stopping: Some(stopping),
+        }
+    }
+
     /// The head as it was at `from` or later, and when it was looked at.
     async fn head(&self, core: &Core, from: Duration) -> Result<(Duration, FeedHead), StoryError> {
         let mut last = self.last.lock().await;
