@@ -118,7 +118,8 @@ pub async fn get_snapshot(
 ) -> Result<Response, Refused> {
     let page = feed::snapshot(&service.core, cursor).await?;
     #[expect(clippy::cast_precision_loss, reason = "a metric: beyond 2^52 nobody counts")]
-    metrics::gauge!("igny8_core_feed_seq").set(page.head.seq as f64);
+    let seq = page.head.seq as f64;
+    metrics::gauge!("igny8_core_feed_seq").set(seq);
     Ok(Json(page).into_response())
 }
 

@@ -24,9 +24,16 @@ fn after(server: &Server, place: &FeedHead, wait_ms: u64) -> Response {
     )
 }
 
-/// What has changed after a place; the place goes on.
+/// What has changed after a place, but for the key set, which every core tells of when it starts; the place goes on.
 #[track_caller]
 fn follow(server: &Server, place: &mut FeedHead) -> Vec<Change> {
+    let mut changes = follow_all(server, place);
+    changes.retain(|change| change.item != Item::KeySet);
+    changes
+}
+
+#[track_caller]
+fn follow_all(server: &Server, place: &mut FeedHead) -> Vec<Change> {
     let answer = after(server, place, 0);
     assert_eq!(answer.status, 200, "{}", answer.text());
     let changes: Changes = serde_json::from_slice(&answer.body).unwrap();
@@ -54,14 +61,21 @@ fn snapshot(server: &Server) -> (FeedHead, Vec<Item>) {
     (first.head, items)
 }
 
-/// The place where a server stands once it has told of its key set.
-fn start(server: &Server) -> FeedHead {
+/// The place where a site stands once its first core has told of its key set.
+fn start(site: &Site, server: &Server) -> FeedHead {
     wait_until("the key set to be told of", SOON, || {
-        let head = page(server, None).head;
-        let mut from = head.clone();
-        follow(server, &mut from);
-        (head.seq > 0).then_some(from)
+        (site.number("SELECT COUNT(*) FROM key_set WHERE digest <> ''") == 1).then(|| page(server, None).head)
     })
+}
+
+/// Waits until nobody is connected to the database of a core that was stopped.
+fn wait_until_alone(site: &Site) {
+    if site.engine == "postgres" {
+        wait_until("connections to end", SOON, || {
+            let others = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            (site.number(others) == 0).then_some(())
+        });
+    }
 }
 
 fn log_out(server: &Server, member: &Member) {
@@ -81,7 +95,7 @@ fn sid(member: &Member) -> String {
 fn what_changes_anybodys_standing_is_told_and_nothing_else_is() {
     on_both(|site| {
         let server = site.serve();
-        let mut place = start(&server);
+        let mut place = start(&site, &server);
         let member = server.sign_up();
         let (account, user) = (member.data["account"]["id"].clone(), member.data["user"]["id"].clone());
         let told = follow(&server, &mut place);
@@ -143,7 +157,7 @@ fn no_change_of_a_column_that_standing_depends_on_goes_untold() {
         let server = site.serve();
         server.sign_up();
         make_session(&site);
-        let mut place = start(&server);
+        let mut place = start(&site, &server);
         for (told, sql) in [
             (true, "UPDATE account SET status = 'past_due' WHERE id = 1"),
             (true, "UPDATE account SET status = 'suspended', suspend_reason = 'staff' WHERE id = 1"),
@@ -164,7 +178,7 @@ fn no_change_of_a_column_that_standing_depends_on_goes_untold() {
             (false, "UPDATE key_set SET digest = 'other'"),
         ] {
             site.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-            let changes = follow(&server, &mut place);
+            let changes = follow_all(&server, &mut place);
             assert_eq!(changes.len(), usize::from(told), "{sql}: {changes:?}");
         }
     });
@@ -183,7 +197,7 @@ fn whoever_waits_is_told_at_once_by_this_process_and_soon_by_another() {
     on_both(|site| {
         let server = site.serve();
         let (one, other) = (server.sign_up(), server.sign_up());
-        let place = start(&server);
+        let place = start(&site, &server);
         let waited = Deadline::after(SOON);
         let quiet = after(&server, &place, 300);
         let changes: Changes = serde_json::from_slice(&quiet.body).unwrap();
@@ -191,7 +205,7 @@ fn whoever_waits_is_told_at_once_by_this_process_and_soon_by_another() {
         assert!(changes.waited_us >= 300_000, "the last look was at the end: {changes:?}");
         // Both would wait longer than the test's patience.
         for by_another in [false, true] {
-            let mut place = start(&server);
+            let mut place = start(&site, &server);
             let told = std::thread::scope(|scope| {
                 let waiting = scope.spawn(|| after(&server, &place, 25_000));
                 wait_until("somebody to wait", SOON, || {
@@ -245,7 +259,7 @@ fn a_snapshot_holds_every_account_and_user_and_leads_to_where_the_feed_goes_on()
 fn a_place_that_is_not_in_this_history_needs_a_new_snapshot() {
     on_both(|site| {
         let server = site.serve();
-        let before = start(&server);
+        let before = start(&site, &server);
         let member = server.sign_up();
         let mut place = before.clone();
         follow(&server, &mut place);
@@ -299,8 +313,9 @@ fn a_database_that_was_put_back_or_copied_is_another_history() {
         let (first, people) = {
             let server = site.serve();
             let people: Vec<Member> = (0..6).map(|_| server.sign_up()).collect();
-            (start(&server), people)
+            (start(&site, &server), people)
         };
+        wait_until_alone(&site);
         let backup = site.twin();
         let end = |site: &Site, server: &Server, member: &Member, place: &mut FeedHead| {
             let sid = sid(member);
@@ -321,6 +336,7 @@ fn a_database_that_was_put_back_or_copied_is_another_history() {
         assert_eq!(after(&server, &lost, 0).status, 410, "numbers that exist again, with other stamps");
 
         drop(server);
+        wait_until_alone(&backup);
         let copy = Site::sqlite();
         copy.must(&["migrate", "up"]);
         copy.must(&["db", "copy", "--from", &backup.url, "--to", &copy.url]);
@@ -334,11 +350,11 @@ fn a_database_that_was_put_back_or_copied_is_another_history() {
 fn a_new_signing_key_is_told_of_once() {
     on_both(|site| {
         let server = site.serve();
-        let mut place = start(&server);
+        let mut place = start(&site, &server);
         site.must(&["keys", "rotate"]);
         server.child.signal("HUP");
         let told = wait_until("the new key to be told of", SOON, || {
-            Some(follow(&server, &mut place)).filter(|told| !told.is_empty())
+            Some(follow_all(&server, &mut place)).filter(|told| !told.is_empty())
         });
         assert!(matches!(told[..], [Change { item: Item::KeySet, .. }]), "{told:?}");
     });
@@ -364,7 +380,7 @@ fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_wh
     site.must(&["seed-plans"]);
     let twin = Site::at("postgres", site.url.clone());
     let servers = [site.serve(), twin.serve()];
-    let place = servers.iter().map(start).max_by_key(|place| place.seq).unwrap();
+    let place = servers.iter().map(|server| start(&site, server)).max_by_key(|place| place.seq).unwrap();
     let writing = AtomicBool::new(true);
     let (ended, followers) = std::thread::scope(|scope| {
         let follower = |number: usize| {
@@ -372,14 +388,16 @@ fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_wh
             move || {
                 let (mut place, mut seen, mut turn) = (place, Seen::new(), number);
                 // The last comes late, and has a long way to go.
-                while number == 3 && writing.load(Ordering::Relaxed) {
-                    std::thread::yield_now();
+                if number == 3 {
+                    wait_until("the writers to be done", Duration::from_secs(300), || {
+                        (!writing.load(Ordering::Relaxed)).then_some(())
+                    });
                 }
                 loop {
                     let last = !writing.load(Ordering::Relaxed);
                     // Followers go from one process to the other, as after a restart, and wait or do not.
                     let server = &servers[turn % 2];
-                    let answer = after(server, &place, if turn % 3 == 0 { 40 } else { 0 });
+                    let answer = after(server, &place, if turn % 3 == 0 { 0 } else { 40 });
                     assert_eq!(answer.status, 200, "{}", answer.text());
                     let changes: Changes = serde_json::from_slice(&answer.body).unwrap();
                     let done = last && changes.changes.is_empty();

@@ -248,3 +248,53 @@ fn an_account_and_a_user_take_no_more_bytes_than_is_said() {
     assert!(size_of::<(Box<str>, SignIn)>() <= 40);
     assert!(size_of::<([u8; 32], i64)>() <= 40);
 }
+
+/// The least time that a thousand look-ups take, of many tries.
+fn least(mirror: &Mirror, people: usize) -> std::time::Duration {
+    use igny8_contract::time::{Clock, SystemClock};
+    let clock = SystemClock::new();
+    let queries: Vec<StandingQuery> = (0..1000).map(|number| own_query(number * 7919 % people)).collect();
+    let once = || {
+        let begun = clock.elapsed();
+        assert!(queries.iter().all(|query| mirror.compose(query).is_some()));
+        clock.elapsed() - begun
+    };
+    (0..50).map(|_| once()).min().unwrap()
+}
+
+fn own_query(number: usize) -> StandingQuery {
+    StandingQuery {
+        account_id: account_id(number),
+        user_id: user_id(number),
+        sid: format!("sid-{number:018}"),
+    }
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+fn filled(people: usize, keys: usize) -> Mirror {
+    let (model, mirror) = (Model::default(), Mirror::new("g", Bounds::default()));
+    for number in 0..people {
+        mirror.learn(&own_query(number), &model.answer(0), i64::MAX - 100);
+    }
+    for number in 0..keys {
+        mirror.put(&Item::ApiKey { digest: format!("{number:064x}") }, 1, 0);
+    }
+    mirror
+}
+
+#[test]
+fn somebody_is_found_among_a_hundred_thousand_as_quickly_as_among_a_hundred() {
+    let few = filled(100, 10);
+    let before = resident_bytes();
+    let many = filled(100_000, 10_000);
+    let grown = resident_bytes().saturating_sub(before);
+    assert_eq!((many.sizes().accounts, many.sizes().keys), (100_000, 10_000));
+    let (among_few, among_many) = (least(&few, 100), least(&many, 100_000));
+    println!("1,000 look-ups: {among_few:?} among 100, {among_many:?} among 100,000; {} bytes for each", grown / 100_000);
+    // Memory that is not in the processor's caches is slower, whatever the way to it; a search would be a thousand times so.
+    assert!(among_many < among_few * 30, "{among_few:?} {among_many:?}");
+}
