@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod claims;
 pub mod credits;
 pub mod edge;
+pub mod feed;
 pub mod headers;
 pub mod ids;
 pub mod messages;

@@ -7,8 +7,9 @@
 //! | `GET /.well-known/jwks.json` | | a JSON Web Key Set (RFC 7517) |
 //! | `POST /internal/v1/sessions/lookup` | [`SessionQuery`] | [`SessionFacts`] |
 //! | `POST /internal/v1/sessions/revoke` | [`SessionQuery`] | 204, also when there was nothing to end |
-//! | `POST /internal/v1/standing` | [`StandingQuery`] | [`StandingFacts`] |
 //! | `POST /internal/v1/keys/resolve` | [`KeyQuery`] | [`KeyAnswer`] |
+//! | `POST /internal/v1/standing` | [`StandingQuery`] | [`StandingAnswer`](crate::feed::StandingAnswer) |
+//! | `GET /internal/v1/snapshot` `changes` | | see [`feed`](crate::feed) |
 //! | `GET /internal/v1/health` | | 200 once the database answers |
 
 use crate::claims::{AccountRole, PlatformRole};

@@ -9,6 +9,7 @@ use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
 use crate::app::committer::BATCH_SIZE;
+use crate::app::feed::{Feed, note_key_set};
 use crate::app::key_uses::{self, KeyUses};
 use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
@@ -105,6 +106,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
+        feed: Arc::default(),
         payments: PaymentTerms {
             bank_details: config.bank_details.clone(),
             stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
@@ -128,7 +130,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let store = service.core.store.clone();
     let reload = listen(SignalKind::hangup())?;
     let background = tokio::spawn(upkeep(
-        Arc::clone(&service.core.keys),
+        service.core.clone(),
         service.stripe.clone(),
         service.metrics.clone(),
         reload,
@@ -205,6 +207,7 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
     if core.test_clock.is_some() {
         tracing::warn!("the test clock is on: staff can put the service's time forward");
     }
+    core.feed = Arc::new(Feed::until(stopping.clone()));
     let rounds = || Arc::new(Rounds::new(config.kept, stopping));
     core.rounds = config.worker_interval.map(|_| rounds());
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
@@ -273,8 +276,9 @@ fn stripe(config: &Config) -> Result<Option<Arc<Webhooks>>, ServeError> {
         .map_err(|error| told(&error))
 }
 
-async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
+async fn upkeep(core: Core, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
     let mut ticks = tokio::time::interval(KEYS_RELOAD);
+    let mut noted = None;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -285,8 +289,11 @@ async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: Prom
                 }
             }
         }
-        if let Err(error) = keys.reload() {
+        if let Err(error) = core.keys.reload() {
             tracing::error!(%error, "the keys could not be read again: the ones in use stay");
+        }
+        if let Err(error) = note_key_set(&core, &mut noted).await {
+            tracing::warn!(%error, "the key set could not be told of: it is tried again");
         }
         metrics.run_upkeep();
     }

@@ -171,11 +171,11 @@ impl<'a> Way<'a> {
         }
         let facts = match proven.identity() {
             None => None,
-            Some(identity) => match self.gate.directory.fresh(&identity.standing, self.elapsed) {
+            Some(identity) => match self.gate.directory.fresh(identity, self.elapsed) {
                 Some(facts) => Some(facts),
                 None => {
                     let staff = identity.token.platform_role.is_some();
-                    Box::pin(self.gate.directory.ask(&identity.standing, staff)).await
+                    Box::pin(self.gate.directory.ask(identity, staff)).await
                 }
             },
         };

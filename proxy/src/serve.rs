@@ -3,6 +3,7 @@
 use crate::config::{AccessLog as LogTarget, Config, ConfigError, Flags};
 use crate::directory::client::{ClientError, HttpClient};
 use crate::directory::core::{self, CoreClient};
+use crate::directory::follow::Follower;
 use crate::directory::keys::Keys;
 use crate::directory::sessions::{AppSource, SessionSources};
 use crate::directory::standing::Directory;
@@ -103,6 +104,11 @@ pub fn open_limits(config: &Config, clock: Arc<dyn Clock>) -> Result<Live, Limit
     Live::open(&config.limits_file, &scopes, clock)
 }
 
+fn core_client(config: &Config, client: HttpClient) -> CoreClient {
+    let core = &config.core;
+    CoreClient::new(client, core.base.clone(), core.authorization.clone(), core.timeout)
+}
+
 fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dyn Random) -> Result<Gate, ServeError> {
     let limits = open_limits(&config, Arc::clone(clock))?;
     let scopes = config
@@ -111,12 +117,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         .iter()
         .map(|route| route.scope.as_deref().and_then(|name| limits.scope_id(name)))
         .collect();
-    let core = CoreClient::new(
-        client.clone(),
-        config.core.base.clone(),
-        config.core.authorization.clone(),
-        config.core.timeout,
-    );
+    let core = core_client(&config, client.clone());
     let app = config.sessions.app_introspection.clone().map(|url| AppSource {
         client: client.clone(),
         url,
@@ -170,11 +171,15 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     show(config.flags);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (client, client_service) = HttpClient::new();
+    let (feed_client, feed_client_service) = HttpClient::new();
     let gate = Arc::new(gate(config, &client, &clock, &SystemRandom)?);
     write_access_log(&gate).map_err(ServeError::Thread)?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gate.config));
     server.bootstrap();
     server.add_service(background_service("client", client_service));
+    server.add_service(background_service("feed client", feed_client_service));
+    let core = core_client(&gate.config, feed_client);
+    server.add_service(background_service("feed", Follower::new(Arc::clone(&gate), core)));
     server.add_service(background_service(
         "chores",
         Chores::new(Arc::clone(&gate), metrics.clone()),

@@ -16,6 +16,7 @@ pub mod customers;
 pub mod debits;
 pub mod doctor;
 pub mod error;
+pub mod feed;
 pub mod identify;
 pub mod in_account;
 pub mod invitations;
@@ -131,6 +132,8 @@ pub struct Core {
     /// Carries out debits.
     pub committer: Committer,
     pub payments: upgrade::PaymentTerms,
+    /// What those who follow the change feed share.
+    pub feed: Arc<feed::Feed>,
 }
 
 impl std::fmt::Debug for Core {

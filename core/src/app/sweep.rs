@@ -2,13 +2,15 @@
 
 use super::round::Kept;
 use super::{Core, StoryError};
-use crate::storage::{Connection, idempotency, mailed_token, sign_in, sign_in_budget, stripe_event};
-use igny8_contract::time::Timestamp;
+use crate::storage::{Connection, feed, idempotency, mailed_token, sign_in, sign_in_budget, stripe_event};
+use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 
 /// How many rows one sweep takes at most; the next round goes on.
 const SWEPT_AT_ONCE: i64 = 1000;
 /// For how many days sign-ins that are over are kept: their addresses are those that a user is known to come from.
 const SIGN_IN_DAYS: i64 = 30;
+/// How long rows of the change feed are kept: a proxy that was away for longer takes a new snapshot.
+const FEED_KEPT_SECONDS: i64 = 3600;
 /// For how many days links that have ended are kept.
 const LINK_DAYS: i64 = 7;
 
@@ -22,7 +24,8 @@ pub async fn sweep(core: &Core, kept: Kept) -> Result<(), StoryError> {
     let now = core.machine_now();
     sign_ins(core, now.plus_days(-SIGN_IN_DAYS)).await?;
     links(core, now.plus_days(-LINK_DAYS)).await?;
-    budgets(core, now).await
+    budgets(core, now).await?;
+    feed_changes(core, Timestamp(now.0 - FEED_KEPT_SECONDS * MICROS_PER_SECOND)).await
 }
 
 fn swept(what: &'static str, rows: u64) {
@@ -96,5 +99,19 @@ async fn budgets(core: &Core, before: Timestamp) -> Result<(), StoryError> {
         })
         .await?;
     swept("sign_in_budgets", rows);
+    Ok(())
+}
+
+async fn feed_changes(core: &Core, before: Timestamp) -> Result<(), StoryError> {
+    if !feed::is_due(&mut *core.store.read().await?, before).await? {
+        return Ok(());
+    }
+    let rows = core
+        .store
+        .write_quietly(&before, |connection: &mut Connection, before| {
+            Box::pin(feed::sweep(connection, *before, SWEPT_AT_ONCE))
+        })
+        .await?;
+    swept("feed_changes", rows);
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod billing;
 pub mod book;
 pub mod budget;
 pub mod cycle;
+pub mod feed;
 pub mod ledger;
 pub mod member;
 pub mod link;

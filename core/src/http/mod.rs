@@ -18,6 +18,7 @@ pub mod credit_shapes;
 pub mod credits;
 pub mod error_reference;
 pub mod customers;
+pub mod feed;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;

@@ -16,7 +16,7 @@ use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::standing::{AccountFacts, AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
@@ -303,32 +303,77 @@ pub async fn staff(connection: &mut Connection) -> Result<Option<Account>, Error
     row.as_ref().map(account).transpose()
 }
 
+/// What the decision on standing needs to know, beside the account's own columns.
+macro_rules! facts {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
+             JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+             WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us, \
+             (SELECT subscription.grace_end_us FROM subscription \
+             WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS grace_end_us \
+             FROM account LEFT JOIN plan ON plan.id = account.plan_id "
+        )
+    };
+}
+
+fn of_facts(row: &AnyRow) -> Result<(AccountId, AccountFacts), Error> {
+    let plan_slug = optional_text(row, "plan_slug")?;
+    let period_end = optional_number(row, "period_end_us")?.map(Timestamp);
+    let grace_end = optional_number(row, "grace_end_us")?.map(Timestamp);
+    let account = account(row)?;
+    let facts = account_facts(&account, plan_slug.as_deref(), period_end, grace_end);
+    Ok((account.id, facts))
+}
+
 /// What the decision on its standing needs to know of an account.
 ///
 /// # Errors
 /// What the database says.
 pub async fn facts(connection: &mut Connection, id: AccountId) -> Result<Option<AccountFacts>, Error> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        columns!(),
-        ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
-         JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
-         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us, \
-         (SELECT subscription.grace_end_us FROM subscription \
-         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS grace_end_us \
-         FROM account LEFT JOIN plan ON plan.id = account.plan_id WHERE account.id = $1"
-    ))
-    .bind(id.0)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let plan_slug = optional_text(&row, "plan_slug")?;
-    let period_end = optional_number(&row, "period_end_us")?.map(Timestamp);
-    let grace_end = optional_number(&row, "grace_end_us")?.map(Timestamp);
-    Ok(Some(account_facts(
-        &account(&row)?,
-        plan_slug.as_deref(),
-        period_end,
-        grace_end,
-    )))
+    let row = sqlx::query(concat!(facts!(), "WHERE account.id = $1"))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.as_ref().map(of_facts).transpose()?.map(|(_, facts)| facts))
+}
+
+/// The same of several accounts; those that are not there are left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_of(
+    connection: &mut Connection,
+    ids: &[AccountId],
+) -> Result<BTreeMap<AccountId, AccountFacts>, Error> {
+    let mut found = BTreeMap::new();
+    for group in groups(ids) {
+        let mut select = query(format!(concat!(facts!(), "WHERE account.id IN {}"), purse::ids(group.len())));
+        for id in group {
+            select = select.bind(id.0);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            found.extend([of_facts(&row)?]);
+        }
+    }
+    Ok(found)
+}
+
+/// The same of the first `limit` accounts after one, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_after(
+    connection: &mut Connection,
+    id: AccountId,
+    limit: i64,
+) -> Result<Vec<(AccountId, AccountFacts)>, Error> {
+    let rows = sqlx::query(concat!(facts!(), "WHERE account.id > $1 ORDER BY account.id LIMIT $2"))
+        .bind(id.0)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(of_facts).collect()
 }

@@ -74,6 +74,9 @@ pub const NOT_COPIED: [&str; 1] = ["sign_in_budget"];
 /// Tables whose rows come with the schema.
 pub const OF_THE_SCHEMA: [&str; 1] = ["account_status"];
 
+/// Tables that each database has for itself: proxies that followed the feed of one take a new snapshot of the other.
+pub const ITS_OWN: [&str; 3] = ["feed_head", "feed_change", "key_set"];
+
 /// What must come to the same in both databases.
 const SUMS: [(&str, &str); 8] = [
     ("credits of accounts", "SELECT SUM(credits) AS total FROM account"),

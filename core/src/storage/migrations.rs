@@ -73,6 +73,7 @@ steps! {
     23 "0023_mailed_tokens"
     24 "0024_sign_in_budgets"
     25 "0025_totp"
+    26 "0026_change_feed"
 }
 
 /// Every migration of an engine, oldest first.

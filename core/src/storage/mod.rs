@@ -13,6 +13,7 @@ pub mod copy;
 pub mod database;
 pub mod error;
 mod fail_point;
+pub mod feed;
 pub mod hold;
 pub mod idempotency;
 pub mod ledger;

@@ -17,6 +17,7 @@ mod copy;
 mod crash;
 mod credits;
 mod doctor;
+mod feed;
 mod filled;
 mod identity;
 mod inside;

@@ -6,6 +6,7 @@
 
 use super::client::ClientError;
 use super::core::CoreClient;
+use super::mirror;
 use crate::policy::identity::Grant;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -198,10 +199,12 @@ impl Keys {
         Arc::clone(&self.copies.entry(*hash).or_default())
     }
 
-    /// Forgets a key, so that core is asked before it opens anything again.
-    pub fn evict(&self, id: ApiKeyId) {
-        self.copies
-            .retain(|_, slot| slot.copy.load().as_ref().is_none_or(|copy| copy.grant.key_id != id));
+    /// Forgets a key, told by the SHA-256 of it in hexadecimal digits, so that core is asked before it opens anything again.
+    pub fn forget(&self, digest: &str) {
+        if let Some(hash) = mirror::digest(digest) {
+            self.copies.remove(&hash);
+            self.unknown.remove(&hash);
+        }
     }
 
     /// Forgets everything.

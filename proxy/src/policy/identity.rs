@@ -8,10 +8,10 @@ use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::{KeyUse, TokenFacts};
 use igny8_contract::time::Timestamp;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The outcome of a verified token, or of a resolved API key. The header values are made once for a token, not once for a request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Identity {
     /// Whose standing is asked for: account, user and sign-in.
     pub standing: StandingQuery,
@@ -21,6 +21,30 @@ pub struct Identity {
     pub account_value: HeaderValue,
     pub user_value: HeaderValue,
     pub role_value: HeaderValue,
+    /// What was last known of this standing. Whoever keeps standings writes it; no rule looks at it.
+    pub memo: Memo,
+}
+
+/// A standing, and the version of the directory under which it was read.
+#[derive(Debug, Default)]
+pub struct Memo(RwLock<Option<(u64, Arc<StandingFacts>)>>);
+
+impl Memo {
+    /// What was read under this version.
+    #[must_use]
+    pub fn get(&self, version: u64) -> Option<Arc<StandingFacts>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (of, facts) = known.as_ref()?;
+        (*of == version).then(|| Arc::clone(facts))
+    }
+
+    /// Keeps what was read under this version, unless a later one was kept meanwhile.
+    pub fn set(&self, version: u64, facts: &Arc<StandingFacts>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|(of, _)| *of <= version) {
+            *known = Some((version, Arc::clone(facts)));
+        }
+    }
 }
 
 impl Identity {
@@ -34,6 +58,7 @@ impl Identity {
             role_value: HeaderValue::from_static(claims.role.as_str()),
             token: TokenFacts::from(&claims),
             exp: claims.exp,
+            memo: Memo::default(),
             standing: StandingQuery {
                 account_id: claims.account_id,
                 user_id,
@@ -91,6 +116,7 @@ impl Grant {
                 user_epoch: epochs.1.map_or(0, |user| user.user_epoch),
             },
             exp: facts.token_exp,
+            memo: Memo::default(),
             standing: StandingQuery {
                 account_id: facts.account_id,
                 user_id: facts.user_id,
