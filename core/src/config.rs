@@ -8,9 +8,9 @@ mod identity;
 
 use crate::app::BillingTerms;
 use crate::app::round::Kept;
-pub use identity::{IdentityConfig, MailConfig};
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
+pub use identity::{IdentityConfig, MailConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

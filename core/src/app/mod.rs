@@ -4,8 +4,8 @@
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
 pub mod api_keys;
-pub mod by_staff;
 pub mod budgets;
+pub mod by_staff;
 pub mod cancel;
 pub mod change;
 pub mod change_password;
@@ -21,21 +21,21 @@ pub mod identify;
 pub mod in_account;
 pub mod invitations;
 pub mod key_uses;
-pub mod login;
-pub mod logout;
-pub mod members;
 pub mod leaving;
 pub mod login;
+pub mod login;
+pub mod logout;
 pub mod logout;
 pub mod mailing;
+pub mod members;
 pub mod payments;
 pub mod profile;
 pub mod read;
 pub mod refresh;
 pub mod register;
 pub mod rename;
-pub mod resolve_key;
 pub mod reset_password;
+pub mod resolve_key;
 pub mod round;
 pub mod second_factor;
 pub mod seed_plans;

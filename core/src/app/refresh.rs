@@ -82,7 +82,9 @@ async fn commit(connection: &mut Connection, asked: &Asked) -> Result<Outcome, S
     let links = sign_in::links(connection, found.id).await?;
     let current = match judge(&links, &asked.token.token_hash(), &asked.terms, asked.now) {
         Verdict::Stolen => return stolen(connection, &found, asked).await,
-        Verdict::Follow(nonces) => nonces.iter().fold(asked.token.clone(), |token, nonce| token.next(nonce)),
+        Verdict::Follow(nonces) => nonces
+            .iter()
+            .fold(asked.token.clone(), |token, nonce| token.next(nonce)),
         Verdict::Rotate(generation) => {
             let next = asked.token.next(&asked.nonce);
             let spent = Spent {

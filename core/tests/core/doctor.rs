@@ -114,11 +114,7 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
             2,
             "is not its newest",
         ),
-        (
-            "DELETE FROM totp_recovery_code",
-            14,
-            "never got the recovery codes",
-        ),
+        ("DELETE FROM totp_recovery_code", 14, "never got the recovery codes"),
         (
             "UPDATE subscription_period SET start_us = start_us + 1 WHERE sequence = 2 AND subscription_id = 4",
             ANNUAL,
@@ -171,13 +167,21 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
 fn breaks_of_payments() -> Vec<(&'static str, i64, &'static str)> {
     vec![
         ("DELETE FROM receipt WHERE account_id = 12", RESTARTED, "has no receipt"),
-        ("UPDATE api_key SET user_id = 2", 1, "acts for a user of another account"),
+        (
+            "UPDATE api_key SET user_id = 2",
+            1,
+            "acts for a user of another account",
+        ),
         (
             "UPDATE invitation SET accepted_at_us = 1, accepted_by = 2",
             1,
             "was accepted by a user of another account",
         ),
-        ("UPDATE users SET removed_at_us = 1 WHERE account_id = 12", RESTARTED, "was removed and can sign in"),
+        (
+            "UPDATE users SET removed_at_us = 1 WHERE account_id = 12",
+            RESTARTED,
+            "was removed and can sign in",
+        ),
         (
             "UPDATE receipt SET amount_minor = 1 WHERE account_id = 12",
             RESTARTED,

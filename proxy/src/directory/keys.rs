@@ -6,7 +6,7 @@
 
 use super::client::ClientError;
 use super::core::CoreClient;
-use super::mirror;
+use super::mirror::digest_of;
 use crate::policy::identity::Grant;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -201,7 +201,7 @@ impl Keys {
 
     /// Forgets a key, told by the SHA-256 of it in hexadecimal digits, so that core is asked before it opens anything again.
     pub fn forget(&self, digest: &str) {
-        if let Some(hash) = mirror::digest(digest) {
+        if let Some(hash) = digest_of(digest) {
             self.copies.remove(&hash);
             self.unknown.remove(&hash);
         }
@@ -219,10 +219,9 @@ impl Keys {
         self.unknown.retain(|_, asked| now.saturating_sub(*asked) < FRESH);
         self.copies.retain(|_, slot| {
             // A slot without a copy is one that somebody asks for now.
-            slot.copy
-                .load()
-                .as_ref()
-                .map_or(Arc::strong_count(slot) > 1, |copy| now.saturating_sub(copy.at) < self.stale_max)
+            slot.copy.load().as_ref().map_or(Arc::strong_count(slot) > 1, |copy| {
+                now.saturating_sub(copy.at) < self.stale_max
+            })
         });
         #[expect(clippy::cast_precision_loss, reason = "a gauge for people")]
         metrics::gauge!("igny8_api_key_copies").set(self.copies.len() as f64);
