@@ -135,8 +135,6 @@ impl Mailer {
         let never = |what: &dyn std::fmt::Display| MailFault::Never(what.to_string());
         let recipient = mail.recipient.parse().map_err(|_| never(&"the recipient's address"))?;
         let text = self.text(mail).map_err(|error| never(&error.kind()))?;
-        // As it stands where that is possible: a link that is cut by an encoding is one that people cannot copy.
-        let body = Body::new_with_encoding(text.clone(), ContentTransferEncoding::SevenBit);
         let automatic = HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),
@@ -149,7 +147,7 @@ impl Mailer {
             .message_id(Some(format!("<{}@{domain}>", mail.id)))
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN)
-            .body(body.unwrap_or_else(|_| Body::new(text)))
+            .body(body(text))
             .map_err(|error| never(&error))
     }
 
@@ -167,6 +165,17 @@ impl Mailer {
         let context = minijinja::context! { link, until };
         minijinja::Environment::new().render_str(template(mail.purpose), context)
     }
+}
+
+/// The text as it stands, where a mail may hold it so (RFC 5322, section 2.1.1): a link that an encoding has cut is one that
+/// people cannot copy from a file.
+fn body(text: String) -> Body {
+    const LONGEST_LINE: usize = 998;
+    if text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE) {
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text)
 }
 
 /// Only to this machine does anything go in the clear.
