@@ -38,10 +38,7 @@ pub struct FeedHead {
 #[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Item {
     /// An account; without facts where it is not there.
-    Account {
-        id: AccountId,
-        facts: Option<AccountFacts>,
-    },
+    Account { id: AccountId, facts: Option<AccountFacts> },
     /// A user; without facts where they are not there.
     User {
         id: UserId,

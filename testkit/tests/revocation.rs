@@ -93,7 +93,9 @@ impl Site {
                 assert_eq!(answer.status, 200, "{}", answer.text());
             }
             How::SignOut => {
-                let answer = post(&self.stack.core, "/api/v1/auth/logout/").bearer(&member.access).send();
+                let answer = post(&self.stack.core, "/api/v1/auth/logout/")
+                    .bearer(&member.access)
+                    .send();
                 assert_eq!(answer.status, 204, "{}", answer.text());
             }
             How::UserEpoch => self.sql(&format!("UPDATE users SET epoch = epoch + 1 WHERE id = {user}")),
@@ -109,7 +111,12 @@ impl Site {
                 wait_until("a refusal", PATIENCE, || {
                     let answer = self.ask(proxy, member);
                     (answer.status != 200).then(|| {
-                        assert_eq!((answer.status, answer.code().as_str()), how.refusal(), "{}", answer.text());
+                        assert_eq!(
+                            (answer.status, answer.code().as_str()),
+                            how.refusal(),
+                            "{}",
+                            answer.text()
+                        );
                         begun.elapsed()
                     })
                 })
@@ -169,12 +176,22 @@ impl How {
 fn assert_felt(what: &str, mut felt: Vec<Duration>) {
     felt.sort_unstable();
     let at = |percent: usize| felt[(felt.len() * percent).div_ceil(100) - 1];
-    println!("{what}: {} times, median {:?}, p99 {:?}, longest {:?}", felt.len(), at(50), at(99), at(100));
+    println!(
+        "{what}: {} times, median {:?}, p99 {:?}, longest {:?}",
+        felt.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
     assert!(at(99) < FELT, "{what}: {felt:?}");
 }
 
 fn trials() -> usize {
-    if std::env::var_os("IGNY8_TEST_LONG").is_some() { 200 } else { 40 }
+    if std::env::var_os("IGNY8_TEST_LONG").is_some() {
+        200
+    } else {
+        40
+    }
 }
 
 #[test]
@@ -206,7 +223,12 @@ fn a_proxy_that_has_just_been_started_knows_what_was_taken_away() {
         site.take_away(how, &gone);
         site.stack.start_proxy_of(1);
         let answer = site.ask(1, &gone);
-        assert_eq!((answer.status, answer.code().as_str()), how.refusal(), "{how:?}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            how.refusal(),
+            "{how:?}: {}",
+            answer.text()
+        );
         assert_eq!(site.ask(1, &here).status, 200);
     }
 }
@@ -241,7 +263,12 @@ fn a_proxy_that_has_never_known_anybody_is_not_ready_and_refuses() {
     let ready = || get(&site.stack.proxies[2].ops, "/readyz").send().status;
     assert_eq!(ready(), 503);
     let answer = site.ask(2, &member);
-    assert_eq!((answer.status, answer.code().as_str()), (503, "core_unavailable"), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "core_unavailable"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(site.ask(1, &member).status, 200, "others go on");
     site.stack.start_core();
     wait_until("the proxy to be ready", PATIENCE, || (ready() == 200).then_some(()));
@@ -273,7 +300,12 @@ fn a_database_that_was_put_back_makes_every_proxy_take_a_new_snapshot() {
             metrics.contains("igny8_directory_snapshots_total 2").then_some(())
         });
         let answer = site.ask(number, &young);
-        assert_eq!((answer.status, answer.code().as_str()), (403, "account_missing"), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "account_missing"),
+            "{}",
+            answer.text()
+        );
         assert_eq!(site.ask(number, &old).status, 200);
     }
     // Whoever comes now is given the identifiers that the lost ones had.
@@ -281,6 +313,11 @@ fn a_database_that_was_put_back_makes_every_proxy_take_a_new_snapshot() {
     assert_eq!(next.account_id, young.account_id);
     for proxy in 0..3 {
         let answer = site.ask(proxy, &young);
-        assert_eq!((answer.status, answer.code().as_str()), (401, "token_revoked"), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "token_revoked"),
+            "{}",
+            answer.text()
+        );
     }
 }

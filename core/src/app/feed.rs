@@ -154,7 +154,9 @@ async fn told(connection: &mut Connection, rows: Vec<Noted>, ttl_seconds: i64) -
     }
     let ids = |wanted| {
         let of_kind = first.keys().filter(move |(what, _)| *what == wanted);
-        of_kind.map(|(_, subject)| number(subject)).collect::<Result<Vec<_>, _>>()
+        of_kind
+            .map(|(_, subject)| number(subject))
+            .collect::<Result<Vec<_>, _>>()
     };
     let accounts: Vec<AccountId> = ids(What::Account)?.into_iter().map(AccountId).collect();
     let users: Vec<UserId> = ids(What::User)?.into_iter().map(UserId).collect();
@@ -243,7 +245,10 @@ pub async fn snapshot(core: &Core, cursor: Cursor) -> Result<SnapshotPage, Story
         }
         Cursor::Users(after) => {
             let page = user::facts_after(&mut snapshot, after, PAGE).await?;
-            let next = page.last().filter(|_| page.len() >= whole).map(|(last, ..)| Cursor::Users(*last));
+            let next = page
+                .last()
+                .filter(|_| page.len() >= whole)
+                .map(|(last, ..)| Cursor::Users(*last));
             let item = |(id, account_id, facts)| Item::User {
                 id,
                 account_id: Some(account_id),

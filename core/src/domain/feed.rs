@@ -30,7 +30,11 @@ pub fn judge(place: &Place, head: &FeedHead, stamp_there: Option<i64>) -> Standi
         Standing::Lost
     } else if place.seq == head.seq {
         // The head keeps its stamp when the rows below it are swept away.
-        if same(head.stamp) { Standing::Current } else { Standing::Lost }
+        if same(head.stamp) {
+            Standing::Current
+        } else {
+            Standing::Lost
+        }
     } else if stamp_there.is_some_and(same) {
         Standing::Behind
     } else {

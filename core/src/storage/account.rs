@@ -312,7 +312,10 @@ pub async fn facts_of(
 ) -> Result<BTreeMap<AccountId, AccountFacts>, Error> {
     let mut found = BTreeMap::new();
     for group in groups(ids) {
-        let mut select = query(format!(concat!(facts!(), "WHERE account.id IN {}"), purse::ids(group.len())));
+        let mut select = query(format!(
+            concat!(facts!(), "WHERE account.id IN {}"),
+            purse::ids(group.len())
+        ));
         for id in group {
             select = select.bind(id.0);
         }

@@ -107,7 +107,10 @@ pub async fn is_due(connection: &mut Connection, before: Timestamp) -> Result<bo
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| instant(&row, "at_us")).transpose()?.is_some_and(|at| at < before))
+    Ok(row
+        .map(|row| instant(&row, "at_us"))
+        .transpose()?
+        .is_some_and(|at| at < before))
 }
 
 /// Sweeps old rows away, those of at most `limit` numbers, and says how many.

@@ -72,7 +72,8 @@ fn start(site: &Site, server: &Server) -> FeedHead {
 fn wait_until_alone(site: &Site) {
     if site.engine == "postgres" {
         wait_until("connections to end", SOON, || {
-            let others = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            let others =
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
             (site.number(others) == 0).then_some(())
         });
     }
@@ -86,7 +87,9 @@ fn log_out(server: &Server, member: &Member) {
 fn sid(member: &Member) -> String {
     use base64::Engine as _;
     let payload = member.access.split('.').nth(1).unwrap();
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     claims["sid"].as_str().unwrap().to_owned()
 }
@@ -101,7 +104,12 @@ fn what_changes_anybodys_standing_is_told_and_nothing_else_is() {
         let told = follow(&server, &mut place);
         let words: BTreeSet<String> = told
             .iter()
-            .map(|change| serde_json::to_value(&change.item).unwrap()["what"].as_str().unwrap().to_owned())
+            .map(|change| {
+                serde_json::to_value(&change.item).unwrap()["what"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect();
         assert_eq!(words, ["account", "user"].map(str::to_owned).into(), "{told:?}");
         let item = serde_json::to_value(&told[0].item).unwrap();
@@ -136,14 +144,21 @@ fn what_changes_anybodys_standing_is_told_and_nothing_else_is() {
 
         log_out(&server, &member);
         let told = follow(&server, &mut place);
-        let [Change { item: Item::SignIn { sid: ended, until_us }, at_us }] = &told[..] else {
+        let [
+            Change {
+                item: Item::SignIn { sid: ended, until_us },
+                at_us,
+            },
+        ] = &told[..]
+        else {
             panic!("{told:?}");
         };
         assert_eq!((ended, until_us.0 - at_us.0), (&sid(&member), 300_000_000));
         log_out(&server, &member);
         assert_eq!(follow(&server, &mut place), [], "it had ended already");
 
-        site.sql(&format!("UPDATE users SET epoch = epoch + 1 WHERE id = {user}")).unwrap();
+        site.sql(&format!("UPDATE users SET epoch = epoch + 1 WHERE id = {user}"))
+            .unwrap();
         let told = follow(&server, &mut place);
         let item = serde_json::to_value(&told[0].item).unwrap();
         assert_eq!((told.len(), &item["facts"]["user_epoch"]), (1, &json!(1)), "{told:?}");
@@ -160,9 +175,15 @@ fn no_change_of_a_column_that_standing_depends_on_goes_untold() {
         let mut place = start(&site, &server);
         for (told, sql) in [
             (true, "UPDATE account SET status = 'past_due' WHERE id = 1"),
-            (true, "UPDATE account SET status = 'suspended', suspend_reason = 'staff' WHERE id = 1"),
+            (
+                true,
+                "UPDATE account SET status = 'suspended', suspend_reason = 'staff' WHERE id = 1",
+            ),
             (true, "UPDATE account SET suspend_reason = 'abuse' WHERE id = 1"),
-            (true, "UPDATE account SET plan_id = (SELECT MAX(id) FROM plan) WHERE id = 1"),
+            (
+                true,
+                "UPDATE account SET plan_id = (SELECT MAX(id) FROM plan) WHERE id = 1",
+            ),
             (true, "UPDATE account SET epoch = epoch + 1 WHERE id = 1"),
             (true, "UPDATE users SET role = 'viewer' WHERE id = 1"),
             (true, "UPDATE users SET platform_role = 'admin' WHERE id = 1"),
@@ -172,9 +193,15 @@ fn no_change_of_a_column_that_standing_depends_on_goes_untold() {
             (true, "UPDATE sign_in SET ended_at_us = 5 WHERE id = 1"),
             (true, "UPDATE admin_session SET ended_at_us = 5 WHERE id = 1"),
             (true, "UPDATE key_set SET digest = 'other'"),
-            (false, "UPDATE account SET status = status, suspend_reason = suspend_reason, epoch = epoch"),
+            (
+                false,
+                "UPDATE account SET status = status, suspend_reason = suspend_reason, epoch = epoch",
+            ),
             (false, "UPDATE account SET name = 'x', due_us = 0 WHERE id = 1"),
-            (false, "UPDATE users SET first_name = 'x', is_active = is_active WHERE id = 1"),
+            (
+                false,
+                "UPDATE users SET first_name = 'x', is_active = is_active WHERE id = 1",
+            ),
             (false, "UPDATE key_set SET digest = 'other'"),
         ] {
             site.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -185,7 +212,11 @@ fn no_change_of_a_column_that_standing_depends_on_goes_untold() {
 }
 
 fn make_session(site: &Site) {
-    let hash = if site.engine == "sqlite" { "zeroblob(32)" } else { "decode(repeat('00', 32), 'hex')" };
+    let hash = if site.engine == "sqlite" {
+        "zeroblob(32)"
+    } else {
+        "decode(repeat('00', 32), 'hex')"
+    };
     site.sql(&format!(
         "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 1, 0, 9)"
     ))
@@ -202,19 +233,25 @@ fn whoever_waits_is_told_at_once_by_this_process_and_soon_by_another() {
         let quiet = after(&server, &place, 300);
         let changes: Changes = serde_json::from_slice(&quiet.body).unwrap();
         assert!(waited.elapsed() >= Duration::from_millis(300) && changes.changes.is_empty());
-        assert!(changes.waited_us >= 300_000, "the last look was at the end: {changes:?}");
+        assert!(
+            changes.waited_us >= 300_000,
+            "the last look was at the end: {changes:?}"
+        );
         // Both would wait longer than the test's patience.
         for by_another in [false, true] {
             let mut place = start(&site, &server);
             let told = std::thread::scope(|scope| {
                 let waiting = scope.spawn(|| after(&server, &place, 25_000));
                 wait_until("somebody to wait", SOON, || {
-                    server.metric("igny8_core_feed_waiting").filter(|waiting| *waiting >= 1.0)
+                    server
+                        .metric("igny8_core_feed_waiting")
+                        .filter(|waiting| *waiting >= 1.0)
                 });
                 let begun = Deadline::after(SOON);
                 if by_another {
                     let sid = sid(&other);
-                    site.sql(&format!("UPDATE sign_in SET ended_at_us = 5 WHERE sid = '{sid}'")).unwrap();
+                    site.sql(&format!("UPDATE sign_in SET ended_at_us = 5 WHERE sid = '{sid}'"))
+                        .unwrap();
                 } else {
                     log_out(&server, &one);
                 }
@@ -225,7 +262,10 @@ fn whoever_waits_is_told_at_once_by_this_process_and_soon_by_another() {
             });
             let changes: Changes = serde_json::from_slice(&told.body).unwrap();
             let ended = if by_another { sid(&other) } else { sid(&one) };
-            assert!(matches!(&changes.changes[0].item, Item::SignIn { sid, .. } if *sid == ended), "{changes:?}");
+            assert!(
+                matches!(&changes.changes[0].item, Item::SignIn { sid, .. } if *sid == ended),
+                "{changes:?}"
+            );
             place = changes.upto;
             assert_eq!(follow(&server, &mut place), []);
         }
@@ -245,9 +285,13 @@ fn a_snapshot_holds_every_account_and_user_and_leads_to_where_the_feed_goes_on()
         .unwrap();
         let member = server.sign_up();
         let (mut place, items) = snapshot(&server);
-        let accounts = items.iter().filter(|item| matches!(item, Item::Account { facts: Some(_), .. }));
+        let accounts = items
+            .iter()
+            .filter(|item| matches!(item, Item::Account { facts: Some(_), .. }));
         assert_eq!(accounts.count(), 4501);
-        let users = items.iter().filter(|item| matches!(item, Item::User { facts: Some(_), .. }));
+        let users = items
+            .iter()
+            .filter(|item| matches!(item, Item::User { facts: Some(_), .. }));
         assert_eq!(users.count(), 1);
         follow(&server, &mut place);
         log_out(&server, &member);
@@ -280,7 +324,10 @@ fn a_place_that_is_not_in_this_history_needs_a_new_snapshot() {
         }
         // Without a stamp the number alone is believed.
         let (seq, generation) = (before.seq, &before.generation);
-        let bare = ask(&server, &format!("/internal/v1/changes?after={seq}&generation={generation}"));
+        let bare = ask(
+            &server,
+            &format!("/internal/v1/changes?after={seq}&generation={generation}"),
+        );
         assert_eq!(bare.status, 200, "{}", bare.text());
         // Swept away, all but the place where everybody stands.
         site.sql("UPDATE feed_change SET at_us = 5").unwrap();
@@ -299,7 +346,11 @@ fn a_place_that_is_not_in_this_history_needs_a_new_snapshot() {
             ("after=1&from=1", "from"),
         ] {
             let answer = ask(&server, &format!("/internal/v1/changes?{query}"));
-            assert_eq!((answer.status, answer.code().as_str()), (422, "validation_failed"), "{query}");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (422, "validation_failed"),
+                "{query}"
+            );
             assert!(answer.json()["fields"][field].is_string(), "{query}: {}", answer.text());
         }
         assert_eq!(ask(&server, "/internal/v1/snapshot?after=plans:1").status, 422);
@@ -319,21 +370,30 @@ fn a_database_that_was_put_back_or_copied_is_another_history() {
         let backup = site.twin();
         let end = |site: &Site, server: &Server, member: &Member, place: &mut FeedHead| {
             let sid = sid(member);
-            site.sql(&format!("UPDATE sign_in SET ended_at_us = 5 WHERE sid = '{sid}'")).unwrap();
+            site.sql(&format!("UPDATE sign_in SET ended_at_us = 5 WHERE sid = '{sid}'"))
+                .unwrap();
             assert_eq!(follow(server, place).len(), 1);
         };
         let (mut lost, mut kept) = (first.clone(), first);
         {
             let server = site.serve();
             follow(&server, &mut lost);
-            people[..2].iter().for_each(|member| end(&site, &server, member, &mut lost));
+            people[..2]
+                .iter()
+                .for_each(|member| end(&site, &server, member, &mut lost));
         }
         let server = backup.serve();
         follow(&server, &mut kept);
         assert_eq!(after(&server, &lost, 0).status, 410, "numbers that do not exist yet");
-        people[2..].iter().for_each(|member| end(&backup, &server, member, &mut kept));
+        people[2..]
+            .iter()
+            .for_each(|member| end(&backup, &server, member, &mut kept));
         assert!(kept.seq > lost.seq);
-        assert_eq!(after(&server, &lost, 0).status, 410, "numbers that exist again, with other stamps");
+        assert_eq!(
+            after(&server, &lost, 0).status,
+            410,
+            "numbers that exist again, with other stamps"
+        );
 
         drop(server);
         wait_until_alone(&backup);
@@ -371,6 +431,49 @@ fn note(seen: &mut Seen, changes: Vec<Change>) {
     }
 }
 
+/// Follows from `place` on until the writers are done and nothing is left to be told.
+fn everything_after(servers: &[Server; 2], mut place: FeedHead, number: usize, writing: &AtomicBool) -> Seen {
+    // The last comes late, and has a long way to go.
+    if number == 3 {
+        wait_until("the writers to be done", Duration::from_secs(300), || {
+            (!writing.load(Ordering::Relaxed)).then_some(())
+        });
+    }
+    let (mut seen, mut turn) = (Seen::new(), number);
+    loop {
+        let last = !writing.load(Ordering::Relaxed);
+        // Followers go from one process to the other, as after a restart, and wait or do not.
+        let answer = after(&servers[turn % 2], &place, if turn % 3 == 0 { 0 } else { 40 });
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let changes: Changes = serde_json::from_slice(&answer.body).unwrap();
+        let done = last && changes.changes.is_empty();
+        place = changes.upto;
+        note(&mut seen, changes.changes);
+        turn += 1;
+        if done {
+            return seen;
+        }
+    }
+}
+
+/// Somebody signs up, signs in and out again so many times. The names of the sign-ins that have ended.
+fn in_and_out(server: &Server, times: usize) -> Vec<String> {
+    let email = new_email();
+    let signed_up = server.register(&json!({"email": email, "password": PASSWORD}));
+    assert_eq!(signed_up.status, 201, "{}", signed_up.text());
+    let once = |_| {
+        let data = server.login(&email, PASSWORD).json()["data"].clone();
+        let member = Member {
+            email: email.clone(),
+            access: data["access"].as_str().unwrap().to_owned(),
+            data,
+        };
+        log_out(server, &member);
+        sid(&member)
+    };
+    (0..times).map(once).collect()
+}
+
 #[test]
 fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_whichever() {
     let long = std::env::var_os("IGNY8_TEST_LONG").is_some();
@@ -380,57 +483,19 @@ fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_wh
     site.must(&["seed-plans"]);
     let twin = Site::at("postgres", site.url.clone());
     let servers = [site.serve(), twin.serve()];
-    let place = servers.iter().map(|server| start(&site, server)).max_by_key(|place| place.seq).unwrap();
+    let places = servers.iter().map(|server| start(&site, server));
+    let place = places.max_by_key(|place| place.seq).unwrap();
     let writing = AtomicBool::new(true);
+    let (servers, writing) = (&servers, &writing);
     let (ended, followers) = std::thread::scope(|scope| {
-        let follower = |number: usize| {
-            let (servers, place, writing) = (&servers, place.clone(), &writing);
-            move || {
-                let (mut place, mut seen, mut turn) = (place, Seen::new(), number);
-                // The last comes late, and has a long way to go.
-                if number == 3 {
-                    wait_until("the writers to be done", Duration::from_secs(300), || {
-                        (!writing.load(Ordering::Relaxed)).then_some(())
-                    });
-                }
-                loop {
-                    let last = !writing.load(Ordering::Relaxed);
-                    // Followers go from one process to the other, as after a restart, and wait or do not.
-                    let server = &servers[turn % 2];
-                    let answer = after(server, &place, if turn % 3 == 0 { 0 } else { 40 });
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    let changes: Changes = serde_json::from_slice(&answer.body).unwrap();
-                    let done = last && changes.changes.is_empty();
-                    place = changes.upto;
-                    note(&mut seen, changes.changes);
-                    turn += 1;
-                    if done {
-                        return seen;
-                    }
-                }
-            }
-        };
-        let followers: Vec<_> = (0..4).map(|number| scope.spawn(follower(number))).collect();
-        let writers: Vec<_> = (0..8)
+        let followers: Vec<_> = (0..4)
             .map(|number| {
-                let server = &servers[number % 2];
-                scope.spawn(move || {
-                    let email = new_email();
-                    let signed_up = server.register(&json!({"email": email, "password": PASSWORD}));
-                    assert_eq!(signed_up.status, 201, "{}", signed_up.text());
-                    let sign_in = |_| {
-                        let data = server.login(&email, PASSWORD).json()["data"].clone();
-                        let member = Member {
-                            email: email.clone(),
-                            access: data["access"].as_str().unwrap().to_owned(),
-                            data,
-                        };
-                        log_out(server, &member);
-                        sid(&member)
-                    };
-                    (0..each).map(sign_in).collect::<Vec<_>>()
-                })
+                let place = place.clone();
+                scope.spawn(move || everything_after(servers, place, number, writing))
             })
+            .collect();
+        let writers: Vec<_> = (0..8)
+            .map(|number| scope.spawn(move || in_and_out(&servers[number % 2], each)))
             .collect();
         let ended: BTreeSet<String> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
         writing.store(false, Ordering::Relaxed);
@@ -443,5 +508,6 @@ fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_wh
         assert_eq!(seen.into_keys().collect::<BTreeSet<_>>(), ended);
     }
     let numbers = site.number("SELECT COUNT(DISTINCT seq) FROM feed_change");
-    assert_eq!(numbers, site.number("SELECT seq FROM feed_head") + 1, "one number for each story, and none left out");
+    let head = site.number("SELECT seq FROM feed_head");
+    assert_eq!(numbers, head + 1, "one number for each story, and none left out");
 }

@@ -1,11 +1,11 @@
 //! What the proxy asks of core's internal listener.
 
 use super::client::{Answer, ClientError, HttpClient};
+use super::follow::Told;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
-use super::follow::Told;
 use igny8_contract::feed::{CHANGES_PATH, FeedHead, SNAPSHOT_PATH, SnapshotPage, StandingAnswer};
 use igny8_contract::messages::{self, SessionFacts, SessionQuery, StandingQuery};
 use serde::Serialize;

@@ -107,7 +107,11 @@ impl Follower {
             (Next::Apply, Told::Changes(changes)) => {
                 self.carry_out(self.gate.directory.apply(&changes, asked_at)).await;
                 *place = Some(changes.upto);
-                Ok(if changes.changes.is_empty() { "nothing" } else { "changes" })
+                Ok(if changes.changes.is_empty() {
+                    "nothing"
+                } else {
+                    "changes"
+                })
             }
             (Next::BeginAnew | Next::Apply, _) => {
                 tracing::warn!("what is known is not what core goes on from: a new snapshot is taken");
@@ -135,7 +139,12 @@ impl Follower {
             }
         }
         let sizes = mirror.sizes();
-        tracing::info!(seq = start.seq, accounts = sizes.accounts, users = sizes.users, "snapshot taken");
+        tracing::info!(
+            seq = start.seq,
+            accounts = sizes.accounts,
+            users = sizes.users,
+            "snapshot taken"
+        );
         self.gate.directory.install(mirror);
         // Ended meanwhile, or told before this process was there.
         self.carry_out(Effects {

@@ -87,8 +87,13 @@ struct Known<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SignIn {
     /// Core has confirmed it. Kept until the token runs out that it was asked for.
-    Runs { user: UserId, until: i64 },
-    Ended { until: i64 },
+    Runs {
+        user: UserId,
+        until: i64,
+    },
+    Ended {
+        until: i64,
+    },
 }
 
 impl SignIn {
@@ -151,7 +156,12 @@ impl Mirror {
             }
             Item::SignIn { sid, until_us } => {
                 let until = until_us.unix_seconds() + KEPT_AFTER_END_SECONDS;
-                keep(&self.sign_ins, sid.as_str().into(), SignIn::Ended { until }, self.bounds.sign_ins)
+                keep(
+                    &self.sign_ins,
+                    sid.as_str().into(),
+                    SignIn::Ended { until },
+                    self.bounds.sign_ins,
+                )
             }
             Item::ApiKey { digest } => digest_of(digest)
                 .is_none_or(|digest| keep(&self.keys, digest, now + KEPT_KEY_SECONDS, self.bounds.keys)),
@@ -191,7 +201,11 @@ impl Mirror {
 
     fn learn_sign_in(&self, query: &StandingQuery, runs: bool, until: i64) {
         let user = query.user_id;
-        let known = if runs { SignIn::Runs { user, until } } else { SignIn::Ended { until } };
+        let known = if runs {
+            SignIn::Runs { user, until }
+        } else {
+            SignIn::Ended { until }
+        };
         let sid: Box<str> = query.sid.as_str().into();
         let full = self.sign_ins.len() >= self.bounds.sign_ins;
         match self.sign_ins.entry(sid) {

@@ -120,7 +120,9 @@ impl Directory {
             if nanos(self.clock.elapsed()) < self.quiet_until.load(Ordering::Relaxed) {
                 break;
             }
-            let Some(answered) = self.answer(query).await else { break };
+            let Some(answered) = self.answer(query).await else {
+                break;
+            };
             let mirror = self.mirror.load_full();
             match mirror.learn(query, &answered.answer, identity.exp) {
                 Learned::Kept(changed) => {

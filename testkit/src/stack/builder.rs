@@ -242,7 +242,11 @@ fn proxy_config(ports: &PortBlock, var: &Path, app: &str) -> Table {
 
 /// The first proxy has the ports that the plan gives it; the others have what is left of the block.
 fn doorway(ports: &PortBlock, number: usize) -> Doorway {
-    let first = if number == 0 { 0 } else { 4 + 2 * u16::try_from(number).unwrap_or(u16::MAX) };
+    let first = if number == 0 {
+        0
+    } else {
+        4 + 2 * u16::try_from(number).unwrap_or(u16::MAX)
+    };
     Doorway {
         public: ports.address(first),
         ops: ports.address(first + 1),
@@ -251,7 +255,11 @@ fn doorway(ports: &PortBlock, number: usize) -> Doorway {
 
 /// The name of a proxy's configuration and log.
 pub(super) fn proxy_name(number: usize) -> String {
-    if number == 0 { "proxy".to_owned() } else { format!("proxy-{number}") }
+    if number == 0 {
+        "proxy".to_owned()
+    } else {
+        format!("proxy-{number}")
+    }
 }
 
 fn path_text(path: &Path) -> String {

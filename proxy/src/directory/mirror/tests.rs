@@ -137,8 +137,14 @@ fn step() -> impl Strategy<Value = Step> {
 fn assert_not_older(model: &Model, known: &StandingFacts, number: usize, place: i64) {
     let user = number % ACCOUNTS;
     let (account, person) = (known.account.as_ref().unwrap(), known.user.as_ref().unwrap());
-    assert!(account.account_epoch >= model.count(About::Account(user), place), "an old account");
-    assert!(person.user_epoch >= model.count(About::User(user), place), "an old user");
+    assert!(
+        account.account_epoch >= model.count(About::Account(user), place),
+        "an old account"
+    );
+    assert!(
+        person.user_epoch >= model.count(About::User(user), place),
+        "an old user"
+    );
     if model.count(About::SignIn(number), place) > 0 {
         assert!(!known.sid_active, "a sign-in that has ended");
     }
@@ -149,7 +155,7 @@ fn run(steps: &[Step], bounds: Bounds) {
     let (mut place, mut on_their_way) = (0, Vec::new());
     let follow = |model: &Model, place: &mut i64, limit: usize| {
         let from = usize::try_from(*place).unwrap();
-        let upto = model.log.len().min(from + limit);
+        let upto = model.log.len().min(from.saturating_add(limit));
         for about in &model.log[from..upto] {
             mirror.put(&model.item(*about), model.head(), 0);
         }
@@ -204,9 +210,22 @@ proptest! {
 fn the_memory_of_ended_sign_ins_and_revoked_keys_is_swept() {
     let mirror = Mirror::new("g", Bounds::default());
     let digest = "0a".repeat(32);
-    mirror.put(&Item::SignIn { sid: "s".into(), until_us: Timestamp(100_000_000) }, 1, 40);
+    mirror.put(
+        &Item::SignIn {
+            sid: "s".into(),
+            until_us: Timestamp(100_000_000),
+        },
+        1,
+        40,
+    );
     mirror.put(&Item::ApiKey { digest: digest.clone() }, 2, 40);
-    mirror.put(&Item::ApiKey { digest: "no digest".into() }, 3, 40);
+    mirror.put(
+        &Item::ApiKey {
+            digest: "no digest".into(),
+        },
+        3,
+        40,
+    );
     assert!(mirror.is_key_revoked(&[10; 32]) && !mirror.is_key_revoked(&[11; 32]));
     mirror.sweep(159);
     assert_eq!((mirror.sizes().sign_ins, mirror.sizes().keys), (1, 1));
@@ -230,7 +249,11 @@ fn a_user_is_nobody_in_another_account_and_a_sign_in_is_nobody_elses() {
         mirror.learn(&query(number), &model.answer(number), i64::MAX - 100);
     }
     let compose = |account, user, of| {
-        let query = StandingQuery { account_id: account_id(account), user_id: user_id(user), sid: sid(of) };
+        let query = StandingQuery {
+            account_id: account_id(account),
+            user_id: user_id(user),
+            sid: sid(of),
+        };
         mirror.compose(&query).unwrap()
     };
     assert!(compose(0, 0, 0).sid_active && compose(0, 0, 0).user.is_some());
@@ -243,7 +266,11 @@ fn a_user_is_nobody_in_another_account_and_a_sign_in_is_nobody_elses() {
 /// What `docs/performance.md` says of memory follows from these; a map keeps at least an eighth of its places free.
 #[test]
 fn an_account_and_a_user_take_no_more_bytes_than_is_said() {
-    assert!(size_of::<(AccountId, Known<Account>)>() <= 80, "{}", size_of::<(AccountId, Known<Account>)>());
+    assert!(
+        size_of::<(AccountId, Known<Account>)>() <= 80,
+        "{}",
+        size_of::<(AccountId, Known<Account>)>()
+    );
     assert!(size_of::<(UserId, Known<(AccountId, UserFacts)>)>() <= 40);
     assert!(size_of::<(Box<str>, SignIn)>() <= 40);
     assert!(size_of::<([u8; 32], i64)>() <= 40);
@@ -281,7 +308,13 @@ fn filled(people: usize, keys: usize) -> Mirror {
         mirror.learn(&own_query(number), &model.answer(0), i64::MAX - 100);
     }
     for number in 0..keys {
-        mirror.put(&Item::ApiKey { digest: format!("{number:064x}") }, 1, 0);
+        mirror.put(
+            &Item::ApiKey {
+                digest: format!("{number:064x}"),
+            },
+            1,
+            0,
+        );
     }
     mirror
 }
@@ -294,7 +327,10 @@ fn somebody_is_found_among_a_hundred_thousand_as_quickly_as_among_a_hundred() {
     let grown = resident_bytes().saturating_sub(before);
     assert_eq!((many.sizes().accounts, many.sizes().keys), (100_000, 10_000));
     let (among_few, among_many) = (least(&few, 100), least(&many, 100_000));
-    println!("1,000 look-ups: {among_few:?} among 100, {among_many:?} among 100,000; {} bytes for each", grown / 100_000);
+    println!(
+        "1,000 look-ups: {among_few:?} among 100, {among_many:?} among 100,000; {} bytes for each",
+        grown / 100_000
+    );
     // Memory that is not in the processor's caches is slower, whatever the way to it; a search would be a thousand times so.
     assert!(among_many < among_few * 30, "{among_few:?} {among_many:?}");
 }

@@ -45,9 +45,16 @@ fn identity() -> Identity {
 }
 
 fn changes(seq: i64, items: Vec<Item>) -> Changes {
-    let change = |item| Change { at_us: Timestamp(0), item };
+    let change = |item| Change {
+        at_us: Timestamp(0),
+        item,
+    };
     Changes {
-        upto: FeedHead { generation: "g".into(), seq, stamp: 0 },
+        upto: FeedHead {
+            generation: "g".into(),
+            seq,
+            stamp: 0,
+        },
         as_of: seq,
         waited_us: 0,
         changes: items.into_iter().map(change).collect(),
@@ -58,8 +65,16 @@ fn changes(seq: i64, items: Vec<Item>) -> Changes {
 fn directory() -> (Directory, Arc<HandClock>) {
     let (client, _nobody_answers) = HttpClient::new();
     let clock = Arc::new(HandClock(AtomicI64::new(10_000)));
-    let core = CoreClient::new(client, "http://127.0.0.1:1".into(), HeaderValue::from_static("x"), Duration::from_secs(1));
-    (Directory::new(core, Duration::from_secs(300), Arc::<HandClock>::clone(&clock)), clock)
+    let core = CoreClient::new(
+        client,
+        "http://127.0.0.1:1".into(),
+        HeaderValue::from_static("x"),
+        Duration::from_secs(1),
+    );
+    (
+        Directory::new(core, Duration::from_secs(300), Arc::<HandClock>::clone(&clock)),
+        clock,
+    )
 }
 
 /// What core would answer about the bearer of [`identity`].
@@ -102,9 +117,21 @@ fn what_is_known_is_fresh_while_the_feed_confirms_it_and_a_change_is_felt_at_onc
     assert!(directory.fresh(&identity, now()).is_none(), "no word of the feed yet");
     directory.apply(&changes(1, vec![]), now());
     let first = directory.fresh(&identity, now()).unwrap();
-    assert!(Arc::ptr_eq(&first, &directory.fresh(&identity, now()).unwrap()), "put together once");
+    assert!(
+        Arc::ptr_eq(&first, &directory.fresh(&identity, now()).unwrap()),
+        "put together once"
+    );
     let facts = Some(account(9));
-    directory.apply(&changes(2, vec![Item::Account { id: identity.account(), facts }]), now());
+    directory.apply(
+        &changes(
+            2,
+            vec![Item::Account {
+                id: identity.account(),
+                facts,
+            }],
+        ),
+        now(),
+    );
     let changed = directory.fresh(&identity, now()).unwrap();
     assert_eq!(changed.account.as_ref().unwrap().account_epoch, 9);
     clock.advance(699);
@@ -128,7 +155,10 @@ fn a_late_word_confirms_no_more_than_it_was_good_for_when_core_gave_it() {
     let mut part = changes(2, vec![]);
     part.as_of = 3;
     directory.apply(&part, clock.elapsed());
-    assert!(directory.fresh(&identity(), clock.elapsed()).is_none(), "there is more to come");
+    assert!(
+        directory.fresh(&identity(), clock.elapsed()).is_none(),
+        "there is more to come"
+    );
 }
 
 #[test]
@@ -167,9 +197,22 @@ fn nobody_is_known_before_the_first_snapshot_and_after_the_history_has_become_an
 fn others_are_told_what_they_have_to_do() {
     let (directory, clock) = known();
     let digest = "0b".repeat(32);
-    let items = vec![Item::Session { digest: digest.clone() }, Item::KeySet, Item::ApiKey { digest: digest.clone() }];
+    let items = vec![
+        Item::Session { digest: digest.clone() },
+        Item::KeySet,
+        Item::ApiKey { digest: digest.clone() },
+    ];
     let effects = directory.apply(&changes(2, items), clock.elapsed());
-    assert_eq!(effects, Effects { sessions: vec![digest], key_set: true });
+    assert_eq!(
+        effects,
+        Effects {
+            sessions: vec![digest],
+            key_set: true
+        }
+    );
     assert!(directory.mirror().is_key_revoked(&[11; 32]));
-    assert_eq!(directory.apply(&changes(3, vec![]), clock.elapsed()), Effects::default());
+    assert_eq!(
+        directory.apply(&changes(3, vec![]), clock.elapsed()),
+        Effects::default()
+    );
 }
