@@ -1,13 +1,14 @@
 //! The change feed: what it tells, to whom, and when it sends somebody for a new snapshot.
 
-use super::site::{Member, PASSWORD, Server, Site, new_email, on_both, staff};
+mod writers;
+
+use super::site::{Member, PASSWORD, Server, Site, on_both, staff};
 use igny8_contract::feed::{Change, Changes, FeedHead, Item, SnapshotPage};
 use igny8_testkit::http::get;
 use igny8_testkit::raw::Response;
 use igny8_testkit::wait::{Deadline, wait_until};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -418,98 +419,4 @@ fn a_new_signing_key_is_told_of_once() {
         });
         assert!(matches!(told[..], [Change { item: Item::KeySet, .. }]), "{told:?}");
     });
-}
-
-/// What a follower has been told of sign-ins that ended, and how often of each.
-type Seen = BTreeMap<String, usize>;
-
-fn note(seen: &mut Seen, changes: Vec<Change>) {
-    for change in changes {
-        if let Item::SignIn { sid, .. } = change.item {
-            *seen.entry(sid).or_default() += 1;
-        }
-    }
-}
-
-#[test]
-fn eight_writers_on_two_processes_lose_and_double_nothing_for_whoever_follows_whichever() {
-    let long = std::env::var_os("IGNY8_TEST_LONG").is_some();
-    let each = if long { 60 } else { 12 };
-    let site = Site::postgres();
-    site.must(&["migrate", "up"]);
-    site.must(&["seed-plans"]);
-    let twin = Site::at("postgres", site.url.clone());
-    let servers = [site.serve(), twin.serve()];
-    let place = servers
-        .iter()
-        .map(|server| start(&site, server))
-        .max_by_key(|place| place.seq)
-        .unwrap();
-    let writing = AtomicBool::new(true);
-    let (ended, followers) = std::thread::scope(|scope| {
-        let follower = |number: usize| {
-            let (servers, place, writing) = (&servers, place.clone(), &writing);
-            move || {
-                let (mut place, mut seen, mut turn) = (place, Seen::new(), number);
-                // The last comes late, and has a long way to go.
-                if number == 3 {
-                    wait_until("the writers to be done", Duration::from_secs(300), || {
-                        (!writing.load(Ordering::Relaxed)).then_some(())
-                    });
-                }
-                loop {
-                    let last = !writing.load(Ordering::Relaxed);
-                    // Followers go from one process to the other, as after a restart, and wait or do not.
-                    let server = &servers[turn % 2];
-                    let answer = after(server, &place, if turn % 3 == 0 { 0 } else { 40 });
-                    assert_eq!(answer.status, 200, "{}", answer.text());
-                    let changes: Changes = serde_json::from_slice(&answer.body).unwrap();
-                    let done = last && changes.changes.is_empty();
-                    place = changes.upto;
-                    note(&mut seen, changes.changes);
-                    turn += 1;
-                    if done {
-                        return seen;
-                    }
-                }
-            }
-        };
-        let followers: Vec<_> = (0..4).map(|number| scope.spawn(follower(number))).collect();
-        let writers: Vec<_> = (0..8)
-            .map(|number| {
-                let server = &servers[number % 2];
-                scope.spawn(move || {
-                    let email = new_email();
-                    let signed_up = server.register(&json!({"email": email, "password": PASSWORD}));
-                    assert_eq!(signed_up.status, 201, "{}", signed_up.text());
-                    let sign_in = |_| {
-                        let data = server.login(&email, PASSWORD).json()["data"].clone();
-                        let member = Member {
-                            email: email.clone(),
-                            access: data["access"].as_str().unwrap().to_owned(),
-                            data,
-                        };
-                        log_out(server, &member);
-                        sid(&member)
-                    };
-                    (0..each).map(sign_in).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        let ended: BTreeSet<String> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
-        writing.store(false, Ordering::Relaxed);
-        let followers: Vec<Seen> = followers.into_iter().map(|follower| follower.join().unwrap()).collect();
-        (ended, followers)
-    });
-    assert_eq!(ended.len(), 8 * each);
-    for seen in followers {
-        assert!(seen.values().all(|count| *count == 1), "told twice: {seen:?}");
-        assert_eq!(seen.into_keys().collect::<BTreeSet<_>>(), ended);
-    }
-    let numbers = site.number("SELECT COUNT(DISTINCT seq) FROM feed_change");
-    assert_eq!(
-        numbers,
-        site.number("SELECT seq FROM feed_head") + 1,
-        "one number for each story, and none left out"
-    );
 }

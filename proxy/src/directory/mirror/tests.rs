@@ -155,7 +155,7 @@ fn run(steps: &[Step], bounds: Bounds) {
     let (mut place, mut on_their_way) = (0, Vec::new());
     let follow = |model: &Model, place: &mut i64, limit: usize| {
         let from = usize::try_from(*place).unwrap();
-        let upto = model.log.len().min(from + limit);
+        let upto = model.log.len().min(from.saturating_add(limit));
         for about in &model.log[from..upto] {
             mirror.put(&model.item(*about), model.head(), 0);
         }
