@@ -53,7 +53,12 @@ fn assert_refused(answer: &Response, status: u16, code: &str) {
         "{}",
         answer.text()
     );
-    assert_eq!(answer.field("WWW-Authenticate").is_some(), status == 401, "{:?}", answer.fields);
+    assert_eq!(
+        answer.field("WWW-Authenticate").is_some(),
+        status == 401,
+        "{:?}",
+        answer.fields
+    );
 }
 
 /// How often proxies have asked this stack's core for a key.
@@ -63,7 +68,9 @@ fn resolved(stack: &Stack) -> u64 {
     let counts = metrics
         .lines()
         .filter(|line| line.starts_with("igny8_core_requests_total") && line.contains("/internal/v1/keys/resolve"));
-    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    counts
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
 }
 
 #[test]
@@ -74,15 +81,23 @@ fn a_key_works_in_either_field_and_the_app_is_told_who_it_acts_for() {
         with_key(stack().get(WHOAMI), &key),
         stack().get(WHOAMI).bearer(&key),
         with_key(stack().get(WHOAMI).bearer(&key), &key),
-        with_key(stack().get(WHOAMI), &key).field("X-Account-Id", "1").field("X-User-Role", "owner"),
+        with_key(stack().get(WHOAMI), &key)
+            .field("X-Account-Id", "1")
+            .field("X-User-Role", "owner"),
     ] {
         let answer = request.send();
         assert_eq!(answer.status, 200, "{}", answer.text());
         let seen = answer.json();
-        assert_eq!((&seen["account_id"], &seen["user_id"]), (&json!(member.account_id), &json!(member.user_id)));
+        assert_eq!(
+            (&seen["account_id"], &seen["user_id"]),
+            (&json!(member.account_id), &json!(member.user_id))
+        );
         assert_eq!((&seen["role"], &seen["is_staff"]), (&json!("editor"), &json!(false)));
     }
-    let draft = stack().post("/api/v1/writer/drafts/").bearer(&key).json(&json!({"title": "By key", "words": 5}));
+    let draft = stack()
+        .post("/api/v1/writer/drafts/")
+        .bearer(&key)
+        .json(&json!({"title": "By key", "words": 5}));
     assert_eq!(draft.send().json()["account_id"], member.account_id);
 }
 
@@ -112,7 +127,10 @@ fn mirror() -> String {
 /// The one value of a field in a mirrored header block.
 fn received<'a>(block: &'a str, name: &str) -> Vec<&'a str> {
     let fields = block.lines().filter_map(|line| line.split_once(": "));
-    fields.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    fields
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .collect()
 }
 
 #[test]
@@ -129,7 +147,9 @@ fn the_app_receives_a_token_that_opens_the_core_and_never_the_key_and_the_public
         let block = request.send().text();
         assert!(!block.contains(&key) && !block.contains("igk_"), "{block}");
         assert!(received(&block, "X-Api-Key").is_empty(), "{block}");
-        let [authorization] = received(&block, "Authorization")[..] else { panic!("{block}") };
+        let [authorization] = received(&block, "Authorization")[..] else {
+            panic!("{block}")
+        };
         token = authorization.strip_prefix("Bearer ").unwrap().to_owned();
         for (name, value) in [
             ("X-Account-Id", member.account_id.to_string()),
@@ -140,7 +160,11 @@ fn the_app_receives_a_token_that_opens_the_core_and_never_the_key_and_the_public
         }
     }
     assert_refused(&stack.get(WHOAMI).bearer(&token).send(), 401, "token_invalid");
-    assert_refused(&stack.get("/api/v1/credits/").bearer(&token).send(), 401, "token_invalid");
+    assert_refused(
+        &stack.get("/api/v1/credits/").bearer(&token).send(),
+        401,
+        "token_invalid",
+    );
     let at_core = get(&stack.core, "/api/v1/credits/").bearer(&token).send();
     assert_eq!(at_core.status, 200, "{}", at_core.text());
     // On a page nobody asks for a key, and none goes on.
@@ -183,9 +207,21 @@ fn two_credentials_are_never_weighed_and_no_other_place_holds_a_key() {
     let member = stack().sign_up();
     let ((one, _), (other, _)) = (key(stack(), &member, "viewer"), key(stack(), &member, "owner"));
     let ambiguous = "credentials_ambiguous";
-    assert_refused(&with_key(stack().get(WHOAMI).bearer(&one), &other).send(), 401, ambiguous);
-    assert_refused(&with_key(stack().get(WHOAMI).bearer(&member.access), &one).send(), 401, ambiguous);
-    assert_refused(&with_key(with_key(stack().get(WHOAMI), &one), &one).send(), 401, ambiguous);
+    assert_refused(
+        &with_key(stack().get(WHOAMI).bearer(&one), &other).send(),
+        401,
+        ambiguous,
+    );
+    assert_refused(
+        &with_key(stack().get(WHOAMI).bearer(&member.access), &one).send(),
+        401,
+        ambiguous,
+    );
+    assert_refused(
+        &with_key(with_key(stack().get(WHOAMI), &one), &one).send(),
+        401,
+        ambiguous,
+    );
     for parameter in ["api_key", "k"] {
         let target = format!("{WHOAMI}?{parameter}={one}");
         assert_refused(&with_key(stack().get(&target), &one).send(), 401, ambiguous);
@@ -193,7 +229,10 @@ fn two_credentials_are_never_weighed_and_no_other_place_holds_a_key() {
     }
     let in_cookie = stack().get(WHOAMI).cookie(&format!("api_key={one}")).send();
     assert_refused(&in_cookie, 401, "credentials_required");
-    let basic = stack().get(WHOAMI).field("Authorization", &format!("Basic {one}")).send();
+    let basic = stack()
+        .get(WHOAMI)
+        .field("Authorization", &format!("Basic {one}"))
+        .send();
     assert_refused(&basic, 401, "credentials_required");
 }
 
@@ -204,8 +243,13 @@ fn a_key_beside_a_session_decides_alone() {
     let session = stack().django_session(STAFF);
     let seen = with_key(stack().get(WHOAMI), &key).cookie(&session.cookie()).send();
     assert_eq!(seen.status, 200, "{}", seen.text());
-    assert_eq!((&seen.json()["account_id"], &seen.json()["cookies"]), (&json!(member.account_id), &json!([])));
-    let bad = with_key(stack().get(WHOAMI), "igk_1234567890").cookie(&session.cookie()).send();
+    assert_eq!(
+        (&seen.json()["account_id"], &seen.json()["cookies"]),
+        (&json!(member.account_id), &json!([]))
+    );
+    let bad = with_key(stack().get(WHOAMI), "igk_1234567890")
+        .cookie(&session.cookie())
+        .send();
     assert_refused(&bad, 401, "api_key_invalid");
 }
 
@@ -214,9 +258,14 @@ fn a_revoked_key_is_refused_within_its_second_however_often_it_is_used() {
     let member = stack().sign_up();
     let (key, id) = key(stack(), &member, "editor");
     assert_eq!(ask(stack(), &key).status, 200);
-    let revoked = stack().post(&format!("{KEYS}{id}/revoke/")).bearer(&member.access).send();
+    let revoked = stack()
+        .post(&format!("{KEYS}{id}/revoke/"))
+        .bearer(&member.access)
+        .send();
     assert_eq!(revoked.json()["data"]["status"], "revoked");
-    wait_until("the key to be refused", SOON, || (ask(stack(), &key).status == 401).then_some(()));
+    wait_until("the key to be refused", SOON, || {
+        (ask(stack(), &key).status == 401).then_some(())
+    });
     for _ in 0..20 {
         assert_refused(&ask(stack(), &key), 401, "api_key_invalid");
     }
@@ -243,7 +292,9 @@ fn a_keys_role_holds_where_roles_matter_and_a_key_makes_no_keys() {
     let ((viewer, _), (owner, _)) = (key(stack(), &member, "viewer"), key(stack(), &member, "owner"));
     let consume = |key: &str| {
         let body = json!({"amount": 1, "description": "x"});
-        with_key(stack().post("/api/v1/credits/consume/"), key).json(&body).send()
+        with_key(stack().post("/api/v1/credits/consume/"), key)
+            .json(&body)
+            .send()
     };
     assert_refused(&consume(&viewer), 403, "role_required");
     assert_eq!(with_key(stack().get("/api/v1/credits/"), &viewer).send().status, 200);
@@ -251,13 +302,21 @@ fn a_keys_role_holds_where_roles_matter_and_a_key_makes_no_keys() {
     assert_eq!(ask(stack(), &viewer).json()["role"], "viewer");
     let more = with_key(stack().post(KEYS), &owner).json(&json!({"name": "x"})).send();
     assert_refused(&more, 403, "role_required");
-    assert_refused(&with_key(stack().get("/api/v1/staff/accounts/"), &owner).send(), 403, "role_required");
+    assert_refused(
+        &with_key(stack().get("/api/v1/staff/accounts/"), &owner).send(),
+        403,
+        "role_required",
+    );
 }
 
 fn suspend(stack: &Stack, member: &Member) {
     let staff = stack.staff(false);
     let path = format!("/api/v1/staff/accounts/{}/suspend/", member.account_id);
-    let answer = stack.post(&path).bearer(&staff.access).json(&json!({"reason": "abuse"})).send();
+    let answer = stack
+        .post(&path)
+        .bearer(&staff.access)
+        .json(&json!({"reason": "abuse"}))
+        .send();
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
@@ -267,7 +326,9 @@ fn a_suspended_accounts_key_is_refused_as_its_tokens_are() {
     let (key, _) = key(stack(), &member, "editor");
     assert_eq!(ask(stack(), &key).status, 200);
     suspend(stack(), &member);
-    wait_until("the key to be refused", SOON, || (ask(stack(), &key).status == 403).then_some(()));
+    wait_until("the key to be refused", SOON, || {
+        (ask(stack(), &key).status == 403).then_some(())
+    });
     assert_refused(&ask(stack(), &key), 403, "account_suspended");
 }
 
@@ -287,8 +348,14 @@ fn without_its_flag_a_suspended_accounts_key_passes_and_a_revoked_one_does_not()
         (stack.get(WHOAMI).bearer(&member.access).send().code() == "account_suspended").then_some(())
     });
     assert_eq!(ask(&stack, &other).status, 200);
-    assert_eq!(with_key(stack.get("/api/v1/credits/"), &other).send().status, 200, "at the core, too");
-    wait_until("the revoked key to be refused", SOON, || (ask(&stack, &key_one).status == 401).then_some(()));
+    assert_eq!(
+        with_key(stack.get("/api/v1/credits/"), &other).send().status,
+        200,
+        "at the core, too"
+    );
+    wait_until("the revoked key to be refused", SOON, || {
+        (ask(&stack, &key_one).status == 401).then_some(())
+    });
     assert!(stack.proxy_log().contains("AN EMERGENCY FLAG IS OFF"));
     assert!(stack.metrics().contains("igny8_flag{flag=\"validate_api_key\"} 0"));
 }
@@ -308,7 +375,10 @@ fn without_core_known_keys_go_on_and_others_wait() {
     // Longer than a copy is fresh: it is the old one that serves.
     wait_until("the copy to be old", Duration::from_secs(10), || {
         let silent = "igny8_core_silent_total ";
-        let count = stack.metrics().lines().find_map(|line| line.strip_prefix(silent)?.parse::<u64>().ok());
+        let count = stack
+            .metrics()
+            .lines()
+            .find_map(|line| line.strip_prefix(silent)?.parse::<u64>().ok());
         (ask(&stack, &known).status == 200 && count.is_some_and(|count| count >= 3)).then_some(())
     });
     stack.start_core();
@@ -319,15 +389,19 @@ fn without_core_known_keys_go_on_and_others_wait() {
 
 #[test]
 fn a_key_meets_its_accounts_limit_and_failed_keys_meet_the_addresss() {
-    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 8\n")
-        .replace("[cold]\nrate = \"600000/m\"\nburst = 100000", "[cold]\nrate = \"1/h\"\nburst = 12");
+    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 8\n").replace(
+        "[cold]\nrate = \"600000/m\"\nburst = 100000",
+        "[cold]\nrate = \"1/h\"\nburst = 12",
+    );
     let stack = Stack::builder().limits(&limits).start();
     let member = stack.sign_up();
     let (key, _) = key(&stack, &member, "editor");
     // One was taken to make the key.
     let (by_key, by_token) = (
         (0..4).filter(|_| ask(&stack, &key).status == 200).count(),
-        (0..4).filter(|_| stack.get(WHOAMI).bearer(&member.access).send().status == 200).count(),
+        (0..4)
+            .filter(|_| stack.get(WHOAMI).bearer(&member.access).send().status == 200)
+            .count(),
     );
     assert_eq!((by_key, by_token), (4, 3), "one bucket for both");
     assert_refused(&ask(&stack, &key), 429, "throttled");
@@ -349,7 +423,10 @@ fn who_was_invited_joins_through_the_proxy_and_has_their_role_at_the_app() {
     let joined = joined.json()["data"].clone();
     let access = joined["access"].as_str().unwrap();
     let seen = stack().get(WHOAMI).bearer(access).send().json();
-    assert_eq!((&seen["account_id"], &seen["role"]), (&json!(owner.account_id), &json!("viewer")));
+    assert_eq!(
+        (&seen["account_id"], &seen["role"]),
+        (&json!(owner.account_id), &json!("viewer"))
+    );
     let path = format!("/api/v1/account/members/{}/remove/", joined["user"]["id"]);
     assert_eq!(stack().post(&path).bearer(&owner.access).send().status, 204);
     wait_until("the removed member to be refused", SOON, || {

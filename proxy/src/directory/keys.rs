@@ -216,10 +216,9 @@ impl Keys {
         self.unknown.retain(|_, asked| now.saturating_sub(*asked) < FRESH);
         self.copies.retain(|_, slot| {
             // A slot without a copy is one that somebody asks for now.
-            slot.copy
-                .load()
-                .as_ref()
-                .map_or(Arc::strong_count(slot) > 1, |copy| now.saturating_sub(copy.at) < self.stale_max)
+            slot.copy.load().as_ref().map_or(Arc::strong_count(slot) > 1, |copy| {
+                now.saturating_sub(copy.at) < self.stale_max
+            })
         });
         #[expect(clippy::cast_precision_loss, reason = "a gauge for people")]
         metrics::gauge!("igny8_api_key_copies").set(self.copies.len() as f64);

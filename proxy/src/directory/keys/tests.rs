@@ -68,7 +68,11 @@ fn bench() -> Bench {
     let (core, clock) = (Arc::new(Core::default()), Arc::new(HandClock::default()));
     let resolver: Arc<dyn KeyResolver> = Arc::<Core>::clone(&core);
     Bench {
-        keys: Keys::new(resolver, Duration::from_secs(300), Arc::<HandClock>::clone(&clock) as Arc<dyn Clock>),
+        keys: Keys::new(
+            resolver,
+            Duration::from_secs(300),
+            Arc::<HandClock>::clone(&clock) as Arc<dyn Clock>,
+        ),
         core,
         clock,
     }
@@ -185,7 +189,11 @@ async fn while_core_is_silent_known_keys_serve_for_a_while_and_nobody_else_does(
     let asked = bench.asked();
     assert_eq!(bench.use_key(&[4; 32]).await, "silent");
     assert_eq!(bench.asked(), asked, "core is left in peace for a moment");
-    assert_eq!(bench.keys.copies.len(), 1, "nothing is kept of a key that nobody has answered for");
+    assert_eq!(
+        bench.keys.copies.len(),
+        1,
+        "nothing is kept of a key that nobody has answered for"
+    );
     bench.wait(299_299);
     assert_eq!(bench.use_key(&KNOWN).await, "granted");
     bench.wait(1);
@@ -229,6 +237,8 @@ fn neither_a_grant_nor_a_question_prints_a_secret() {
         token: "s3cret".into(),
         token_exp: 0,
     };
-    let answer = KeyAnswer { key: Some(facts.clone()) };
+    let answer = KeyAnswer {
+        key: Some(facts.clone()),
+    };
     assert!(!format!("{answer:?} {:?}", Grant::of(facts)).contains("s3cret"));
 }
