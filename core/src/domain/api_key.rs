@@ -209,7 +209,7 @@ pub mod tests {
     proptest! {
         #[test]
         fn both_keys_work_during_the_overlap_and_the_new_one_alone_after_it(
-            life in proptest::option::of(2..10_000_000_i64), age in 0..1.0_f64, overlap in 0..=OVERLAP_MOST_SECONDS, at in 0..20_000_000_i64
+            life in proptest::option::of(2..10_000_000_i64), age in 0.0..1.0_f64, overlap in 0..=OVERLAP_MOST_SECONDS, at in 0..20_000_000_i64
         ) {
             let created_at = Timestamp(0).plus_days(20_000);
             let expires_at = life.map(|life| created_at.plus_seconds(life));

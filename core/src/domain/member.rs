@@ -164,7 +164,7 @@ mod tests {
             steps in proptest::collection::vec((0..5_usize, 0..5_usize, 0..5_usize), 0..60)
         ) {
             let roles = [Viewer, Editor, Admin, Owner];
-            let mut people = vec![Some(Owner), Some(Owner), Some(Admin), Some(Editor), Some(Viewer)];
+            let mut people = [Some(Owner), Some(Owner), Some(Admin), Some(Editor), Some(Viewer)];
             for (by, whom, to) in steps {
                 let (Some(actor), Some(has)) = (people[by], people[whom]) else { continue };
                 let owners = people.iter().filter(|role| **role == Some(Owner)).count() as i64;
