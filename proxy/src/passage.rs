@@ -2,10 +2,12 @@
 
 use crate::facts::{Client, RequestId};
 use crate::policy::Forward;
+use crate::policy::cors;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
-use std::sync::Arc;
+use pingora::http::RequestHeader;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A permitted request. It travels with pingora's session from the front to the hooks.
@@ -25,6 +27,10 @@ pub struct Passage {
     pub now: Timestamp,
     pub started: Duration,
     pub body_bytes: u64,
+    /// More of the body is still to come.
+    pub body_open: bool,
+    /// What the route's rule says of the origin that asked.
+    pub cors: cors::Verdict,
     /// Parts of the answer's body so far.
     pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
@@ -43,6 +49,8 @@ pub struct Refused {
     pub head_only: bool,
     pub expire_sessions: bool,
     pub rate: Option<Verdict>,
+    /// What the route's rule says of the origin that asked.
+    pub cors: cors::Verdict,
     /// No further request is read from the connection.
     pub close: bool,
     /// Body bytes may still be on their way.
@@ -52,4 +60,24 @@ pub struct Refused {
     /// For the log: method and path, in a form fit for it.
     pub method: &'static str,
     pub path: String,
+}
+
+/// A passage that travels inside an HTTP/2 request, which has no other place for it. Whoever takes it first has it.
+#[derive(Clone, Debug)]
+pub struct Handover(Arc<Mutex<Option<Box<Passage>>>>);
+
+impl Handover {
+    /// Puts a passage into a request.
+    pub fn put_into(passage: Passage, request: &mut RequestHeader) {
+        let handover = Self(Arc::new(Mutex::new(Some(Box::new(passage)))));
+        request.extensions_mut().insert(handover);
+    }
+
+    /// The passage that came with a request; nothing when there is none.
+    #[must_use]
+    pub fn take_from(request: &mut RequestHeader) -> Option<Box<Passage>> {
+        let handover = request.extensions_mut().remove::<Self>()?;
+        let mut place = handover.0.lock().unwrap_or_else(PoisonError::into_inner);
+        place.take()
+    }
 }

@@ -5,6 +5,7 @@ use super::fields::{FieldName, trim};
 use super::framing::Framed;
 use super::path::Canonical;
 use super::route::{Authorization, Route, RouteKind};
+use super::upgrade;
 use bytes::{BufMut, BytesMut};
 use igny8_contract::headers;
 use serde::Deserialize;
@@ -91,7 +92,9 @@ pub fn write_block(
     for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()) {
         put_field(out, name.as_bytes(), value);
     }
-    if framed.close {
+    if upgrade::opens_tunnel(framed, route) {
+        out.put_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if framed.close {
         out.put_slice(b"Connection: close\r\n");
     } else if framed.http10 && framed.keep_alive {
         out.put_slice(b"Connection: keep-alive\r\n");
@@ -123,6 +126,7 @@ const fn goes_on(name: FieldName, route: &Route) -> bool {
         }
         FieldName::ApiKey
         | FieldName::Connection
+        | FieldName::Upgrade
         | FieldName::Cookie
         | FieldName::Traceparent
         | FieldName::ForwardedFor
@@ -215,7 +219,8 @@ pub fn expired_sessions<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{framing, path, route::OnSuperuserSession};
+    use super::super::route::{EdgeRules, OnSuperuserSession};
+    use super::super::{framing, path};
     use super::*;
     use igny8_contract::standing::StandingNeed;
 
@@ -232,6 +237,7 @@ mod tests {
             on_superuser_session: OnSuperuserSession::Revoke,
             max_body_bytes: 0,
             stream: false,
+            edge: EdgeRules::default(),
         }
     }
 
