@@ -17,6 +17,7 @@ use crate::raw::Response;
 use crate::wait::wait_until;
 use serde_json::{Value, json};
 use std::fmt;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -46,6 +47,8 @@ pub struct Stack {
     /// The example app, when it is what stands behind the proxy.
     pub django: Django,
     server: Option<django::Server>,
+    /// Whether the proxy speaks TLS: then this harness's own requests go past it.
+    tls: bool,
     parts: Mutex<Parts>,
     // Dropped after the processes.
     _folder: TestFolder,
@@ -133,11 +136,18 @@ impl Stack {
             .arg(self.var.join("run/proxy.toml"))
             .current_dir(repository());
         let mut proxy = Child::start("igny8-proxy", &command, &self.log("proxy"));
-        for (address, path) in [(&self.ops, "/readyz"), (&self.public, "/healthz")] {
-            proxy.wait_until("a ready proxy", START_PATIENCE, || {
-                get(address, path).try_send().ok().filter(|answer| answer.status == 200)
-            });
-        }
+        let ready = |address: &str, path: &str| {
+            let answer = get(address, path).try_send().ok()?;
+            (answer.status == 200).then_some(())
+        };
+        proxy.wait_until("a ready proxy", START_PATIENCE, || ready(&self.ops, "/readyz"));
+        proxy.wait_until("a listening proxy", START_PATIENCE, || {
+            if self.tls {
+                TcpStream::connect(&self.public).ok().map(drop)
+            } else {
+                ready(&self.public, "/healthz")
+            }
+        });
         self.parts().proxy = Some(proxy);
     }
 
@@ -233,7 +243,8 @@ impl Stack {
     /// Asks to sign this address up through the proxy.
     #[must_use]
     pub fn try_sign_up(&self, email: &str) -> Response {
-        self.post("/api/v1/auth/register/")
+        let address = if self.tls { &self.core } else { &self.public };
+        post(address, "/api/v1/auth/register/")
             .json(&json!({ "email": email, "password": PASSWORD }))
             .send()
     }
