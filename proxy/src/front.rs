@@ -22,8 +22,8 @@ use bytes::BytesMut;
 use igny8_contract::refusal::Refusal;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
-use pingora::protocols::{ALPN, Stream};
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use std::pin::Pin;
@@ -359,7 +359,8 @@ impl Front {
 
     /// Answers `/healthz`: this process takes requests, and nothing more is said.
     async fn tell_health(&self, stream: &mut Stream, method: framing::Method) -> bool {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
         let body = if method == framing::Method::Head { "" } else { "ok" };
         self.write(stream, format!("{head}{body}").as_bytes()).await
     }

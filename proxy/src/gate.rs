@@ -125,6 +125,7 @@ impl Gate {
                     started: way.elapsed,
                     body_bytes: 0,
                     body_open: seen.has_body,
+                    progress: None,
                     cors: self.judge_origin(Some(route), &seen),
                     answer_parts: 0,
                     refusal: None,

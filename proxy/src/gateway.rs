@@ -55,7 +55,10 @@ impl Gateway {
         if config.routes.all()[passage.forward.route_index()].stream {
             return false;
         }
-        let seconds = passage.body_bytes.checked_div(config.min_body_rate).unwrap_or(u64::MAX / 2);
+        let seconds = passage
+            .body_bytes
+            .checked_div(config.min_body_rate)
+            .unwrap_or(u64::MAX / 2);
         let allowed = config.body_timeout.saturating_add(Duration::from_secs(seconds));
         self.gate.clock.elapsed().saturating_sub(passage.started) > allowed
     }
@@ -110,6 +113,9 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let passage = passage(ctx)?;
         passage.body_open &= !end;
+        if let Some(progress) = &passage.progress {
+            progress.note(self.gate.clock.elapsed(), end);
+        }
         passage.body_bytes += body.as_ref().map_or(0, |body| body.len() as u64);
         if passage.body_open && self.trickles(passage) {
             passage.refusal = Some(Refusal::RequestTimeout);

@@ -34,7 +34,11 @@ pub fn finish(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> 
         insert_rate_fields(response, &passage.rate)?;
     }
     speak_cors(route, response, &passage.cors)?;
-    for (name, value) in gate.config.security.missing(&response.headers, route.kind, passage.client.tls) {
+    for (name, value) in gate
+        .config
+        .security
+        .missing(&response.headers, route.kind, passage.client.tls)
+    {
         response.insert_header(name, value)?;
     }
     if gate.draining.load(Ordering::Relaxed) {

@@ -7,6 +7,7 @@ use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
 use pingora::http::RequestHeader;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Passage {
     pub body_bytes: u64,
     /// More of the body is still to come.
     pub body_open: bool,
+    /// Whoever waits for the body beside pingora reads here how it goes on.
+    pub progress: Option<Arc<BodyProgress>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
     /// Parts of the answer's body so far.
@@ -60,6 +63,33 @@ pub struct Refused {
     /// For the log: method and path, in a form fit for it.
     pub method: &'static str,
     pub path: String,
+}
+
+/// How a request body goes on, as told by the hook that sees its parts.
+#[derive(Debug, Default)]
+pub struct BodyProgress {
+    /// The clock's elapsed milliseconds at the last part.
+    last_millis: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl BodyProgress {
+    /// A part has come; `ended` says that it was the last.
+    pub fn note(&self, elapsed: Duration, ended: bool) {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.last_millis.store(millis, Ordering::Relaxed);
+        self.ended.fetch_or(ended, Ordering::Relaxed);
+    }
+
+    /// How long the body has paused; nothing once it has ended.
+    #[must_use]
+    pub fn pause(&self, elapsed: Duration) -> Option<Duration> {
+        if self.ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
+        Some(elapsed.saturating_sub(last))
+    }
 }
 
 /// A passage that travels inside an HTTP/2 request, which has no other place for it. Whoever takes it first has it.

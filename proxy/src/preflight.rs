@@ -67,7 +67,9 @@ impl Gate {
             Verdict::NotAllowed | Verdict::Silent => Refusal::OriginRefused,
             Verdict::Allowed(_) => return Some(Ok(answer(rule, &verdict))),
         };
-        Some(Err(self.refused_preflight(refusal, index, client, verdict, rate, framed)))
+        Some(Err(
+            self.refused_preflight(refusal, index, client, verdict, rate, framed)
+        ))
     }
 
     fn refused_preflight(

@@ -221,7 +221,8 @@ fn public_service(
         None => service.add_tcp(&address),
         Some(certificates) => {
             // The paths stand for nothing: the resolver goes before them.
-            let mut settings = TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
+            let mut settings =
+                TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
             settings.set_cert_resolver(certificates);
             settings.enable_h2();
             service.add_tls_with_settings(&address, None, settings);

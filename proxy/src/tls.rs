@@ -142,7 +142,15 @@ mod tests {
             key: folder.join(format!("{name}.key")),
         };
         let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+            ])
             .args(["-days", "2", "-subj", "/CN=localhost", "-keyout"])
             .arg(&files.key)
             .arg("-out")
@@ -181,7 +189,11 @@ mod tests {
         let second = shown(&certificates);
         assert_ne!(second, first);
 
-        for wrong in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no PEM"] {
+        for wrong in [
+            "",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "no PEM",
+        ] {
             std::fs::write(&files.cert, wrong).unwrap();
             assert!(certificates.poll_once().is_err(), "{wrong}");
             assert_eq!(shown(&certificates), second);

@@ -54,7 +54,9 @@ pub fn http2(address: &str, scenario: &str, argument: &str, input: &Value) -> Va
             .write_all(input.to_string().as_bytes())
             .unwrap_or_else(|error| panic!("http2.py: {error}"));
     }
-    let output = child.wait_with_output().unwrap_or_else(|error| panic!("http2.py: {error}"));
+    let output = child
+        .wait_with_output()
+        .unwrap_or_else(|error| panic!("http2.py: {error}"));
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("http2.py ({error}): {}", String::from_utf8_lossy(&output.stderr)))
 }
@@ -79,8 +81,15 @@ impl Certificate {
         };
         let curve = "ec_paramgen_curve:P-256";
         run(Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-days", "2"])
-            .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .args([
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-days", "2",
+            ])
+            .args([
+                "-subj",
+                &format!("/CN={name}"),
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            ])
             .arg("-keyout")
             .arg(&made.key)
             .arg("-out")
@@ -96,7 +105,11 @@ impl Certificate {
         let (cert, key) = (self.cert.clone(), self.key.clone());
         builder.proxy(move |proxy| {
             for (name, path) in [("cert", &cert), ("key", &key)] {
-                crate::config::set(proxy, &format!("listen.tls.{name}"), path.to_string_lossy().into_owned());
+                crate::config::set(
+                    proxy,
+                    &format!("listen.tls.{name}"),
+                    path.to_string_lossy().into_owned(),
+                );
             }
         })
     }

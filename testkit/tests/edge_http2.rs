@@ -34,7 +34,10 @@ impl Edge {
         let certificate = Certificate::make(folder.path(), "first.example");
         let app = ports.address(0);
         let builder = Stack::builder().app(App::At(app.clone())).proxy(|proxy| {
-            add_route(proxy, "prefix = \"/public\"\nkind = \"public\"\nupstream = \"app\"\nmax_body_bytes = 1000");
+            add_route(
+                proxy,
+                "prefix = \"/public\"\nkind = \"public\"\nupstream = \"app\"\nmax_body_bytes = 1000",
+            );
             set(proxy, "server.body_timeout", "2s");
             set(proxy, "server.send_timeout", "2s");
             set(proxy, "server.header_timeout", "2s");
@@ -67,7 +70,10 @@ impl Edge {
             (":path", path),
             ("x-marker", mark),
         ];
-        own.iter().chain(more).map(|(name, value)| json!([name, value])).collect()
+        own.iter()
+            .chain(more)
+            .map(|(name, value)| json!([name, value]))
+            .collect()
     }
 
     fn ask(&self, requests: &Value) -> Vec<Value> {
@@ -78,7 +84,8 @@ impl Edge {
     /// Asks for one, and gives its answer.
     #[track_caller]
     fn one(&self, fields: &Value, body: &str, end: bool) -> Value {
-        self.ask(&json!([{"headers": fields, "body": body, "end": end}])).remove(0)
+        self.ask(&json!([{"headers": fields, "body": body, "end": end}]))
+            .remove(0)
     }
 
     /// What arrived with a mark.
@@ -95,7 +102,9 @@ impl Edge {
     /// curl, told to accept the certificate.
     fn curl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--insecure", "--max-time", "15"]).args(arguments);
+        command
+            .args(["--silent", "--insecure", "--max-time", "15"])
+            .args(arguments);
         run(&mut command)
     }
 }
@@ -112,17 +121,31 @@ fn both_protocols_are_spoken_over_tls_and_the_app_hears_of_https() {
     let url = format!("https://{}/api/v1/x?q=%2f", edge.stack.public);
     for (option, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
         let mark = format!("X-Marker: curl-{version}");
-        let printed = edge.curl(&[option, "-H", &bearer, "-H", &mark, "-w", "\n%{http_version} %{http_code}", &url]);
+        let printed = edge.curl(&[
+            option,
+            "-H",
+            &bearer,
+            "-H",
+            &mark,
+            "-w",
+            "\n%{http_version} %{http_code}",
+            &url,
+        ]);
         assert!(printed.ends_with(&format!("\n{version} 200")), "{printed}");
         let record = edge.arrived(&format!("curl-{version}")).remove(0);
         assert!(record.signed, "{record:?}");
         assert_eq!(record.headers["x-forwarded-proto"], "https");
         assert_eq!(record.headers["x-account-id"], edge.member.account_id.to_string());
-        assert_eq!((record.wire_path.as_str(), record.wire_query.as_str()), ("/api/v1/x", "q=%2f"));
+        assert_eq!(
+            (record.wire_path.as_str(), record.wire_query.as_str()),
+            ("/api/v1/x", "q=%2f")
+        );
     }
     let health = edge.curl(&["--http2", &format!("https://{}/healthz", edge.stack.public)]);
     assert_eq!(health, "ok");
-    let head = edge.curl(&["--http2", "-I", &format!("https://{}/page", edge.stack.public)]).to_lowercase();
+    let head = edge
+        .curl(&["--http2", "-I", &format!("https://{}/page", edge.stack.public)])
+        .to_lowercase();
     assert!(head.contains("strict-transport-security: max-age=31536000"), "{head}");
     assert!(head.contains("x-content-type-options: nosniff"), "{head}");
 }
@@ -130,16 +153,27 @@ fn both_protocols_are_spoken_over_tls_and_the_app_hears_of_https() {
 #[test]
 fn crumbs_are_one_cookie_before_anything_looks_at_them() {
     let edge = Edge::shared();
-    let crumbs = [("cookie", "a=1"), ("cookie", "session"), ("cookie", "sessionid=user-session"), ("cookie", "b=2")];
+    let crumbs = [
+        ("cookie", "a=1"),
+        ("cookie", "session"),
+        ("cookie", "sessionid=user-session"),
+        ("cookie", "b=2"),
+    ];
     let page = edge.one(&edge.fields("GET", "/page", "crumbs", &crumbs), "", true);
     assert_eq!(page["status"], 200, "{page}");
     let record = edge.arrived("crumbs").remove(0);
     assert_eq!(record.headers["cookie"], "a=1; b=2");
     let api = edge.one(&edge.fields("GET", "/api/v1/x", "crumbs-api", &crumbs), "", true);
-    assert_eq!((api["status"].as_u64(), code(&api).as_str()), (Some(403), "session_not_allowed"), "{api}");
+    assert_eq!(
+        (api["status"].as_u64(), code(&api).as_str()),
+        (Some(403), "session_not_allowed"),
+        "{api}"
+    );
     let expired = api["headers"]["set-cookie"].as_array().unwrap();
     assert!(
-        expired.iter().all(|cookie| cookie.as_str().unwrap().ends_with("; Secure")),
+        expired
+            .iter()
+            .all(|cookie| cookie.as_str().unwrap().ends_with("; Secure")),
         "{expired:?}"
     );
     let root = [("cookie", "x=1"), ("cookie", "sessionid=root-session")];
@@ -163,23 +197,90 @@ fn what_only_http2_can_say_wrongly_never_reaches_the_app() {
     let plain = |more: &[(&str, &str)]| edge.fields("GET", "/page", "wrong", more);
     let pseudo = |fields: &[(&str, &str)]| -> Value {
         let mark = [("x-marker", "wrong")];
-        fields.iter().chain(&mark).map(|(name, value)| json!([name, value])).collect()
+        fields
+            .iter()
+            .chain(&mark)
+            .map(|(name, value)| json!([name, value]))
+            .collect()
     };
     let target = |path: &str| edge.fields("GET", path, "wrong", &[]);
     let rows: Vec<(&str, Value, Fate)> = vec![
         ("another host", plain(&[("host", "127.0.0.1:1")]), Refused(400, "")),
-        ("two hosts", plain(&[("host", &authority), ("host", &authority)]), Refused(400, "")),
-        ("a host that is not served", pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", "evil.example"), (":path", "/")]), Refused(400, "bad_host")),
-        ("no host", pseudo(&[(":method", "GET"), (":scheme", "https"), (":path", "/")]), Refused(400, "")),
-        ("user information", pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", "a@127.0.0.1"), (":path", "/")]), Refused(400, "")),
-        ("another scheme", pseudo(&[(":method", "GET"), (":scheme", "http"), (":authority", &authority), (":path", "/page")]), Refused(400, "malformed_request")),
-        ("no path", pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", &authority)]), Reset),
+        (
+            "two hosts",
+            plain(&[("host", &authority), ("host", &authority)]),
+            Refused(400, ""),
+        ),
+        (
+            "a host that is not served",
+            pseudo(&[
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":authority", "evil.example"),
+                (":path", "/"),
+            ]),
+            Refused(400, "bad_host"),
+        ),
+        (
+            "no host",
+            pseudo(&[(":method", "GET"), (":scheme", "https"), (":path", "/")]),
+            Refused(400, ""),
+        ),
+        (
+            "user information",
+            pseudo(&[
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":authority", "a@127.0.0.1"),
+                (":path", "/"),
+            ]),
+            Refused(400, ""),
+        ),
+        (
+            "another scheme",
+            pseudo(&[
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", &authority),
+                (":path", "/page"),
+            ]),
+            Refused(400, "malformed_request"),
+        ),
+        (
+            "no path",
+            pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", &authority)]),
+            Reset,
+        ),
         ("an empty path", target(""), Reset),
-        ("no method", pseudo(&[(":scheme", "https"), (":authority", &authority), (":path", "/")]), Reset),
-        ("two paths", pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", &authority), (":path", "/"), (":path", "/admin/")]), Reset),
+        (
+            "no method",
+            pseudo(&[(":scheme", "https"), (":authority", &authority), (":path", "/")]),
+            Reset,
+        ),
+        (
+            "two paths",
+            pseudo(&[
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":authority", &authority),
+                (":path", "/"),
+                (":path", "/admin/"),
+            ]),
+            Reset,
+        ),
         ("a pseudo field of an answer", plain(&[(":status", "200")]), Reset),
         ("an unknown pseudo field", plain(&[(":x", "1")]), Reset),
-        ("a pseudo field behind others", pseudo(&[(":method", "GET"), (":scheme", "https"), (":authority", &authority), ("accept", "x"), (":path", "/")]), Reset),
+        (
+            "a pseudo field behind others",
+            pseudo(&[
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":authority", &authority),
+                ("accept", "x"),
+                (":path", "/"),
+            ]),
+            Reset,
+        ),
         ("connection", plain(&[("connection", "close")]), Reset),
         ("transfer-encoding", plain(&[("transfer-encoding", "chunked")]), Reset),
         ("upgrade", plain(&[("upgrade", "websocket")]), Reset),
@@ -187,29 +288,108 @@ fn what_only_http2_can_say_wrongly_never_reaches_the_app() {
         ("proxy-connection", plain(&[("proxy-connection", "close")]), Reset),
         ("te", plain(&[("te", "gzip")]), Reset),
         ("an upper-case name", plain(&[("X-Account-Id", "1")]), Reset),
-        ("an underscore", plain(&[("x_account_id", "1")]), Refused(400, "forbidden_field")),
-        ("a dot", plain(&[("x.account.id", "1")]), Refused(400, "forbidden_field")),
-        ("a line break in a value", plain(&[("x-a", "1\r\nx-account-id: 9")]), Reset),
+        (
+            "an underscore",
+            plain(&[("x_account_id", "1")]),
+            Refused(400, "forbidden_field"),
+        ),
+        (
+            "a dot",
+            plain(&[("x.account.id", "1")]),
+            Refused(400, "forbidden_field"),
+        ),
+        (
+            "a line break in a value",
+            plain(&[("x-a", "1\r\nx-account-id: 9")]),
+            Reset,
+        ),
         ("NUL in a value", plain(&[("x-a", "1\u{0}")]), Reset),
-        ("white space around a value", plain(&[("x-a", " 1")]), Refused(400, "malformed_request")),
+        (
+            "white space around a value",
+            plain(&[("x-a", " 1")]),
+            Refused(400, "malformed_request"),
+        ),
         ("a line break in a name", plain(&[("x-a\r\nx-account-id", "1")]), Reset),
-        ("a line break in the path", target("/page HTTP/1.1\r\nX-Account-Id: 9\r\n"), Reset),
+        (
+            "a line break in the path",
+            target("/page HTTP/1.1\r\nX-Account-Id: 9\r\n"),
+            Reset,
+        ),
         ("a space in the path", target("/page x"), Reset),
-        ("another origin in the path", target("https://evil.example/admin/"), Refused(400, "")),
+        (
+            "another origin in the path",
+            target("https://evil.example/admin/"),
+            Reset,
+        ),
         ("two slashes", target("//admin/"), Refused(400, "malformed_path")),
         ("an encoded slash", target("/admin%2f"), Refused(400, "malformed_path")),
         ("dots", target("/static/../admin/"), Refused(400, "malformed_path")),
-        ("a protected prefix in capitals", target("/ADMIN/"), Refused(400, "malformed_path")),
-        ("a star", edge.fields("OPTIONS", "*", "wrong", &[]), Refused(400, "malformed_path")),
-        ("two tokens", edge.fields("GET", "/api/v1/x", "wrong", &[("authorization", &bearer), ("authorization", &bearer)]), Refused(401, "credentials_ambiguous")),
-        ("no token", edge.fields("GET", "/api/v1/x", "wrong", &[]), Refused(401, "credentials_required")),
-        ("a method in lower case", edge.fields("get", "/page", "wrong", &[]), Refused(405, "method_not_allowed")),
-        ("TRACE", edge.fields("TRACE", "/page", "wrong", &[]), Refused(405, "method_not_allowed")),
-        ("CONNECT", pseudo(&[(":method", "CONNECT"), (":authority", "127.0.0.1:22")]), Refused(400, "malformed_request")),
-        ("a WebSocket", pseudo(&[(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", &authority), (":path", "/page")]), Reset),
-        ("a length without a body", edge.fields("POST", "/public/x", "wrong", &[("content-length", "5")]), Reset),
-        ("a length over the route's", edge.fields("POST", "/public/x", "wrong", &[("content-length", "2000")]), Refused(413, "body_too_large")),
-        ("a length with a sign", edge.fields("POST", "/public/x", "wrong", &[("content-length", "+0")]), Reset),
+        (
+            "a protected prefix in capitals",
+            target("/ADMIN/"),
+            Refused(400, "malformed_path"),
+        ),
+        (
+            "a star",
+            edge.fields("OPTIONS", "*", "wrong", &[]),
+            Refused(400, "malformed_path"),
+        ),
+        (
+            "two tokens",
+            edge.fields(
+                "GET",
+                "/api/v1/x",
+                "wrong",
+                &[("authorization", &bearer), ("authorization", &bearer)],
+            ),
+            Refused(401, "credentials_ambiguous"),
+        ),
+        (
+            "no token",
+            edge.fields("GET", "/api/v1/x", "wrong", &[]),
+            Refused(401, "credentials_required"),
+        ),
+        (
+            "a method in lower case",
+            edge.fields("get", "/page", "wrong", &[]),
+            Refused(405, "method_not_allowed"),
+        ),
+        (
+            "TRACE",
+            edge.fields("TRACE", "/page", "wrong", &[]),
+            Refused(405, "method_not_allowed"),
+        ),
+        (
+            "CONNECT",
+            pseudo(&[(":method", "CONNECT"), (":authority", "127.0.0.1:22")]),
+            Refused(400, "malformed_request"),
+        ),
+        (
+            "a WebSocket",
+            pseudo(&[
+                (":method", "CONNECT"),
+                (":protocol", "websocket"),
+                (":scheme", "https"),
+                (":authority", &authority),
+                (":path", "/page"),
+            ]),
+            Reset,
+        ),
+        (
+            "a length without a body",
+            edge.fields("POST", "/public/x", "wrong", &[("content-length", "5")]),
+            Reset,
+        ),
+        (
+            "a length over the route's",
+            edge.fields("POST", "/public/x", "wrong", &[("content-length", "2000")]),
+            Refused(413, "body_too_large"),
+        ),
+        (
+            "a length with a sign",
+            edge.fields("POST", "/public/x", "wrong", &[("content-length", "+0")]),
+            Reset,
+        ),
     ];
     let requests: Value = rows
         .iter()
@@ -219,7 +399,9 @@ fn what_only_http2_can_say_wrongly_never_reaches_the_app() {
     for ((name, _, fate), answer) in rows.iter().zip(edge.ask(&requests)) {
         let gone = answer["reset"].is_u64() || answer["goaway"].is_u64() || answer["closed"] == true;
         let met = match fate {
-            Refused(status, expected) => answer["status"] == *status && (expected.is_empty() || code(&answer) == *expected),
+            Refused(status, expected) => {
+                answer["status"] == *status && (expected.is_empty() || code(&answer) == *expected)
+            }
             // Whoever finds it first says so: h2 by a reset, or the policy by a refusal.
             Reset => (gone && answer["status"].is_null()) || answer["status"] == 400,
         };
@@ -243,7 +425,11 @@ fn a_body_is_as_long_as_it_was_said_to_be() {
     assert_eq!(unsaid["status"], 200, "{unsaid}");
 
     let grown = edge.one(&post("grown", &[]), &"x".repeat(2000), true);
-    assert_eq!((grown["status"].as_u64(), code(&grown).as_str()), (Some(413), "body_too_large"), "{grown}");
+    assert_eq!(
+        (grown["status"].as_u64(), code(&grown).as_str()),
+        (Some(413), "body_too_large"),
+        "{grown}"
+    );
     for (mark, length) in [("longer", "3"), ("shorter", "9")] {
         let answer = edge.one(&post(mark, &[("content-length", length)]), "abcde", true);
         assert_ne!(answer["status"], 200, "{answer}");
@@ -265,7 +451,10 @@ fn floods_are_bounded_and_others_are_served_meanwhile() {
     // Whoever opens and resets in a row gets little work out of us, or is sent away.
     let reset = http2(&edge.stack.public, "reset", "5000", &Value::Null);
     let arrived = edge.witness.records().len() - before;
-    assert!(arrived < 2_500, "{arrived} of 5000 requests that were taken back went on: {reset}");
+    assert!(
+        arrived < 2_500,
+        "{arrived} of 5000 requests that were taken back went on: {reset}"
+    );
     edge.still_serves();
 
     let streams = http2(&edge.stack.public, "streams", "300", &Value::Null);
@@ -273,9 +462,15 @@ fn floods_are_bounded_and_others_are_served_meanwhile() {
     assert!(refused >= 200 || streams["closed"] == true, "{streams}");
 
     let continuation = http2(&edge.stack.public, "continuation", "20000", &Value::Null);
-    assert!(continuation["closed"] == true || continuation["goaway"].is_u64(), "{continuation}");
+    assert!(
+        continuation["closed"] == true || continuation["goaway"].is_u64(),
+        "{continuation}"
+    );
     let bomb = http2(&edge.stack.public, "bomb", "2000", &Value::Null);
-    assert!(bomb["status"] == 431 || bomb["reset"].is_u64() || bomb["closed"] == true, "{bomb}");
+    assert!(
+        bomb["status"] == 431 || bomb["reset"].is_u64() || bomb["closed"] == true,
+        "{bomb}"
+    );
 
     // These only cost what they send: every one is answered, or the connection is closed.
     for flood in ["ping", "settings"] {

@@ -29,7 +29,11 @@ struct Edge {
 
 fn routes(proxy: &mut Table) {
     set(proxy, "server.trusted_hops", Value::from(vec!["127.0.0.1"]));
-    set(proxy, "server.hosts", Value::from(vec!["localhost", "127.0.0.1", "files.example"]));
+    set(
+        proxy,
+        "server.hosts",
+        Value::from(vec!["localhost", "127.0.0.1", "files.example"]),
+    );
     set(proxy, "cors.origins", Value::from(vec!["https://app.example"]));
     for keys in [
         "prefix = \"/inside\"\nkind = \"page\"\nupstream = \"app\"\nnetworks = [\"10.0.0.0/8\", \"2001:db8::/32\"]",
@@ -83,18 +87,42 @@ fn assert_cors(answer: &Response, origin: Option<&str>, credentials: bool) {
 #[test]
 fn a_preflight_is_answered_here_and_needs_no_credential() {
     let edge = shared();
-    let answer = preflight("/api/v1/x", "https://app.example").field("X-Marker", "preflight").send();
+    let answer = preflight("/api/v1/x", "https://app.example")
+        .field("X-Marker", "preflight")
+        .send();
     assert_eq!((answer.status, answer.text().as_str()), (204, ""));
     assert_cors(&answer, Some("https://app.example"), false);
     assert!(answer.field("Access-Control-Allow-Methods").unwrap().contains("PUT"));
-    assert!(answer.field("Access-Control-Allow-Headers").unwrap().contains("Authorization"));
+    assert!(
+        answer
+            .field("Access-Control-Allow-Headers")
+            .unwrap()
+            .contains("Authorization")
+    );
     assert_eq!(answer.field("Access-Control-Max-Age"), Some("600"));
-    assert_cors(&preflight("/with/x", "https://app.example").send(), Some("https://app.example"), true);
-    assert_cors(&preflight("/anybody/x", "https://whoever.example").send(), Some("*"), false);
+    assert_cors(
+        &preflight("/with/x", "https://app.example").send(),
+        Some("https://app.example"),
+        true,
+    );
+    assert_cors(
+        &preflight("/anybody/x", "https://whoever.example").send(),
+        Some("*"),
+        false,
+    );
 
-    for origin in ["https://evil.example", "null", "https://app.example.evil.example", "http://app.example"] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "https://app.example.evil.example",
+        "http://app.example",
+    ] {
         let refused = preflight("/api/v1/x", origin).field("X-Marker", "preflight").send();
-        assert_eq!((refused.status, refused.code().as_str()), (403, "origin_refused"), "{origin}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (403, "origin_refused"),
+            "{origin}"
+        );
         assert_cors(&refused, None, false);
     }
     let arrived = edge.witness.records().iter().any(|record| record.marker == "preflight");
@@ -111,20 +139,37 @@ fn answers_and_refusals_name_the_origin_and_never_a_star_with_credentials() {
     let good = ask("/api/v1/x", "https://app.example").bearer(&member.access).send();
     assert_eq!(good.status, 200);
     assert_cors(&good, Some("https://app.example"), false);
-    assert!(good.field("Access-Control-Expose-Headers").unwrap().contains("RateLimit"));
+    assert!(
+        good.field("Access-Control-Expose-Headers")
+            .unwrap()
+            .contains("RateLimit")
+    );
     let refused = ask("/api/v1/x", "https://app.example").send();
     assert_eq!(refused.status, 401);
     assert_cors(&refused, Some("https://app.example"), false);
-    let down = ask("/api/v1/x", "https://app.example").field("Authorization", "Bearer x.y.z").send();
+    let down = ask("/api/v1/x", "https://app.example")
+        .field("Authorization", "Bearer x.y.z")
+        .send();
     assert_eq!(down.status, 401);
     assert_cors(&down, Some("https://app.example"), false);
     let foreign = ask("/api/v1/x", "https://evil.example").bearer(&member.access).send();
-    assert_eq!(foreign.status, 200, "CORS does not refuse a request, browsers refuse the answer");
+    assert_eq!(
+        foreign.status, 200,
+        "CORS does not refuse a request, browsers refuse the answer"
+    );
     assert_cors(&foreign, None, false);
-    assert_cors(&ask("/with/x", "https://app.example").send(), Some("https://app.example"), true);
+    assert_cors(
+        &ask("/with/x", "https://app.example").send(),
+        Some("https://app.example"),
+        true,
+    );
     assert_cors(&ask("/anybody/x", "https://evil.example").send(), Some("*"), false);
     let page = ask("/page", "https://app.example").send();
-    assert_eq!(page.field("Access-Control-Allow-Origin"), None, "a page got the rule of APIs");
+    assert_eq!(
+        page.field("Access-Control-Allow-Origin"),
+        None,
+        "a page got the rule of APIs"
+    );
 }
 
 #[test]
@@ -180,7 +225,10 @@ fn a_shadowed_standing_refuses_nobody_and_a_revoked_token_all_the_same() {
     assert_eq!(stack.get("/api/watched/x").send().code(), "credentials_required");
 
     let leaver = stack.sign_up();
-    assert_eq!(stack.post("/api/v1/auth/logout/").bearer(&leaver.access).send().status, 204);
+    assert_eq!(
+        stack.post("/api/v1/auth/logout/").bearer(&leaver.access).send().status,
+        204
+    );
     igny8_testkit::wait::wait_until("the sign-out", std::time::Duration::from_secs(5), || {
         (stack.get("/api/watched/x").bearer(&leaver.access).send().code() == "token_revoked").then_some(())
     });
@@ -195,15 +243,32 @@ fn an_encoded_slash_passes_where_a_route_allows_it_and_hosts_have_routes_of_thei
     let records = edge.witness.records();
     let record = records.iter().find(|record| record.marker == "slash").unwrap();
     assert_eq!((record.wire_path.as_str(), record.signed), ("/files/a%2Fb", true));
-    for wrong in ["/files/..%2fadmin/", "/files/%2fa", "/files%2fx", "/page/a%2fb", "/api%2fv1", "/files/a%5cb"] {
+    for wrong in [
+        "/files/..%2fadmin/",
+        "/files/%2fa",
+        "/files%2fx",
+        "/page/a%2fb",
+        "/api%2fv1",
+        "/files/a%5cb",
+    ] {
         let refused = stack.get(wrong).field("Accept", "application/json").send();
         assert_eq!(refused.code(), "malformed_path", "{wrong}");
     }
-    let other = stack.get("/files/a%2fb").field("Host", "files.example").field("Accept", "application/json").send();
+    let other = stack
+        .get("/files/a%2fb")
+        .field("Host", "files.example")
+        .field("Accept", "application/json")
+        .send();
     assert_eq!(other.code(), "malformed_path", "the other host's route allows it, too");
     let large = |host: &str| {
-        let request = stack.post("/files/x").field("Host", host).field("Accept", "application/json");
-        request.json(&serde_json::json!({"name": "longer than ten bytes"})).send().status
+        let request = stack
+            .post("/files/x")
+            .field("Host", host)
+            .field("Accept", "application/json");
+        request
+            .json(&serde_json::json!({"name": "longer than ten bytes"}))
+            .send()
+            .status
     };
     assert_eq!((large("localhost"), large("files.example")), (200, 413));
 }
@@ -231,7 +296,12 @@ fn a_page_gets_the_fields_that_its_app_left_out_and_no_answer_speaks_for_the_pro
                 Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\r\nok";
     let own = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nReferrer-Policy: no-referrer\r\n\
                X-Content-Type-Options: other\r\nContent-Security-Policy: frame-ancestors https://a.example\r\n\r\nok";
-    let before = |answer| Stack::builder().app(App::At(app_that_says(answer))).proxy(routes).start();
+    let before = |answer| {
+        Stack::builder()
+            .app(App::At(app_that_says(answer)))
+            .proxy(routes)
+            .start()
+    };
     let stack = before(bare);
     let page = stack.get("/page").send();
     assert_eq!(page.status, 200, "{}", page.text());
@@ -239,14 +309,25 @@ fn a_page_gets_the_fields_that_its_app_left_out_and_no_answer_speaks_for_the_pro
     assert_eq!(page.field("Referrer-Policy"), Some("strict-origin-when-cross-origin"));
     assert_eq!(page.field("X-Frame-Options"), Some("SAMEORIGIN"));
     assert_eq!(page.field("Strict-Transport-Security"), None, "told without TLS");
-    for name in ["Server", "X-Account-Id", "X-Igny8-Edge", "X-User-Role", "X-Forwarded-For", "Remote-User"] {
+    for name in [
+        "Server",
+        "X-Account-Id",
+        "X-Igny8-Edge",
+        "X-User-Role",
+        "X-Forwarded-For",
+        "Remote-User",
+    ] {
         assert_eq!(page.field(name), None, "{name}");
     }
     // Where the proxy has a rule, what the app says of CORS is gone; elsewhere the app speaks for itself.
     let ruled = stack.get("/with/x").field("Origin", "https://evil.example").send();
     assert_cors(&ruled, None, false);
     assert_eq!(page.field("Access-Control-Allow-Origin"), Some("*"));
-    let hop = stack.get("/page").field("X-Forwarded-For", "8.8.8.8").field("X-Forwarded-Proto", "https").send();
+    let hop = stack
+        .get("/page")
+        .field("X-Forwarded-For", "8.8.8.8")
+        .field("X-Forwarded-Proto", "https")
+        .send();
     assert_eq!(hop.field("Strict-Transport-Security"), Some("max-age=31536000"));
 
     let page = before(own).get("/page").send();
@@ -271,7 +352,9 @@ fn check_lists_where_a_file_is_wider_than_the_default_and_names_the_line_of_what
         (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
     };
     let text = std::fs::read_to_string(stack.var.join("run/proxy.toml")).unwrap();
-    stack.save_limits(&format!("{GENEROUS_LIMITS}[scope.writer]\nrate = \"1/m\"\nburst = 1\nmode = \"shadow\"\n"));
+    stack.save_limits(&format!(
+        "{GENEROUS_LIMITS}[scope.writer]\nrate = \"1/m\"\nburst = 1\nmode = \"shadow\"\n"
+    ));
     let (status, printed) = check(&text);
     stack.save_limits(GENEROUS_LIMITS);
     assert_eq!(status, Some(0), "{printed}");
@@ -289,9 +372,18 @@ fn check_lists_where_a_file_is_wider_than_the_default_and_names_the_line_of_what
     }
     let route = "[[route]]\nprefix = \"/z\"\nkind = \"page\"\nupstream = \"app\"\n";
     for (more, part) in [
-        (format!("{route}networks = [\"10.0.0.0/40\"]\n"), "`10.0.0.0/40` is no address and no network"),
-        (format!("{route}cors = {{ origins = [\"*\"], credentials = true }}\n"), "credentials never go with"),
-        (format!("{route}cors = {{ origins = [\"https://a.b/c\"] }}\n"), "is no origin"),
+        (
+            format!("{route}networks = [\"10.0.0.0/40\"]\n"),
+            "`10.0.0.0/40` is no address and no network",
+        ),
+        (
+            format!("{route}cors = {{ origins = [\"*\"], credentials = true }}\n"),
+            "credentials never go with",
+        ),
+        (
+            format!("{route}cors = {{ origins = [\"https://a.b/c\"] }}\n"),
+            "is no origin",
+        ),
         (format!("{route}websockets = true\n"), "did you mean `websocket`?"),
         (format!("{route}mode = \"shadows\"\n"), "did you mean `shadow`?"),
         (format!("{route}allow = [\"encoded_slashes\"]\n"), "encoded_slash"),
@@ -301,6 +393,11 @@ fn check_lists_where_a_file_is_wider_than_the_default_and_names_the_line_of_what
         assert!(printed.contains(part), "{more}: {printed}");
         assert!(printed.contains("check.toml:"), "no line: {printed}");
     }
-    let (_, printed) = check(&format!("{text}\n[[route]]\nprefix = \"/admin/x\"\nkind = \"admin\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]\n"));
-    assert!(printed.contains("allow: never on an admin route or above one"), "{printed}");
+    let (_, printed) = check(&format!(
+        "{text}\n[[route]]\nprefix = \"/admin/x\"\nkind = \"admin\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]\n"
+    ));
+    assert!(
+        printed.contains("allow: never on an admin route or above one"),
+        "{printed}"
+    );
 }

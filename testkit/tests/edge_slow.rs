@@ -71,14 +71,20 @@ fn answer(mut connection: TcpStream, stop: &AtomicBool) -> std::io::Result<()> {
     let path = text.split(' ').nth(1).unwrap_or_default();
     match path {
         "/large" | "/stream/large" => {
-            write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {LARGE}\r\n\r\n")?;
+            write!(
+                connection,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {LARGE}\r\n\r\n"
+            )?;
             let part = vec![b'x'; 64 * 1024];
             for _ in 0..LARGE / part.len() {
                 connection.write_all(&part)?;
             }
         }
         "/drip" | "/stream/drip" => {
-            write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n")?;
+            write!(
+                connection,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
+            )?;
             for _ in 0..30 {
                 if stop.load(Ordering::Relaxed) {
                     break;
@@ -111,7 +117,10 @@ fn quick(builder: Builder) -> Builder {
             set(proxy, key, value);
         }
         set(proxy, "server.min_body_rate", 1_000);
-        add_route(proxy, "prefix = \"/stream\"\nkind = \"page\"\nupstream = \"app\"\nstream = true");
+        add_route(
+            proxy,
+            "prefix = \"/stream\"\nkind = \"page\"\nupstream = \"app\"\nstream = true",
+        );
     })
 }
 
@@ -188,7 +197,10 @@ fn a_reader_that_does_not_read_is_cut_off() {
         edge.stack.proxy_log().contains("\"path\":\"/large\"").then_some(())
     });
     let received = connection.read_to_end(PATIENCE).unwrap_or_default();
-    assert!(received.len() < LARGE, "all of it was sent to somebody who did not read");
+    assert!(
+        received.len() < LARGE,
+        "all of it was sent to somebody who did not read"
+    );
 }
 
 #[test]
@@ -196,7 +208,10 @@ fn a_stream_outlives_the_total_timeout_and_nothing_else_does() {
     let edge = start();
     let read = |path: &str| {
         let mut connection = Connection::open(&edge.stack.public).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", edge.stack.public);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            edge.stack.public
+        );
         connection.send(request.as_bytes()).unwrap();
         let all = connection.read_to_end(PATIENCE).unwrap_or_default();
         String::from_utf8_lossy(&all).into_owned()
@@ -226,7 +241,9 @@ fn misbehave(edge: &Edge, kind: usize) -> Option<TcpStream> {
         0 => connection.write_all(block("GET /large", "").as_bytes()).ok()?,
         // A header block and a body that never end.
         1 => connection.write_all(b"GET / HTTP/1.1\r\nX-Sl").ok()?,
-        2 => connection.write_all(block("POST /x", "Content-Length: 9999\r\n").as_bytes()).ok()?,
+        2 => connection
+            .write_all(block("POST /x", "Content-Length: 9999\r\n").as_bytes())
+            .ok()?,
         // Half of a connection closed, before an answer and in the middle of a request.
         3 => {
             connection.write_all(block("GET /x", "").as_bytes()).ok()?;
@@ -271,9 +288,14 @@ fn good_traffic_goes_on_beside_rude_connections_and_memory_does_not_grow() {
         after.push(resident(&edge));
     }
     let (first, last) = (after[0], after[after.len() - 1]);
-    assert!(last < first + first / 2 + 16 * 1024, "resident memory by round, in KiB: {after:?}");
+    assert!(
+        last < first + first / 2 + 16 * 1024,
+        "resident memory by round, in KiB: {after:?}"
+    );
     wait_until("every connection to be over", PATIENCE, || {
-        let fds = std::fs::read_dir(format!("/proc/{}/fd", edge.stack.proxy_id())).unwrap().count();
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", edge.stack.proxy_id()))
+            .unwrap()
+            .count();
         (fds < 100).then_some(())
     });
 }

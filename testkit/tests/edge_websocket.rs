@@ -1,10 +1,5 @@
 //! WebSockets through the real proxy, to a real server: only where a route says so, and no longer than whoever opened one may.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as a test does, by panicking"
-)]
-
 use igny8_testkit::config::set;
 use igny8_testkit::edge::{Certificate, add_route, program};
 use igny8_testkit::folder::TestFolder;
@@ -30,7 +25,10 @@ fn start(change: impl FnOnce(Builder) -> Builder) -> Edge {
     let ports = PortBlock::claim();
     let address = ports.address(0);
     let builder = Stack::builder().app(App::At(address.clone())).proxy(|proxy| {
-        add_route(proxy, "prefix = \"/ws\"\nkind = \"page\"\nupstream = \"app\"\nwebsocket = true");
+        add_route(
+            proxy,
+            "prefix = \"/ws\"\nkind = \"page\"\nupstream = \"app\"\nwebsocket = true",
+        );
         let keys = "prefix = \"/api/ws\"\nkind = \"api\"\nupstream = \"app\"\nwebsocket = true\n\
                     cors = { origins = [\"https://app.example\"] }";
         add_route(proxy, keys);
@@ -77,18 +75,32 @@ fn a_tunnel_carries_what_both_sides_say_and_the_app_hears_who_asks() {
     let edge = start(|builder| builder);
     let member = edge.stack.sign_up();
     let own = format!("Origin=http://{}", edge.stack.public);
-    let page = Visitor::start(&edge, "page", "/ws/echo", &[&own, "SAY=bye", "Cookie=a=1; sessionid=user-x"]);
+    let page = Visitor::start(
+        &edge,
+        "page",
+        "/ws/echo",
+        &[&own, "SAY=bye", "Cookie=a=1; sessionid=user-x"],
+    );
     let fields = page.step("fields")["fields"].clone();
     assert_eq!(fields["Cookie"], "a=1", "{fields}");
     assert_eq!(page.step("large")["length"], 100_000);
     assert!(page.step("closed")["after"].as_f64().unwrap() < 5.0);
 
-    let api = Visitor::start(&edge, "api", "/api/ws/echo", &[&bearer(&member), "X-Account-Id=9", "SAY=bye"]);
+    let api = Visitor::start(
+        &edge,
+        "api",
+        "/api/ws/echo",
+        &[&bearer(&member), "X-Account-Id=9", "SAY=bye"],
+    );
     let fields = api.step("fields")["fields"].clone();
     assert_eq!(fields["X-Account-Id"], member.account_id.to_string(), "{fields}");
     assert!(fields["X-Igny8-Edge"].is_string(), "{fields}");
     api.step("closed");
-    assert!(edge.stack.metrics().contains("igny8_tunnels_ended_total{reason=\"closed\"} 2"));
+    assert!(
+        edge.stack
+            .metrics()
+            .contains("igny8_tunnels_ended_total{reason=\"closed\"} 2")
+    );
 }
 
 #[test]
@@ -101,7 +113,12 @@ fn a_tunnel_is_opened_only_where_it_is_allowed_and_from_an_allowed_origin() {
         ("foreign", "/ws/x", vec!["Origin=https://evil.example"], 403),
         ("none", "/ws/x", vec![], 403),
         ("null", "/ws/x", vec!["Origin=null"], 403),
-        ("foreign-api", "/api/ws/x", vec!["Origin=https://evil.example", token.as_str()], 403),
+        (
+            "foreign-api",
+            "/api/ws/x",
+            vec!["Origin=https://evil.example", token.as_str()],
+            403,
+        ),
         ("no-token", "/api/ws/x", vec![], 401),
         ("app-says-no", "/ws/deny", vec![own.as_str()], 403),
         // Elsewhere the offer is dropped, and what the app answers is an ordinary answer.
@@ -115,7 +132,12 @@ fn a_tunnel_is_opened_only_where_it_is_allowed_and_from_an_allowed_origin() {
             assert!(!text.contains("Upgrade"), "{text}");
         }
     }
-    let listed = Visitor::start(&edge, "listed", "/api/ws/x", &["Origin=https://app.example", &token, "SAY=bye"]);
+    let listed = Visitor::start(
+        &edge,
+        "listed",
+        "/api/ws/x",
+        &["Origin=https://app.example", &token, "SAY=bye"],
+    );
     listed.step("closed");
 }
 
@@ -131,7 +153,9 @@ fn a_dropped_offer_is_no_tunnel_for_the_bytes_behind_it() {
     ] {
         let mut connection = Connection::open(host).unwrap();
         let hidden = format!("GET /hidden HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        let bytes = format!("{offer}Host: {host}\r\nOrigin: http://{host}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n{hidden}");
+        let bytes = format!(
+            "{offer}Host: {host}\r\nOrigin: http://{host}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n{hidden}"
+        );
         connection.send(bytes.as_bytes()).unwrap();
         let all = connection.read_to_end(PATIENCE);
         let text = String::from_utf8_lossy(all.as_deref().unwrap_or_default()).into_owned();
@@ -150,28 +174,45 @@ fn a_sign_in_that_ended_and_an_account_that_was_suspended_end_their_tunnels() {
         visitor.step("echo");
         visitor
     };
-    let (left, sent_away, mut staying) = (open("leaver", &leaver), open("suspended", &suspended), open("stays", &stays));
+    let (left, sent_away, mut staying) = (
+        open("leaver", &leaver),
+        open("suspended", &suspended),
+        open("stays", &stays),
+    );
     let out = edge.stack.post("/api/v1/auth/logout/").bearer(&leaver.access).send();
     assert_eq!(out.status, 204, "{}", out.text());
     left.step("closed");
     let path = format!("/api/v1/staff/accounts/{}/suspend/", suspended.account_id);
-    let done = edge.stack.post(&path).bearer(&staff.access).json(&json!({"reason": "abuse"})).send();
+    let done = edge
+        .stack
+        .post(&path)
+        .bearer(&staff.access)
+        .json(&json!({"reason": "abuse"}))
+        .send();
     assert_eq!(done.status, 200, "{}", done.text());
     sent_away.step("closed");
     let metrics = edge.stack.metrics();
-    assert!(metrics.contains("igny8_tunnels_ended_total{reason=\"refused\"} 2"), "{metrics}");
-    assert!(metrics.contains("igny8_tunnels 1"), "others' tunnels ended, too: {metrics}");
+    assert!(
+        metrics.contains("igny8_tunnels_ended_total{reason=\"refused\"} 2"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("igny8_tunnels 1"),
+        "others' tunnels ended, too: {metrics}"
+    );
     assert!(staying.0.ended().is_none());
-    assert!(edge.stack.proxy_log().contains("\"code\":\"account_suspended\",\"status\":101"));
+    assert!(
+        edge.stack
+            .proxy_log()
+            .contains("\"code\":\"account_suspended\",\"status\":101")
+    );
 }
 
 #[test]
 fn a_silent_tunnel_ends_and_wss_works() {
     let folder = TestFolder::new();
     let certificate = Certificate::make(folder.path(), "ws.example");
-    let edge = start(|builder| {
-        certificate.serve(builder.proxy(|proxy| set(proxy, "server.stream_timeout", "1s")))
-    });
+    let edge = start(|builder| certificate.serve(builder.proxy(|proxy| set(proxy, "server.stream_timeout", "1s"))));
     let own = format!("Origin=https://{}", edge.stack.public);
     let visitor = Visitor::start(&edge, "silent", "/ws/x", &[&own, "TLS=1"]);
     assert_eq!(visitor.step("large")["length"], 100_000);

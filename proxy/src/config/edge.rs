@@ -161,7 +161,8 @@ impl Checker {
             return self.wrong(key, "cors: the origin `*` stands alone");
         }
         if let Some(wrong) = cors.origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
-            let message = format!("cors: `{wrong}` is no origin: write scheme and host, such as https://app.example.com");
+            let message =
+                format!("cors: `{wrong}` is no origin: write scheme and host, such as https://app.example.com");
             return self.wrong(key, message);
         }
         Ok(Some(Arc::new(CorsRule {

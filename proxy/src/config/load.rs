@@ -24,7 +24,11 @@ pub enum ConfigError {
     Environment { name: String, message: String },
     /// `place` is the file, with the line where it is known.
     #[error("{place}: {key}: {message}")]
-    Invalid { place: String, key: String, message: String },
+    Invalid {
+        place: String,
+        key: String,
+        message: String,
+    },
 }
 
 /// Parses `text`, the content of `path`, and lays the environment's `IGNY8_PROXY__…` variables over it.

@@ -29,7 +29,9 @@ fn longer(key: &str, set: Span, default: Span, wider: &mut Vec<String>) {
 fn listeners(file: &File, wider: &mut Vec<String>) {
     let ops = file.listen.ops;
     if !ops.ip().is_loopback() {
-        wider.push(format!("listen.ops: {ops} is not on loopback: metrics are readable from elsewhere"));
+        wider.push(format!(
+            "listen.ops: {ops} is not on loopback: metrics are readable from elsewhere"
+        ));
     }
 }
 
@@ -49,10 +51,15 @@ fn server(server: &file::Server, wider: &mut Vec<String>) {
     }
     if server.min_body_rate < default.min_body_rate {
         let rate = server.min_body_rate;
-        wider.push(format!("server.min_body_rate: bodies may come as slowly as {rate} bytes a second"));
+        wider.push(format!(
+            "server.min_body_rate: bodies may come as slowly as {rate} bytes a second"
+        ));
     }
     if server.max_body_bytes > default.max_body_bytes {
-        wider.push(format!("server.max_body_bytes: bodies of {} bytes", server.max_body_bytes));
+        wider.push(format!(
+            "server.max_body_bytes: bodies of {} bytes",
+            server.max_body_bytes
+        ));
     }
 }
 
@@ -70,15 +77,29 @@ fn upstreams(file: &File, wider: &mut Vec<String>) {
     }
     longer("core.stale_max", file.core.stale_max, file::stale_max(), wider);
     longer("core.timeout", file.core.timeout, file::core_timeout(), wider);
-    longer("sessions.cache", file.sessions.cache, file::Sessions::default().cache, wider);
+    longer(
+        "sessions.cache",
+        file.sessions.cache,
+        file::Sessions::default().cache,
+        wider,
+    );
 }
 
 fn flags(file: &File, wider: &mut Vec<String>) {
     let flags = file.flags;
     for (on, text) in [
-        (flags.validate_api_key, "flags.validate_api_key is off: standing is not asked for API keys"),
-        (flags.strict_jwt_only, "flags.strict_jwt_only is off: sessions may pass to api routes"),
-        (flags.enable_free_trial, "flags.enable_free_trial is off: sign-up gives another plan than usual"),
+        (
+            flags.validate_api_key,
+            "flags.validate_api_key is off: standing is not asked for API keys",
+        ),
+        (
+            flags.strict_jwt_only,
+            "flags.strict_jwt_only is off: sessions may pass to api routes",
+        ),
+        (
+            flags.enable_free_trial,
+            "flags.enable_free_trial is off: sign-up gives another plan than usual",
+        ),
     ] {
         if !on {
             wider.push(text.to_owned());

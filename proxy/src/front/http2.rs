@@ -6,9 +6,11 @@
 
 use super::{Front, InFlight};
 use crate::facts::Client;
-use crate::passage::{Handover, Passage, Refused};
+use crate::passage::{BodyProgress, Handover, Passage, Refused};
+use crate::policy::cors;
 use crate::policy::framing::{self, MAX_BLOCK_BYTES, Method};
 use crate::policy::http2::{self, Pseudo};
+use crate::telemetry::loggable;
 use bytes::{Bytes, BytesMut};
 use h2::Reason;
 use http::{HeaderValue, Version};
@@ -21,6 +23,7 @@ use pingora::protocols::{Digest, Stream};
 use pingora::server::ShutdownWatch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -180,13 +183,59 @@ impl Front {
             None => self.gate.decide(framed, client, request_id, &mut forward).await,
         };
         match decided {
-            Ok(passage) => match replace_request(&mut session, &forward, passage) {
-                Some(()) => drop(self.proxy.process_new_http(ServerSession::new_http2(session), shutdown).await),
-                None => session.shutdown_with_reason(Reason::INTERNAL_ERROR),
-            },
+            Ok(passage) => self.forward_stream(session, &forward, passage, shutdown).await,
             Err(refused) => self.tell_stream(&mut session, &refused).await,
         }
         Form::Sound
+    }
+
+    /// Hands a permitted request on to pingora, and gives it up when its body pauses for too long: pingora has no deadline
+    /// for HTTP/2 bodies.
+    async fn forward_stream(
+        &self,
+        mut session: HttpSession,
+        block: &[u8],
+        mut passage: Passage,
+        shutdown: &ShutdownWatch,
+    ) {
+        let progress = Arc::new(BodyProgress::default());
+        progress.note(self.gate.clock.elapsed(), !passage.body_open);
+        passage.progress = passage.body_open.then(|| Arc::clone(&progress));
+        let paused = Refused {
+            refusal: Refusal::RequestTimeout,
+            client: Arc::clone(&passage.client),
+            route: Some(passage.forward.route_index()),
+            html: false,
+            head_only: false,
+            expire_sessions: false,
+            rate: None,
+            cors: cors::Verdict::Silent,
+            close: true,
+            has_body: true,
+            started: passage.started,
+            method: framing::parse(block).map_or("", |permitted| permitted.method.as_str()),
+            path: loggable(session.req_header().raw_path()),
+        };
+        let request_id = passage.request_id;
+        if replace_request(&mut session, block, passage).is_none() {
+            return session.shutdown_with_reason(Reason::INTERNAL_ERROR);
+        }
+        tokio::select! {
+            _ = self.proxy.process_new_http(ServerSession::new_http2(session), shutdown) => {}
+            () = self.wait_for_pause(&progress) => self.note(&paused, &request_id),
+        }
+    }
+
+    /// Waits until a body has paused for longer than it may; for ever, once it has ended.
+    async fn wait_for_pause(&self, progress: &BodyProgress) {
+        let patience = self.gate.config.body_timeout;
+        while let Some(pause) = progress.pause(self.gate.clock.elapsed()) {
+            match patience.checked_sub(pause) {
+                Some(left) => sleep(left + Duration::from_millis(1)).await,
+                None => return,
+            }
+        }
+        std::future::pending().await
     }
 
     /// Tells a refusal, logs and counts it.
@@ -251,10 +300,7 @@ fn health() -> pingora::Result<ResponseHeader> {
     head(200, fields)
 }
 
-fn head(
-    status: u16,
-    fields: impl IntoIterator<Item = (&'static str, HeaderValue)>,
-) -> pingora::Result<ResponseHeader> {
+fn head(status: u16, fields: impl IntoIterator<Item = (&'static str, HeaderValue)>) -> pingora::Result<ResponseHeader> {
     let mut head = ResponseHeader::build(status, Some(8))?;
     for (name, value) in fields {
         head.append_header(name, value)?;
@@ -268,7 +314,9 @@ async fn send(session: &mut HttpSession, head: pingora::Result<ResponseHeader>, 
     let sent = async {
         session.write_response_header(Box::new(head), body.is_empty())?;
         if !body.is_empty() {
-            session.write_body(Bytes::copy_from_slice(body.as_bytes()), true).await?;
+            session
+                .write_body(Bytes::copy_from_slice(body.as_bytes()), true)
+                .await?;
         }
         Ok::<(), Box<pingora::Error>>(())
     };

@@ -95,7 +95,10 @@ impl Front {
             Ok(Ok(io)) => io,
             Ok(Err(_)) | Err(_) => return Err(Refusal::UpstreamUnreachable),
         };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(io))
+        // Names as most apps know them.
+        let (mut sender, connection) = http1::Builder::new()
+            .title_case_headers(true)
+            .handshake(TokioIo::new(io))
             .await
             .map_err(|_| Refusal::UpstreamUnreachable)?;
         let driver = Driver(tokio::spawn(connection.with_upgrades()).abort_handle());
@@ -249,7 +252,10 @@ impl Front {
             Some(Ended::Refused(refusal)) => Some(refusal),
             Some(Ended::ByOneSide | Ended::Silent | Ended::Draining) | None => None,
         };
-        let path = block.split(|byte| matches!(byte, b' ' | b'?')).nth(1).unwrap_or_default();
+        let path = block
+            .split(|byte| matches!(byte, b' ' | b'?'))
+            .nth(1)
+            .unwrap_or_default();
         let identity = passage.forward.identity();
         gate.access_log.add(&Entry {
             time_us: passage.now.0,
@@ -258,7 +264,11 @@ impl Front {
             method: "GET",
             path: std::str::from_utf8(path).unwrap_or(""),
             route: gate.config.routes.all()[route].label(),
-            verdict: if passage.refusal.is_some() { "refused" } else { "forwarded" },
+            verdict: if passage.refusal.is_some() {
+                "refused"
+            } else {
+                "forwarded"
+            },
             code: passage.refusal.or(ended_by).map_or("", Refusal::code),
             shadow: passage.forward.shadow().map_or("", Refusal::code),
             status,

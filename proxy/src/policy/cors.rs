@@ -80,10 +80,7 @@ pub fn answer_fields(rule: &CorsRule, verdict: &Verdict) -> Vec<AnswerField> {
     if let Verdict::Allowed(origin) = verdict {
         fields.push(("Access-Control-Allow-Origin", origin.clone()));
         if rule.credentials {
-            fields.push((
-                "Access-Control-Allow-Credentials",
-                HeaderValue::from_static("true"),
-            ));
+            fields.push(("Access-Control-Allow-Credentials", HeaderValue::from_static("true")));
         }
         if !rule.expose.is_empty() {
             fields.push(("Access-Control-Expose-Headers", rule.expose.clone()));
@@ -97,11 +94,10 @@ pub fn answer_fields(rule: &CorsRule, verdict: &Verdict) -> Vec<AnswerField> {
 pub fn is_preflight(framed: &Framed<'_>) -> bool {
     framed.method == Method::Options
         && framed.origin.is_some()
-        && framed.fields.iter().any(|field| {
-            field
-                .name
-                .eq_ignore_ascii_case(b"access-control-request-method")
-        })
+        && framed
+            .fields
+            .iter()
+            .any(|field| field.name.eq_ignore_ascii_case(b"access-control-request-method"))
 }
 
 /// Whether a text is an origin as browsers write it: scheme and authority, and nothing else.
@@ -110,7 +106,9 @@ pub fn is_origin(text: &str) -> bool {
     let Some((scheme, authority)) = text.split_once("://") else {
         return false;
     };
-    let plain = scheme.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'-' | b'.'));
+    let plain = scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'+' | b'-' | b'.'));
     let default_port = match scheme {
         "http" => authority.ends_with(":80"),
         "https" => authority.ends_with(":443"),
@@ -188,7 +186,9 @@ mod tests {
         assert!(ask(whole));
         assert!(!ask(&whole.replace("OPTIONS", "GET")));
         assert!(!ask("OPTIONS /a HTTP/1.1\nHost: h\nOrigin: https://a.b\n\n"));
-        assert!(!ask("OPTIONS /a HTTP/1.1\nHost: h\nAccess-Control-Request-Method: PUT\n\n"));
+        assert!(!ask(
+            "OPTIONS /a HTTP/1.1\nHost: h\nAccess-Control-Request-Method: PUT\n\n"
+        ));
     }
 
     #[test]
@@ -196,7 +196,21 @@ mod tests {
         for good in ["https://a.b", "http://localhost:3000", "https://[::1]:8443", "app://x"] {
             assert!(is_origin(good), "{good}");
         }
-        for wrong in ["", "*", "null", "a.b", "https://a.b/", "https://A.b", "https://*.b", "HTTPS://a.b", "https://a.b:443", "http://a.b:80", "https://u@a.b", "://a.b", "https://"] {
+        for wrong in [
+            "",
+            "*",
+            "null",
+            "a.b",
+            "https://a.b/",
+            "https://A.b",
+            "https://*.b",
+            "HTTPS://a.b",
+            "https://a.b:443",
+            "http://a.b:80",
+            "https://u@a.b",
+            "://a.b",
+            "https://",
+        ] {
             assert!(!is_origin(wrong), "{wrong}");
         }
     }

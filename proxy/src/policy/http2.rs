@@ -137,7 +137,12 @@ mod tests {
 
     #[test]
     fn crumbs_are_one_cookie_and_the_authority_is_the_host() {
-        let fields = [("cookie", "a=1"), ("accept", "x"), ("cookie", "sessionid=2"), ("te", "trailers")];
+        let fields = [
+            ("cookie", "a=1"),
+            ("accept", "x"),
+            ("cookie", "sessionid=2"),
+            ("te", "trailers"),
+        ];
         assert_eq!(
             block(&PLAIN, &fields).unwrap(),
             "GET /x?y=1 HTTP/1.1\nHost: a.example\naccept: x\nCookie: a=1; sessionid=2\n\n"
@@ -165,7 +170,10 @@ mod tests {
         assert_eq!(body(&[]), Body::Chunked);
         assert_eq!(body(&[("content-length", "5")]), Body::Length(5));
         assert!(block(&PLAIN, &[("content-length", "0")]).is_ok());
-        assert_eq!(block(&PLAIN, &[("content-length", "5")]), Err(Refusal::MalformedRequest));
+        assert_eq!(
+            block(&PLAIN, &[("content-length", "5")]),
+            Err(Refusal::MalformedRequest)
+        );
     }
 
     #[test]
@@ -181,22 +189,41 @@ mod tests {
             ("accept", " padded"),
             ("accept", "padded\t"),
         ] {
-            assert_eq!(block(&PLAIN, &[(name, value)]), Err(Refusal::MalformedRequest), "{name}");
+            assert_eq!(
+                block(&PLAIN, &[(name, value)]),
+                Err(Refusal::MalformedRequest),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn odd_pseudo_fields_are_refused() {
         for (pseudo, refusal) in [
-            (Pseudo { scheme: Some("http"), ..PLAIN }, Refusal::MalformedRequest),
+            (
+                Pseudo {
+                    scheme: Some("http"),
+                    ..PLAIN
+                },
+                Refusal::MalformedRequest,
+            ),
             (Pseudo { scheme: None, ..PLAIN }, Refusal::MalformedRequest),
             (Pseudo { path: b"", ..PLAIN }, Refusal::MalformedPath),
             (Pseudo { path: b"/a b", ..PLAIN }, Refusal::MalformedPath),
-            (Pseudo { path: b"/a\r\nX: y", ..PLAIN }, Refusal::MalformedPath),
+            (
+                Pseudo {
+                    path: b"/a\r\nX: y",
+                    ..PLAIN
+                },
+                Refusal::MalformedPath,
+            ),
         ] {
             assert_eq!(block(&pseudo, &[]), Err(refusal), "{pseudo:?}");
         }
-        let connect = Pseudo { method: "CONNECT", ..PLAIN };
+        let connect = Pseudo {
+            method: "CONNECT",
+            ..PLAIN
+        };
         let text = block(&connect, &[]).unwrap().replace('\n', "\r\n");
         assert_eq!(framing::parse(text.as_bytes()).unwrap_err(), Refusal::MethodNotAllowed);
     }

@@ -249,7 +249,8 @@ impl Routes {
     /// served at or below the path `hidden`, however it is spelled.
     #[must_use]
     pub fn new(hosts: Vec<HostRule>, mut routes: Vec<Route>, hidden: Option<String>) -> Self {
-        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        // Of two with one prefix, the one that names its hosts goes before the one for all others.
+        routes.sort_by_key(|route| (std::cmp::Reverse(route.prefix.len()), route.hosts.is_empty()));
         let mut protected: Vec<String> = routes
             .iter()
             .filter(|route| route.kind != RouteKind::Page)
@@ -483,7 +484,10 @@ mod tests {
         assert_eq!(check("::1", false), Ok(()));
         assert_eq!(check("11.0.0.1", false), Err(Refusal::NetworkRefused));
         assert_eq!(check("10.1.2.3", true), Err(Refusal::NetworkRefused));
-        assert_eq!(EdgeRules::default().check_network("11.0.0.1".parse().unwrap(), true), Ok(()));
+        assert_eq!(
+            EdgeRules::default().check_network("11.0.0.1".parse().unwrap(), true),
+            Ok(())
+        );
     }
 
     #[test]
@@ -521,5 +525,11 @@ mod tests {
     fn a_route_may_demand_its_own_host() {
         assert_eq!(found("[::1]", "/admin/"), Err(Refusal::NoRoute));
         assert_eq!(found("localhost", "/admin/").as_deref(), Ok("/admin"));
+        let mut own = route("/files", RouteKind::Api);
+        own.hosts = vec![HostRule::parse("b").unwrap()];
+        let hosts = ["a", "b"].iter().filter_map(|host| HostRule::parse(host)).collect();
+        let routes = Routes::new(hosts, vec![route("/files", RouteKind::Page), own], None);
+        let kind = |host: &str| routes.all()[routes.find(Some(host.as_bytes()), "/files/x").unwrap()].kind;
+        assert_eq!((kind("a"), kind("b")), (RouteKind::Page, RouteKind::Api));
     }
 }

@@ -124,7 +124,12 @@ mod tests {
         assert_eq!(check("Origin: http://h\n", RouteKind::Page, false, None), Ok(()));
         assert_eq!(check("Origin: https://h\n", RouteKind::Admin, true, None), Ok(()));
         assert_eq!(
-            check("Origin: https://app.example\n", RouteKind::Page, true, Some(listed.clone())),
+            check(
+                "Origin: https://app.example\n",
+                RouteKind::Page,
+                true,
+                Some(listed.clone())
+            ),
             Ok(())
         );
         assert_eq!(check("", RouteKind::Api, true, None), Ok(()));
@@ -141,7 +146,11 @@ mod tests {
             ("Origin: http://h\n", RouteKind::Page, true, None),
             ("Origin: http://evil\n", RouteKind::Page, false, Some(star)),
         ] {
-            assert_eq!(check(origin, kind, secure, cors), Err(Refusal::OriginRefused), "{origin}");
+            assert_eq!(
+                check(origin, kind, secure, cors),
+                Err(Refusal::OriginRefused),
+                "{origin}"
+            );
         }
     }
 }
