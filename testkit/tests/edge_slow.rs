@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LARGE: usize = 24 * 1024 * 1024;
 
 /// An app that reads a request's head and answers by its path: `/large` with 24 MiB, `/drip` with a byte now and then,
-/// `/poll` after two seconds, anything else with `ok`. It ends when the flag is set.
+/// `/poll` after two seconds, anything else with `ok`; to POST, when the connection has ended. It ends when the flag is set.
 struct DumbApp {
     stop: Arc<AtomicBool>,
 }
@@ -69,6 +69,7 @@ fn answer(mut connection: TcpStream, stop: &AtomicBool) -> std::io::Result<()> {
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let path = text.split(' ').nth(1).unwrap_or_default();
+    while text.starts_with("POST ") && connection.read(&mut buffer)? > 0 {}
     match path {
         "/large" | "/stream/large" => {
             write!(

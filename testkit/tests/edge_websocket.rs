@@ -201,11 +201,10 @@ fn a_sign_in_that_ended_and_an_account_that_was_suspended_end_their_tunnels() {
         "others' tunnels ended, too: {metrics}"
     );
     assert!(staying.0.ended().is_none());
-    assert!(
-        edge.stack
-            .proxy_log()
-            .contains("\"code\":\"account_suspended\",\"status\":101")
-    );
+    wait_until("the access log to say so", PATIENCE, || {
+        let said = "\"code\":\"account_suspended\",\"status\":101";
+        edge.stack.proxy_log().contains(said).then_some(())
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! the block that the policy wrote.
 
 use super::{Front, InFlight};
-use crate::facts::Client;
+use crate::facts::{Client, RequestId};
 use crate::passage::{BodyProgress, Handover, Passage, Refused};
 use crate::policy::cors;
 use crate::policy::framing::{self, MAX_BLOCK_BYTES, Method};
@@ -163,7 +163,7 @@ impl Front {
             Ok(framed) => framed,
             Err(refusal) => {
                 let refused = self.malformed(&block, refusal, client);
-                self.tell_stream(&mut session, &refused).await;
+                self.tell_stream(&mut session, &refused, self.gate.ids.next()).await;
                 return Form::Malformed;
             }
         };
@@ -184,7 +184,7 @@ impl Front {
         };
         match decided {
             Ok(passage) => self.forward_stream(session, &forward, passage, shutdown).await,
-            Err(refused) => self.tell_stream(&mut session, &refused).await,
+            Err(refused) => self.tell_stream(&mut session, &refused, request_id).await,
         }
         Form::Sound
     }
@@ -239,8 +239,7 @@ impl Front {
     }
 
     /// Tells a refusal, logs and counts it.
-    async fn tell_stream(&self, session: &mut HttpSession, refused: &Refused) {
-        let request_id = self.gate.ids.next();
+    async fn tell_stream(&self, session: &mut HttpSession, refused: &Refused, request_id: RequestId) {
         let answer = self.answer(refused, &request_id);
         self.note(refused, &request_id);
         let body = answer.body();

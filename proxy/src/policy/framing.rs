@@ -285,8 +285,7 @@ fn note<'a>(framed: &mut Framed<'a>, seen: &mut Seen, field: &Field<'a>) -> Resu
         }
         // Of two offers none is taken.
         FieldName::Upgrade => {
-            let first = framed.upgrade.is_none();
-            framed.upgrade = Some(if first { field.value } else { b"" });
+            framed.upgrade = Some(framed.upgrade.map_or(field.value, |_| b""));
             Ok(())
         }
         FieldName::Cookie => {
