@@ -189,7 +189,13 @@ impl ProxyHttp for Gateway {
         };
         // An app that waits for the rest of a body is not the one that is slow.
         let waits_for_body = passage.body_open && matches!(error.etype(), ErrorType::ReadTimedout);
-        let found = || if waits_for_body { Some(Refusal::RequestTimeout) } else { refusal_of(error) };
+        let found = || {
+            if waits_for_body {
+                Some(Refusal::RequestTimeout)
+            } else {
+                refusal_of(error)
+            }
+        };
         let refusal = passage.refusal.or_else(found);
         passage.refusal = refusal;
         let Some(refusal) = refusal.filter(|_| session.response_written().is_none()) else {

@@ -115,15 +115,38 @@ fn whatever_is_wrong_is_named() {
 #[test]
 fn whatever_is_wrong_at_the_edge_is_named() {
     for (more, part) in [
-        (&format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\nkey = \"/nope\"\n"), "listen.tls: /nope"),
-        (&format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\n"), "missing field `key`"),
-        (&format!("{ROUTE}[cors]\norigins = [\"*\"]\ncredentials = true\n"), "credentials never go with"),
-        (&format!("{ROUTE}[cors]\norigins = [\"*\", \"https://a.b\"]\n"), "stands alone"),
-        (&format!("{ROUTE}[cors]\norigins = [\"https://a.b\"]\nheaders = [\"*\"]\n"), "is no name"),
-        (&format!("{ROUTE}[security]\nframe_options = \"a\\nb\"\n"), "security.frame_options"),
-        (&format!("{ROUTE}networks = [\"10.0.0.0/33\"]\n"), "is no address and no network"),
         (
-            &format!("{ROUTE}allow = [\"encoded_slash\"]\n[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\n"),
+            &format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\nkey = \"/nope\"\n"),
+            "listen.tls: /nope",
+        ),
+        (
+            &format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\n"),
+            "missing field `key`",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"*\"]\ncredentials = true\n"),
+            "credentials never go with",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"*\", \"https://a.b\"]\n"),
+            "stands alone",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"https://a.b\"]\nheaders = [\"*\"]\n"),
+            "is no name",
+        ),
+        (
+            &format!("{ROUTE}[security]\nframe_options = \"a\\nb\"\n"),
+            "security.frame_options",
+        ),
+        (
+            &format!("{ROUTE}networks = [\"10.0.0.0/33\"]\n"),
+            "is no address and no network",
+        ),
+        (
+            &format!(
+                "{ROUTE}allow = [\"encoded_slash\"]\n[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\n"
+            ),
             "never on an admin route or above one",
         ),
         (
