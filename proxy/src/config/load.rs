@@ -143,11 +143,14 @@ pub fn line_of(text: &str, key: &str) -> Option<usize> {
             .find(|(_, line)| says(line, "prefix") && line.contains(&quoted))
             .map(|(at, _)| at + 1);
     }
-    let (section, last) = key.rsplit_once('.').unwrap_or((key, ""));
-    let header = |line: &str, name: &str| line.trim_matches(['[', ']']) == name && line.starts_with('[');
-    let (start, _) = lines().find(|(_, line)| header(line, section) || header(line, key))?;
+    let header = |name: &str| lines().find(|(_, line)| line.starts_with('[') && line.trim_matches(['[', ']']) == name);
+    if let Some((at, _)) = header(key) {
+        return Some(at + 1);
+    }
+    let (section, last) = key.rsplit_once('.')?;
+    let (start, _) = header(section)?;
     let within = lines().skip(start + 1).take_while(|(_, line)| !line.starts_with('['));
-    let found = within.into_iter().find(|(_, line)| says(line, last));
+    let found = { within }.find(|(_, line)| says(line, last));
     Some(found.map_or(start, |(at, _)| at) + 1)
 }
 

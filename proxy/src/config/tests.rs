@@ -116,6 +116,10 @@ fn whatever_is_wrong_is_named() {
 fn whatever_is_wrong_at_the_edge_is_named() {
     for (more, part) in [
         (
+            "[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\ncors = { origins = [\"https://a.b\"] }\n",
+            "no other origin's scripts",
+        ),
+        (
             &format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\nkey = \"/nope\"\n"),
             "listen.tls: /nope",
         ),
@@ -148,10 +152,6 @@ fn whatever_is_wrong_at_the_edge_is_named() {
                 "{ROUTE}allow = [\"encoded_slash\"]\n[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\n"
             ),
             "never on an admin route or above one",
-        ),
-        (
-            "[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\ncors = { origins = [\"https://a.b\"] }\n",
-            "no other origin's scripts",
         ),
     ] {
         let error = load(more, &[]).expect_err(more);
