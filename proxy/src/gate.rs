@@ -7,13 +7,14 @@ use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
 use crate::passage::{Passage, Refused};
 use crate::policy::cookies::SessionPair;
+use crate::policy::cors;
 use crate::policy::credential::Presented;
 use crate::policy::edits::OwnFields;
 use crate::policy::framing::{Framed, Method};
 use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
 use crate::policy::session::{self, SessionVerdict};
-use crate::policy::{Permit, Proven, Routed, Standing, edits};
+use crate::policy::{Forward, Permit, Proven, Routed, Standing, edits};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{Live, ScopeId, Throttle, Verdict, Who};
 use crate::tokens::Tokens;
@@ -26,6 +27,7 @@ use igny8_contract::{api_key, headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Gate {
     pub metrics: Metrics,
     pub access_log: AccessLog,
     pub draining: AtomicBool,
+    /// Told when draining begins: to connections that wait for something else.
+    pub drain: Notify,
     pub in_flight: AtomicUsize,
 }
 
@@ -84,6 +88,7 @@ impl Gate {
         request_id: RequestId,
         out: &mut bytes::BytesMut,
     ) -> Result<Passage, Box<Refused>> {
+        let hop_is_silent = client.hop_is_silent(&framed);
         let behind = client
             .trusted_hop
             .then(|| Arc::new(client.behind_hops(&framed, &self.config.trusted_hops)));
@@ -96,14 +101,21 @@ impl Gate {
             now: self.clock.now(),
             elapsed: self.clock.elapsed(),
         };
-        let routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
+        let mut routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
             Err(refusal) => return Err(way.refused(refusal.into(), None, &seen)),
         };
         let route = routed.route_index();
+        if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
+            return Err(way.refused(refusal.into(), Some(route), &seen));
+        }
         let expire_sessions = self.is_logout(&routed);
         match way.permit(routed, expire_sessions).await {
             Ok((permit, rate)) => {
+                if let Some(refusal) = permit.routed().shadow() {
+                    let label = permit.routed().route().label().to_owned();
+                    metrics::counter!("igny8_shadowed_total", "route" => label, "code" => refusal.code()).increment(1);
+                }
                 way.write_block(&permit, &request_id, trace, out);
                 Ok(Passage {
                     request_id,
@@ -114,6 +126,9 @@ impl Gate {
                     now: way.now,
                     started: way.elapsed,
                     body_bytes: 0,
+                    body_open: seen.has_body,
+                    progress: None,
+                    cors: self.judge_origin(Some(route), &seen),
                     answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),
@@ -122,6 +137,31 @@ impl Gate {
             }
             Err(stop) => Err(way.refused(stop, Some(route), &seen)),
         }
+    }
+
+    fn judge_origin(&self, route: Option<usize>, seen: &Seen<'_>) -> cors::Verdict {
+        let rule = route.and_then(|route| self.config.routes.all()[route].edge.cors.as_deref());
+        cors::judge(rule, seen.origin)
+    }
+
+    /// Judges again whoever opened something that lasts, as [`Self::decide`] did at its start. What has no identity has
+    /// nothing that could be revoked.
+    ///
+    /// # Errors
+    /// See [`Forward::stands`].
+    pub async fn still_stands(&self, forward: &Forward) -> Result<(), Refusal> {
+        let Some(identity) = forward.identity() else {
+            return Ok(());
+        };
+        let facts = match self.directory.fresh(&identity.standing, self.clock.elapsed()) {
+            Some(facts) => Some(facts),
+            None => {
+                let staff = identity.token.platform_role.is_some();
+                self.directory.ask(&identity.standing, staff).await
+            }
+        };
+        let route = &self.config.routes.all()[forward.route_index()];
+        forward.stands(facts.as_deref(), route, self.clock.now())
     }
 
     /// The `Set-Cookie` values that make a browser forget its sessions.
@@ -148,6 +188,7 @@ impl<'a> Way<'a> {
             head_only: seen.method == Method::Head,
             expire_sessions: stop.expire_sessions,
             rate: stop.rate,
+            cors: self.gate.judge_origin(route, seen),
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
             started: self.elapsed,

@@ -15,6 +15,7 @@ use crate::ops::Ops;
 use crate::reload::{Chores, Signals, write_access_log};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{DEFAULT_MAX_BUCKETS, LimitsError, Live, Throttle};
+use crate::tls::{Certificates, TlsError};
 use crate::tokens::{Issuer, KeySource, KeySourceError, Tokens, TokensSettings};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use http::Uri;
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pingora::listeners::tls::TlsSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -54,6 +56,10 @@ pub enum ServeError {
         address: std::net::SocketAddr,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("listen.tls: {0}")]
+    Listener(String),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
@@ -150,6 +156,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         metrics: Metrics::new(&config.routes),
         access_log: AccessLog::new(config.access_log == LogTarget::Off),
         draining: AtomicBool::new(false),
+        drain: tokio::sync::Notify::new(),
         in_flight: AtomicUsize::new(0),
         clock: Arc::clone(clock),
         config,
@@ -170,6 +177,7 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     }
     show(config.flags);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
     let (client, client_service) = HttpClient::new();
     let (feed_client, feed_client_service) = HttpClient::new();
     let gate = Arc::new(gate(config, &client, &clock, &SystemRandom)?);
@@ -182,9 +190,9 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     server.add_service(background_service("feed", Follower::new(Arc::clone(&gate), core)));
     server.add_service(background_service(
         "chores",
-        Chores::new(Arc::clone(&gate), metrics.clone()),
+        Chores::new(Arc::clone(&gate), metrics.clone(), certificates.clone()),
     ));
-    server.add_service(public_service(&gate, &server));
+    server.add_service(public_service(&gate, certificates, &server)?);
     server.add_service(ops_service(&gate, metrics));
     tracing::info!(public = %gate.config.public, ops = %gate.config.ops, "serving");
     server.run(RunArgs {
@@ -221,12 +229,27 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn public_service(gate: &Arc<Gate>, server: &Server) -> Service<Front> {
+fn public_service(
+    gate: &Arc<Gate>,
+    certificates: Option<Arc<Certificates>>,
+    server: &Server,
+) -> Result<Service<Front>, ServeError> {
     let mut proxy = pingora::proxy::http_proxy(&server.configuration, Gateway::new(Arc::clone(gate)));
     proxy.handle_init_modules();
     let mut service = Service::new("public".into(), Front::new(Arc::clone(gate), Arc::new(proxy)));
-    service.add_tcp(&gate.config.public.to_string());
-    service
+    let address = gate.config.public.to_string();
+    match certificates {
+        None => service.add_tcp(&address),
+        Some(certificates) => {
+            // The paths stand for nothing: the resolver goes before them.
+            let mut settings =
+                TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
+            settings.set_cert_resolver(certificates);
+            settings.enable_h2();
+            service.add_tls_with_settings(&address, None, settings);
+        }
+    }
+    Ok(service)
 }
 
 fn ops_service(gate: &Arc<Gate>, metrics: PrometheusHandle) -> Service<Ops> {

@@ -18,6 +18,7 @@ use crate::wait::wait_until;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,6 +50,8 @@ pub struct Stack {
     /// The example app, when it is what stands behind the proxy.
     pub django: Django,
     server: Option<django::Server>,
+    /// Whether the proxy speaks TLS: then this harness's own requests go past it.
+    tls: bool,
     parts: Mutex<Parts>,
     // Dropped after the processes.
     _folder: TestFolder,
@@ -151,11 +154,18 @@ impl Stack {
     pub fn start_proxy_of(&self, number: usize) {
         let mut proxy = self.launch_proxy(number);
         let doorway = &self.proxies[number];
-        for (address, path) in [(&doorway.ops, "/readyz"), (&doorway.public, "/healthz")] {
-            proxy.wait_until("a ready proxy", START_PATIENCE, || {
-                get(address, path).try_send().ok().filter(|answer| answer.status == 200)
-            });
-        }
+        let ready = |address: &str, path: &str| {
+            let answer = get(address, path).try_send().ok()?;
+            (answer.status == 200).then_some(())
+        };
+        proxy.wait_until("a ready proxy", START_PATIENCE, || ready(&doorway.ops, "/readyz"));
+        proxy.wait_until("a listening proxy", START_PATIENCE, || {
+            if self.tls {
+                TcpStream::connect(&doorway.public).ok().map(drop)
+            } else {
+                ready(&doorway.public, "/healthz")
+            }
+        });
         self.parts().proxies.insert(number, proxy);
     }
 
@@ -281,7 +291,8 @@ impl Stack {
     /// Asks to sign this address up through the proxy.
     #[must_use]
     pub fn try_sign_up(&self, email: &str) -> Response {
-        self.post("/api/v1/auth/register/")
+        let address = if self.tls { &self.core } else { &self.public };
+        post(address, "/api/v1/auth/register/")
             .json(&json!({ "email": email, "password": PASSWORD }))
             .send()
     }

@@ -5,6 +5,7 @@ use super::fields::{Field, FieldName, trim};
 use super::framing::Framed;
 use super::path::Canonical;
 use super::route::{Authorization, Route, RouteKind};
+use super::upgrade;
 use bytes::{BufMut, BytesMut};
 use igny8_contract::{api_key, headers};
 use serde::Deserialize;
@@ -91,7 +92,9 @@ pub fn write_block(
     for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()) {
         put_field(out, name.as_bytes(), value);
     }
-    if framed.close {
+    if upgrade::opens_tunnel(framed, route) {
+        out.put_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if framed.close {
         out.put_slice(b"Connection: close\r\n");
     } else if framed.http10 && framed.keep_alive {
         out.put_slice(b"Connection: keep-alive\r\n");
@@ -124,6 +127,7 @@ fn goes_on(field: &Field<'_>, route: &Route) -> bool {
         }
         FieldName::ApiKey
         | FieldName::Connection
+        | FieldName::Upgrade
         | FieldName::Cookie
         | FieldName::Traceparent
         | FieldName::ForwardedFor
@@ -216,7 +220,8 @@ pub fn expired_sessions<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{framing, path, route::OnSuperuserSession};
+    use super::super::route::{EdgeRules, OnSuperuserSession};
+    use super::super::{framing, path};
     use super::*;
     use igny8_contract::standing::StandingNeed;
 
@@ -233,6 +238,7 @@ mod tests {
             on_superuser_session: OnSuperuserSession::Revoke,
             max_body_bytes: 0,
             stream: false,
+            edge: EdgeRules::default(),
         }
     }
 

@@ -4,24 +4,30 @@
 //! | --- | --- | --- | --- |
 //! | framing | bytes | [`framing::Framed`] | [`framing`], [`fields`] |
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
+//! | source | `Routed` | a word on networks, and on the origin of a WebSocket | [`route`], [`upgrade`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
 //! | standing | `Proven` | [`Standing`] | [`validate_token`] and [`validate_key`], the contract's one check |
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
-//! | edits | `Permit` | what goes upstream, what comes back | [`edits`] |
+//! | edits | `Permit` | what goes upstream, what comes back | [`edits`], [`cors`], [`security`] |
 //!
 //! Each stage can be made only by the step before it, and a [`Permit`] is the only thing that anything is forwarded for.
 //! Between the steps the gateway asks whoever has to be asked: the steps say what they need to know.
 
 pub mod cookies;
+pub mod cors;
 pub mod credential;
 pub mod edits;
 pub mod fields;
 pub mod framing;
+pub mod http2;
 pub mod identity;
+pub mod network;
 pub mod path;
 pub mod route;
+pub mod security;
 pub mod session;
+pub mod upgrade;
 
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
@@ -34,6 +40,7 @@ use igny8_contract::time::Timestamp;
 use path::Canonical;
 use route::{Route, RouteKind, Routes};
 use session::SessionVerdict;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A request that has met its route.
@@ -44,6 +51,8 @@ pub struct Routed<'a> {
     route: &'a Route,
     route_index: usize,
     cookies: Cookies<'a>,
+    /// What would have been refused if the route did not only watch.
+    shadow: Option<Refusal>,
 }
 
 impl<'a> Routed<'a> {
@@ -52,8 +61,10 @@ impl<'a> Routed<'a> {
     /// # Errors
     /// `malformed_path`, `bad_host`, `no_route`; `body_too_large` for a declared length over the route's limit.
     pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Self, Refusal> {
-        let canonical = path::canonicalize(framed.target)?;
-        let route_index = routes.find(framed.host, &canonical.path)?;
+        let (route_index, canonical) = match path::canonicalize(framed.target) {
+            Ok(canonical) => (routes.find(framed.host, &canonical.path)?, canonical),
+            Err(_) => routes.find_with_slash(framed.host, framed.target)?,
+        };
         let route = &routes.all()[route_index];
         if matches!(framed.body, Body::Length(length) if length > route.max_body_bytes) {
             return Err(Refusal::BodyTooLarge);
@@ -65,6 +76,7 @@ impl<'a> Routed<'a> {
             route,
             route_index,
             cookies,
+            shadow: None,
         })
     }
 
@@ -87,6 +99,42 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub const fn route_index(&self) -> usize {
         self.route_index
+    }
+
+    /// Whether the request opens a WebSocket.
+    #[must_use]
+    pub fn opens_tunnel(&self) -> bool {
+        upgrade::opens_tunnel(&self.framed, self.route)
+    }
+
+    /// Judges where the request comes from: the client's network, and the origin of a WebSocket. `hop_is_silent` says that a
+    /// trusted hop did not tell for whom it asks.
+    ///
+    /// # Errors
+    /// `network_refused`, `origin_refused`.
+    pub fn check_source(&mut self, client: IpAddr, hop_is_silent: bool, secure: bool) -> Result<(), Refusal> {
+        let within = self.route.edge.check_network(client, hop_is_silent);
+        within.or_else(|refusal| self.shadowed(refusal))?;
+        if self.opens_tunnel() {
+            upgrade::check_origin(&self.framed, self.route, secure)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a refusal pass where the route only watches, and notes it. Credentials are never shadowed.
+    fn shadowed(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.route.edge.shadow && route::can_be_shadowed(refusal) {
+            self.shadow = Some(refusal);
+            Ok(())
+        } else {
+            Err(refusal)
+        }
+    }
+
+    /// What would have been refused if the route did not only watch.
+    #[must_use]
+    pub const fn shadow(&self) -> Option<Refusal> {
+        self.shadow
     }
 
     /// The session cookies that the request brought.
@@ -205,7 +253,7 @@ impl<'a> Proven<'a> {
     ///
     /// # Errors
     /// See [`validate_token`]; `core_unavailable` when there is an identity and nothing is known of it.
-    pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand(mut self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
                 proven: self,
@@ -213,8 +261,10 @@ impl<'a> Proven<'a> {
             });
         };
         let known = facts.as_deref().ok_or(Refusal::CoreUnavailable)?;
-        let reads = self.routed.framed.method.reads();
-        validate_token(&identity.token, known, self.routed.route.standing, reads, now)?;
+        // What goes through a tunnel may write.
+        let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
+        let stands = validate_token(&identity.token, known, self.routed.route.standing, reads, now);
+        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
         Ok(Standing { proven: self, facts })
     }
 }
@@ -299,6 +349,8 @@ impl<'a> Permit<'a> {
     pub fn into_forward(self) -> Forward {
         Forward {
             route_index: self.routed.route_index,
+            opens_tunnel: self.routed.opens_tunnel(),
+            shadow: self.routed.shadow,
             identity: self.identity,
         }
     }
@@ -308,10 +360,37 @@ impl<'a> Permit<'a> {
 #[derive(Debug)]
 pub struct Forward {
     route_index: usize,
+    opens_tunnel: bool,
+    shadow: Option<Refusal>,
     identity: Option<Arc<Identity>>,
 }
 
 impl Forward {
+    /// Whether the request opens a WebSocket.
+    #[must_use]
+    pub const fn opens_tunnel(&self) -> bool {
+        self.opens_tunnel
+    }
+
+    /// Judges again the standing of whoever opened what lasts on `route`. What goes through it may write.
+    ///
+    /// # Errors
+    /// As for [`Proven::stand`].
+    pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let known = facts.ok_or(Refusal::CoreUnavailable)?;
+        match validate_token(&identity.token, known, route.standing, false, now) {
+            Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
+            verdict => verdict,
+        }
+    }
+
+    /// What would have been refused if the route did not only watch.
+    #[must_use]
+    pub const fn shadow(&self) -> Option<Refusal> {
+        self.shadow
+    }
+
     #[must_use]
     pub const fn route_index(&self) -> usize {
         self.route_index

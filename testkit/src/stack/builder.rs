@@ -168,6 +168,7 @@ impl Builder {
                 App::Django(server) => Some(server),
                 App::At(_) => None,
             },
+            tls: proxy_file["listen"].get("tls").is_some(),
             parts: Mutex::default(),
             var,
             _folder: folder,
