@@ -153,14 +153,24 @@ impl Gate {
         let Some(identity) = forward.identity() else {
             return Ok(());
         };
-        let facts = match self.directory.fresh(&identity.standing, self.clock.elapsed()) {
+        let route = &self.config.routes.all()[forward.route_index()];
+        if let Some(grant) = forward.grant() {
+            return match self.keys.ask(&grant.hash).await {
+                Some(Known::Granted(grant)) => {
+                    let asks_standing = self.config.flags.validate_api_key;
+                    Forward::stands_by_key(&grant, asks_standing, route, self.clock.now())
+                }
+                Some(Known::Refused) => Err(Refusal::ApiKeyInvalid),
+                None => Err(Refusal::CoreUnavailable),
+            };
+        }
+        let facts = match self.directory.fresh(identity, self.clock.elapsed()) {
             Some(facts) => Some(facts),
             None => {
                 let staff = identity.token.platform_role.is_some();
-                self.directory.ask(&identity.standing, staff).await
+                self.directory.ask(identity, staff).await
             }
         };
-        let route = &self.config.routes.all()[forward.route_index()];
         forward.stands(facts.as_deref(), route, self.clock.now())
     }
 

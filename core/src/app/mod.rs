@@ -23,8 +23,6 @@ pub mod invitations;
 pub mod key_uses;
 pub mod leaving;
 pub mod login;
-pub mod login;
-pub mod logout;
 pub mod logout;
 pub mod mailing;
 pub mod members;

@@ -3,7 +3,7 @@
 use super::Service;
 use super::answer::{Envelope, Refused, data};
 use super::auth_bodies::{ChangePasswordBody, ConfirmResetBody, ResetBody, VerifyBody};
-use super::bearer::SignedIn;
+use super::bearer::WithSignIn;
 use super::body::{NoBody, Object};
 use super::openapi::refusals;
 use super::passage::RequestId;
@@ -40,7 +40,7 @@ refusals!(ChangePasswordRefusals: MalformedBody BodyTooLarge UnsupportedMediaTyp
 pub async fn change_password(
     State(service): State<Service>,
     Extension(request_id): Extension<RequestId>,
-    SignedIn(identity): SignedIn,
+    WithSignIn(identity, _): WithSignIn,
     visitor: Visitor,
     headers: HeaderMap,
     Object(body): Object<ChangePasswordBody>,
@@ -140,7 +140,7 @@ refusals!(ResendRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Valida
 )]
 pub async fn resend_verification(
     State(service): State<Service>,
-    SignedIn(identity): SignedIn,
+    WithSignIn(identity, _): WithSignIn,
     _: NoBody,
 ) -> Result<Response, Refused> {
     let core = service.core.clone();

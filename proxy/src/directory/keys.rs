@@ -13,7 +13,6 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use igny8_contract::ids::ApiKeyId;
 use igny8_contract::messages::{KeyAnswer, KeyQuery};
 use igny8_contract::time::Clock;
 use std::fmt::Write as _;
@@ -147,7 +146,7 @@ impl Keys {
             // The age counts from the question, not from the answer.
             let at = self.clock.elapsed();
             if let Ok(answer) = self.core.resolve(&query(hash)).await {
-                return Some(self.take(hash, &slot, answer.key.map(Grant::of), at));
+                return Some(self.take(hash, &slot, answer.key.map(|facts| Grant::of(*hash, facts)), at));
             }
             metrics::counter!("igny8_core_silent_total").increment(1);
             let quiet = (self.clock.elapsed() + QUIET_AFTER_FAILURE).as_nanos();

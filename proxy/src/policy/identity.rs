@@ -82,6 +82,8 @@ impl Identity {
 #[derive(Clone)]
 pub struct Grant {
     pub key_id: ApiKeyId,
+    /// The SHA-256 of the key.
+    pub hash: [u8; 32],
     pub identity: Arc<Identity>,
     pub standing: Arc<StandingFacts>,
     pub expires_at: Option<Timestamp>,
@@ -101,9 +103,9 @@ impl fmt::Debug for Grant {
 }
 
 impl Grant {
-    /// The grant of a key as core tells it.
+    /// The grant of the key with this SHA-256 as core tells it.
     #[must_use]
-    pub fn of(facts: KeyFacts) -> Self {
+    pub fn of(hash: [u8; 32], facts: KeyFacts) -> Self {
         let epochs = (facts.standing.account.as_ref(), facts.standing.user.as_ref());
         let identity = Identity {
             account_value: facts.account_id.0.into(),
@@ -125,6 +127,7 @@ impl Grant {
         };
         Self {
             key_id: facts.key_id,
+            hash,
             identity: Arc::new(identity),
             standing: Arc::new(facts.standing),
             expires_at: facts.expires_at_us,
@@ -167,7 +170,7 @@ mod tests {
     use igny8_contract::claims::AccountRole;
 
     fn grant(expires_at_us: Option<Timestamp>, token_exp: i64) -> Grant {
-        Grant::of(KeyFacts {
+        Grant::of([0; 32], KeyFacts {
             key_id: ApiKeyId(5),
             account_id: AccountId(6),
             user_id: UserId(7),

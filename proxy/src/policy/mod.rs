@@ -238,14 +238,16 @@ impl<'a> Proven<'a> {
     /// # Errors
     /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
     /// `api_key_invalid` where that is because the key itself is about to end.
-    pub fn stand_by_key(self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand_by_key(mut self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(grant) = &self.grant else {
             return self.stand(None, now);
         };
-        let (need, reads) = (self.routed.route.standing, self.routed.framed.method.reads());
-        validate_key(grant.key_use(asks_standing, now), &grant.standing, need, reads, now)?;
+        let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
+        let (need, key_use) = (self.routed.route.standing, grant.key_use(asks_standing, now));
+        let stands = validate_key(key_use, &grant.standing, need, reads, now);
         grant.serves(now)?;
         let facts = Some(Arc::clone(&grant.standing));
+        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
         Ok(Standing { proven: self, facts })
     }
 
@@ -352,7 +354,16 @@ impl<'a> Permit<'a> {
             opens_tunnel: self.routed.opens_tunnel(),
             shadow: self.routed.shadow,
             identity: self.identity,
+            grant: self.grant,
         }
+    }
+}
+
+/// A verdict on standing, on a route that may only watch.
+fn unless_shadowed(route: &Route, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
+    match verdict {
+        Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
+        verdict => verdict,
     }
 }
 
@@ -363,6 +374,7 @@ pub struct Forward {
     opens_tunnel: bool,
     shadow: Option<Refusal>,
     identity: Option<Arc<Identity>>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl Forward {
@@ -379,10 +391,27 @@ impl Forward {
     pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
         let Some(identity) = &self.identity else { return Ok(()) };
         let known = facts.ok_or(Refusal::CoreUnavailable)?;
-        match validate_token(&identity.token, known, route.standing, false, now) {
-            Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
-            verdict => verdict,
-        }
+        unless_shadowed(route, validate_token(&identity.token, known, route.standing, false, now))
+    }
+
+    /// The same where an API key opened it, by what core says of the key now.
+    ///
+    /// # Errors
+    /// As for [`Proven::stand_by_key`].
+    pub fn stands_by_key(
+        grant: &Grant,
+        asks_standing: bool,
+        route: &Route,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let key_use = grant.key_use(asks_standing, now);
+        unless_shadowed(route, validate_key(key_use, &grant.standing, route.standing, false, now))
+    }
+
+    /// What core had said of the API key that this was opened with.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
     }
 
     /// What would have been refused if the route did not only watch.
