@@ -120,6 +120,7 @@ impl Engine {
             enable_free_trial: true,
             billing,
             hold_ttl_seconds: 900,
+            feed: Arc::default(),
             payments: PaymentTerms {
                 bank_details: String::new(),
                 stripe_payment_url: Some(String::new()),
