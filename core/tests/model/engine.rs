@@ -141,6 +141,7 @@ impl Engine {
             key_uses: KeyUses::default(),
             billing,
             hold_ttl_seconds: 900,
+            feed: Arc::default(),
             payments: PaymentTerms {
                 bank_details: String::new(),
                 stripe_payment_url: Some(String::new()),
