@@ -7,9 +7,9 @@ mod file;
 mod identity;
 
 use crate::app::BillingTerms;
-pub use identity::{IdentityConfig, MailConfig};
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
+pub use identity::{IdentityConfig, MailConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -77,8 +77,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
     let key_file = &config.identity.key_file;
-    let seal =
-        Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
+    let seal = Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
     let mailer = Mailer::open(&config.identity.mail, Arc::clone(&random)).map_err(|error| setup("mail")(&error))?;
     let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {

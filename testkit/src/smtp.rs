@@ -90,7 +90,9 @@ impl Smtp {
             .arg(refusals.to_string());
         let mut child = Child::start("the SMTP server", &command, &self.folder.path().join("smtp.log"));
         let address = self.ports.address(0);
-        child.wait_until("the SMTP server to answer", PATIENCE, || TcpStream::connect(&address).ok());
+        child.wait_until("the SMTP server to answer", PATIENCE, || {
+            TcpStream::connect(&address).ok()
+        });
         self.child = Some(child);
     }
 

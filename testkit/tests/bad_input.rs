@@ -173,7 +173,9 @@ fn bad_bodies_are_refused_with_a_code_and_nothing_is_written() {
         ),
     ];
     for operation in operations.iter().filter(|operation| operation.takes_body) {
-        let bad = cases.iter().filter(|(_, _, body)| !(operation.may_be_empty && body.is_empty()));
+        let bad = cases
+            .iter()
+            .filter(|(_, _, body)| !(operation.may_be_empty && body.is_empty()));
         for (case, content_type, body) in bad {
             assert_refused(operation, case, &send(operation, content_type, body.clone()));
         }

@@ -192,14 +192,18 @@ fn transport(url: &SecretString) -> io::Result<AsyncSmtpTransport<Tokio1Executor
         _ => return Err(not_smtp()),
     };
     if !encrypted && !here {
-        return Err(wrong("mail goes to another machine in the clear: add ?tls=required, or write smtps://"));
+        return Err(wrong(
+            "mail goes to another machine in the clear: add ?tls=required, or write smtps://",
+        ));
     }
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| not_smtp())?;
     Ok(builder.timeout(Some(STEP_TIMEOUT)).build())
 }
 
 fn fault(error: &lettre::transport::smtp::Error) -> MailFault {
-    let code = error.status().map_or_else(|| "none".to_owned(), |status| status.to_string());
+    let code = error
+        .status()
+        .map_or_else(|| "none".to_owned(), |status| status.to_string());
     // 530 to 538 are about signing in at the server: ours to put right, not the recipient's.
     if error.is_permanent() && !code.starts_with("53") {
         return MailFault::Never(format!("the server refuses it for good with {code}"));
@@ -261,7 +265,11 @@ mod tests {
                 mail.token.expose_secret()
             );
             assert!(text.contains(&link), "{text}");
-            for field in ["To: ada@example.com\r\n", "Auto-Submitted: auto-generated\r\n", "2026-01-01 12:00 UTC"] {
+            for field in [
+                "To: ada@example.com\r\n",
+                "Auto-Submitted: auto-generated\r\n",
+                "2026-01-01 12:00 UTC",
+            ] {
                 assert!(text.contains(field), "{field} in {text}");
             }
         }

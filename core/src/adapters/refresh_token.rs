@@ -102,7 +102,14 @@ mod tests {
         let text = token.text().expose_secret().to_owned();
         assert_eq!(text.len(), 68);
         assert_eq!(RefreshToken::parse(&text).unwrap().token_hash(), token.token_hash());
-        for other in ["", "igr_", &text[4..], &text[..67], &format!("{text}A"), &text.replace("igr_", "igk_")] {
+        for other in [
+            "",
+            "igr_",
+            &text[4..],
+            &text[..67],
+            &format!("{text}A"),
+            &text.replace("igr_", "igk_"),
+        ] {
             assert!(RefreshToken::parse(other).is_none(), "{other}");
         }
         assert!(!format!("{token:?}").contains(&text[4..10]));
@@ -116,6 +123,9 @@ mod tests {
         assert_eq!(one.token_hash(), again.token_hash());
         assert_ne!(one.token_hash(), other.token_hash());
         assert_ne!(one.token_hash(), token.token_hash());
-        assert_ne!(RefreshToken::draw(&OsRandom).next(&[1; 32]).token_hash(), one.token_hash());
+        assert_ne!(
+            RefreshToken::draw(&OsRandom).next(&[1; 32]).token_hash(),
+            one.token_hash()
+        );
     }
 }

@@ -88,7 +88,10 @@ pub fn draw_recovery_code(random: &dyn Random) -> String {
 /// The one form of a recovery code, however it was typed; nothing where it cannot be one.
 #[must_use]
 pub fn normal_recovery_code(typed: &str) -> Option<String> {
-    let kept = typed.chars().filter(|c| !matches!(c, '-' | ' ')).map(|c| c.to_ascii_lowercase());
+    let kept = typed
+        .chars()
+        .filter(|c| !matches!(c, '-' | ' '))
+        .map(|c| c.to_ascii_lowercase());
     let kept: String = kept.collect();
     (kept.len() == 16 && kept.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))).then_some(kept)
 }
@@ -107,7 +110,9 @@ mod tests {
         // RFC 4226, appendix D.
         assert_eq!(
             first,
-            ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"]
+            [
+                "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"
+            ]
         );
         // RFC 6238, appendix B: the last six of its eight digits.
         for (seconds, expected) in [
@@ -153,8 +158,17 @@ mod tests {
         let code = draw_recovery_code(&OsRandom);
         assert_eq!(code.len(), 19);
         let normal = normal_recovery_code(&code).unwrap();
-        assert_eq!(normal_recovery_code(&code.replace('-', " ").to_uppercase()), Some(normal));
-        for other in ["", "123456", "abcd-efgh-ijkl", "abcd-efgh-ijkl-mno1", "äbcd-efgh-ijkl-mnop"] {
+        assert_eq!(
+            normal_recovery_code(&code.replace('-', " ").to_uppercase()),
+            Some(normal)
+        );
+        for other in [
+            "",
+            "123456",
+            "abcd-efgh-ijkl",
+            "abcd-efgh-ijkl-mno1",
+            "äbcd-efgh-ijkl-mnop",
+        ] {
             assert_eq!(normal_recovery_code(other), None, "{other}");
         }
     }

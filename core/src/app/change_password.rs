@@ -43,13 +43,22 @@ pub(super) async fn prove(
 ) -> Result<(User, String), StoryError> {
     let found = {
         let mut connection = core.store.read().await?;
-        let email = user::by_id(&mut connection, user_id).await?.ok_or(Refusal::TokenRevoked)?.email;
-        user::by_email(&mut connection, &email).await?.ok_or(Refusal::TokenRevoked)?
+        let email = user::by_id(&mut connection, user_id)
+            .await?
+            .ok_or(Refusal::TokenRevoked)?
+            .email;
+        user::by_email(&mut connection, &email)
+            .await?
+            .ok_or(Refusal::TokenRevoked)?
     };
     if core.passwords.verify(password, Some(found.1.clone())).await? {
         return Ok(found);
     }
-    Err(StoryError::field(Refusal::InvalidCredentials, field, "It is not right."))
+    Err(StoryError::field(
+        Refusal::InvalidCredentials,
+        field,
+        "It is not right.",
+    ))
 }
 
 /// Judges and hashes a new password of a user.
@@ -58,7 +67,12 @@ pub(super) async fn prove(
 /// `weak_password`.
 pub(super) async fn hash_for(core: &Core, user: &User, password: SecretString) -> Result<String, StoryError> {
     let name = user.email.split('@').next().unwrap_or_default().to_owned();
-    let about = vec![user.email.clone(), user.first_name.clone(), user.last_name.clone(), name];
+    let about = vec![
+        user.email.clone(),
+        user.first_name.clone(),
+        user.last_name.clone(),
+        name,
+    ];
     core.passwords
         .judge_and_hash(password, about)
         .await?

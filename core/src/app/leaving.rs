@@ -36,15 +36,23 @@ impl Leaving {
 /// Whose sign-ins these tokens name: an access token of ours, expired or not, and a refresh token, spent or not.
 #[must_use]
 pub fn leaving(core: &Core, brought: &Brought, now: Timestamp) -> Leaving {
-    let claims = brought.access.as_ref().and_then(|access| core.keys.verify(access.expose_secret(), now));
+    let claims = brought
+        .access
+        .as_ref()
+        .and_then(|access| core.keys.verify(access.expose_secret(), now));
     let ours = |claims: &AccessClaims| {
         matches!(
             token::check(claims, &core.tokens, now),
             Ok(()) | Err(Refusal::TokenExpired)
         )
     };
-    let access = claims.filter(ours).and_then(|claims| claims.user_id().map(|id| (claims, id)));
-    let refresh = brought.refresh.as_ref().and_then(|refresh| RefreshToken::parse(refresh.expose_secret()));
+    let access = claims
+        .filter(ours)
+        .and_then(|claims| claims.user_id().map(|id| (claims, id)));
+    let refresh = brought
+        .refresh
+        .as_ref()
+        .and_then(|refresh| RefreshToken::parse(refresh.expose_secret()));
     Leaving {
         access,
         family_hash: refresh.map(|refresh| refresh.family_hash()),

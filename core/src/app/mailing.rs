@@ -99,7 +99,9 @@ async fn note(core: &Core, due: &Due, outcome: Result<(), MailFault>) -> Result<
     metrics::counter!("igny8_core_mails_total", "purpose" => purpose, "outcome" => word).increment(1);
     match &outcome {
         Ok(()) => tracing::info!(mail = id, purpose, "a mail was sent"),
-        Err(error) => tracing::warn!(mail = id, purpose, tries = due.tries, outcome = word, %error, "a mail was not sent"),
+        Err(error) => {
+            tracing::warn!(mail = id, purpose, tries = due.tries, outcome = word, %error, "a mail was not sent")
+        }
     }
     let given = (id, outcome.is_ok(), next, now);
     core.store

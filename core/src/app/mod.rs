@@ -3,8 +3,8 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
-pub mod by_staff;
 pub mod budgets;
+pub mod by_staff;
 pub mod cancel;
 pub mod change;
 pub mod change_password;

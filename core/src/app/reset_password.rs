@@ -85,7 +85,10 @@ pub async fn confirm(core: &Core, confirmation: Confirmation) -> Result<(), Stor
         let mut connection = core.store.read().await?;
         let owner = mailed_token::owner(&mut connection, Purpose::ResetPassword, &token_hash, now).await?;
         let (id, email) = owner.ok_or(Refusal::LinkInvalid)?;
-        (user::by_id(&mut connection, id).await?.ok_or(Refusal::LinkInvalid)?, email)
+        (
+            user::by_id(&mut connection, id).await?.ok_or(Refusal::LinkInvalid)?,
+            email,
+        )
     };
     let address = &confirmation.visitor.address;
     let of = |is_known| core.budgets.of_sign_in(&email, address, is_known).into_iter().next();

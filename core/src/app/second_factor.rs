@@ -101,7 +101,9 @@ fn place(user_id: UserId) -> String {
 pub async fn standing(core: &Core, user_id: UserId) -> Result<Standing, StoryError> {
     let mut snapshot = core.store.snapshot().await?;
     Ok(Standing {
-        on_since: storage::totp::of_user(&mut snapshot, user_id).await?.and_then(|found| found.confirmed_at),
+        on_since: storage::totp::of_user(&mut snapshot, user_id)
+            .await?
+            .and_then(|found| found.confirmed_at),
         recovery_codes_left: storage::totp::recovery_codes_left(&mut snapshot, user_id).await?,
     })
 }
@@ -127,7 +129,9 @@ impl<'a> Given<'a> {
     }
 
     async fn record(&self, connection: &mut Connection, action: &'static str) -> Result<(), StoryError> {
-        let user = user::by_id(connection, self.user_id).await?.ok_or(Refusal::TokenRevoked)?;
+        let user = user::by_id(connection, self.user_id)
+            .await?
+            .ok_or(Refusal::TokenRevoked)?;
         let line = Audit {
             account_id: Some(user.account_id),
             actor: Actor::User(self.user_id),
@@ -151,7 +155,10 @@ pub async fn enrol(
     request_id: String,
 ) -> Result<Enrolment, StoryError> {
     let given = Given::take(core, user_id, request_id).await?;
-    let email = super::change_password::prove(core, user_id, password, "password").await?.0.email;
+    let email = super::change_password::prove(core, user_id, password, "password")
+        .await?
+        .0
+        .email;
     let secret = codes::draw_secret(core.random.as_ref());
     let sealed = core.seal.seal(&place(user_id), &secret, core.random.as_ref())?;
     let asked = (given, sealed);
@@ -185,13 +192,17 @@ pub async fn confirm(
     let recovery_codes: Vec<String> = (0..codes::RECOVERY_CODES)
         .map(|_| codes::draw_recovery_code(core.random.as_ref()))
         .collect();
-    let normal = recovery_codes.iter().filter_map(|code| codes::normal_recovery_code(code));
+    let normal = recovery_codes
+        .iter()
+        .filter_map(|code| codes::normal_recovery_code(code));
     let hashes: Vec<[u8; 32]> = normal.map(|code| sha_256(code.as_bytes())).collect();
     let asked = (Given::take(core, user_id, request_id).await?, code, hashes);
     core.store
         .write(&asked, |connection, (given, code, hashes)| {
             Box::pin(async move {
-                let found = storage::totp::of_user(connection, given.user_id).await?.ok_or(Refusal::NotFound)?;
+                let found = storage::totp::of_user(connection, given.user_id)
+                    .await?
+                    .ok_or(Refusal::NotFound)?;
                 if found.confirmed_at.is_some() {
                     return Err(StoryError::from(Refusal::TotpAlreadyOn));
                 }

@@ -28,7 +28,9 @@ pub struct SignedIn {
 
 impl std::fmt::Debug for SignedIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignedIn").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("SignedIn")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 

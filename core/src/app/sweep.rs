@@ -48,7 +48,9 @@ async fn sign_ins(core: &Core, before: Timestamp) -> Result<(), StoryError> {
         return Ok(());
     }
     core.store
-        .write(&ids, |connection: &mut Connection, ids| Box::pin(sign_in::forget(connection, ids)))
+        .write(&ids, |connection: &mut Connection, ids| {
+            Box::pin(sign_in::forget(connection, ids))
+        })
         .await?;
     swept("sign_ins", ids.len() as u64);
     Ok(())

@@ -17,7 +17,11 @@ use secrecy::{ExposeSecret, SecretString};
 /// # Errors
 /// `link_invalid`, also where the user has another address by now; `storage_unavailable`.
 pub async fn verify(core: &Core, token: &SecretString, request_id: String) -> Result<(), StoryError> {
-    let given = (sha_256(token.expose_secret().as_bytes()), request_id, core.machine_now());
+    let given = (
+        sha_256(token.expose_secret().as_bytes()),
+        request_id,
+        core.machine_now(),
+    );
     core.store
         .write(&given, |connection, (token_hash, request_id, now)| {
             Box::pin(commit(connection, token_hash, request_id, *now))

@@ -42,7 +42,11 @@ pub(super) fn identity(
     mail: file::Mail,
 ) -> Result<IdentityConfig, ConfigError> {
     let terms = SignInTerms {
-        idle_seconds: within("sign_in.refresh_idle_seconds", sign_in.refresh_idle_seconds, 1..=365 * DAY)?,
+        idle_seconds: within(
+            "sign_in.refresh_idle_seconds",
+            sign_in.refresh_idle_seconds,
+            1..=365 * DAY,
+        )?,
         absolute_seconds: within(
             "sign_in.refresh_absolute_seconds",
             sign_in.refresh_absolute_seconds,
@@ -86,11 +90,15 @@ fn how_mail_is_sent(mail: file::Mail) -> Result<MailConfig, ConfigError> {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some() && url.query().is_none()
     };
     if !url.as_ref().is_some_and(is_origin) || public_url.contains('#') {
-        return Err(ConfigError("mail.public_url: write http:// or https:// and a host".into()));
+        return Err(ConfigError(
+            "mail.public_url: write http:// or https:// and a host".into(),
+        ));
     }
     let from = mail.from.parse();
     Ok(MailConfig {
-        smtp_url: Some(mail.smtp_url).filter(|url| !url.is_empty()).map(SecretString::from),
+        smtp_url: Some(mail.smtp_url)
+            .filter(|url| !url.is_empty())
+            .map(SecretString::from),
         smtp_url_file: Some(mail.smtp_url_file).filter(|path| !path.as_os_str().is_empty()),
         from: from.map_err(|_| ConfigError("mail.from: write an address, like igny8 <no-reply@example.com>".into()))?,
         public_url,

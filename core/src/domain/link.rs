@@ -66,7 +66,9 @@ mod tests {
     fn a_mail_is_tried_less_and_less_often_while_its_link_would_work() {
         let (mut now, ends_at, mut pauses) = (Timestamp(0), Timestamp(0).plus_seconds(3600), Vec::new());
         for tries in 1.. {
-            let Some(next) = next_try(tries, ends_at, now) else { break };
+            let Some(next) = next_try(tries, ends_at, now) else {
+                break;
+            };
             pauses.push((next.0 - now.0) / 1_000_000);
             now = next;
         }

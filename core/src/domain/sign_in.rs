@@ -122,7 +122,10 @@ mod tests {
             judge(&chain, &[0; 32], &TERMS, at(11)),
             Verdict::Follow(vec![[100; 32], [101; 32]])
         );
-        assert_eq!(judge(&chain, &[1; 32], &TERMS, at(13)), Verdict::Follow(vec![[101; 32]]));
+        assert_eq!(
+            judge(&chain, &[1; 32], &TERMS, at(13)),
+            Verdict::Follow(vec![[101; 32]])
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::passage::RequestId;
 use super::refresh_cookie::{Delivery, brought, deliver, only_own_origin};
 use super::shapes;
 use super::valid::{trimmed, valid};
+use crate::app::Fields;
 use crate::app::leaving::Brought;
 use crate::app::login::{Login, login as sign_in};
 use crate::app::logout::logout as sign_out;
@@ -18,7 +19,6 @@ use crate::app::read;
 use crate::app::refresh::refresh as keep_going;
 use crate::app::register::{Registration, register as sign_up};
 use crate::app::sign_in::Visitor;
-use crate::app::Fields;
 use crate::domain::user::normal_email;
 use axum::Extension;
 use axum::extract::State;
@@ -136,7 +136,10 @@ fn token_and_delivery(body: RefreshBody, headers: &HeaderMap) -> Result<(SecretS
     }
     if asked_for == Some("body") {
         let sentence = "A refresh token that is not sent in the body is not given out in one.";
-        return Err(Refused::invalid(Fields::from([("refresh_delivery".into(), sentence.into())])));
+        return Err(Refused::invalid(Fields::from([(
+            "refresh_delivery".into(),
+            sentence.into(),
+        )])));
     }
     let token = brought(headers)?.ok_or(Refusal::CredentialsRequired)?;
     Ok((token, Delivery::Cookie))

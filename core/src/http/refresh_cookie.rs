@@ -147,7 +147,10 @@ mod tests {
         assert_eq!(read(&[plain, ("x-forwarded-proto", "https")]), Ok(Some("igr_y".into())));
         assert_eq!(read(&[("cookie", "sessionid=igr_x; xigny8_refresh=igr_x")]), Ok(None));
         assert_eq!(read(&[]), Ok(None));
-        assert_eq!(read(&[plain, ("cookie", "igny8_refresh=igr_x")]), Ok(Some("igr_x".into())));
+        assert_eq!(
+            read(&[plain, ("cookie", "igny8_refresh=igr_x")]),
+            Ok(Some("igr_x".into()))
+        );
         assert_eq!(
             read(&[plain, ("cookie", "igny8_refresh=igr_z")]),
             Err(Refusal::CredentialsAmbiguous)
@@ -156,15 +159,26 @@ mod tests {
 
     #[test]
     fn another_origin_is_refused() {
-        let from = |origin: &'static str| only_own_origin(&headers(&[("host", "example.com:8080"), ("origin", origin)]));
+        let from =
+            |origin: &'static str| only_own_origin(&headers(&[("host", "example.com:8080"), ("origin", origin)]));
         assert_eq!(only_own_origin(&headers(&[("host", "example.com")])), Ok(()));
         assert_eq!(from("http://example.com:8080"), Ok(()));
         assert_eq!(from("https://EXAMPLE.com:8080"), Ok(()));
-        for origin in ["null", "", "http://example.com", "http://evil.example", "example.com:8080", "http://example.com:8080/"] {
+        for origin in [
+            "null",
+            "",
+            "http://example.com",
+            "http://evil.example",
+            "example.com:8080",
+            "http://example.com:8080/",
+        ] {
             assert_eq!(from(origin), Err(Refusal::OriginRefused), "{origin}");
         }
         let twice = [("host", "a"), ("origin", "http://a"), ("origin", "http://b")];
         assert_eq!(only_own_origin(&headers(&twice)), Err(Refusal::OriginRefused));
-        assert_eq!(only_own_origin(&headers(&[("origin", "http://a")])), Err(Refusal::OriginRefused));
+        assert_eq!(
+            only_own_origin(&headers(&[("origin", "http://a")])),
+            Err(Refusal::OriginRefused)
+        );
     }
 }

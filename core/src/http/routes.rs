@@ -2,8 +2,10 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, clock, credits, internal, openapi, plans, receipts, recovery, second_factor, sign_ins,
-    staff, webhooks};
+use super::{
+    Service, account, auth, billing, clock, credits, internal, openapi, plans, receipts, recovery, second_factor,
+    sign_ins, staff, webhooks,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -35,7 +37,11 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(recovery::resend_verification))
         .routes(routes!(sign_ins::list_sessions, sign_ins::end_sessions))
         .routes(routes!(sign_ins::end_session))
-        .routes(routes!(second_factor::get_totp, second_factor::enrol_totp, second_factor::disable_totp))
+        .routes(routes!(
+            second_factor::get_totp,
+            second_factor::enrol_totp,
+            second_factor::disable_totp
+        ))
         .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(plans::list_plans))
         .routes(routes!(account::get_account, account::change_account))

@@ -37,7 +37,9 @@ pub struct Enrolment {
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     pub secret: String,
     /// For a picture to be scanned.
-    #[schema(example = "otpauth://totp/igny8:staff%40example.com?secret=…&issuer=igny8&algorithm=SHA1&digits=6&period=30")]
+    #[schema(
+        example = "otpauth://totp/igny8:staff%40example.com?secret=…&issuer=igny8&algorithm=SHA1&digits=6&period=30"
+    )]
     pub otpauth_uri: String,
 }
 

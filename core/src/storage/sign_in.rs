@@ -38,7 +38,8 @@ pub struct SignIn {
     pub ended_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, sid, user_id, address, user_agent, created_at_us, last_used_at_us, expires_at_us, ended_at_us";
+const COLUMNS: &str =
+    "id, sid, user_id, address, user_agent, created_at_us, last_used_at_us, expires_at_us, ended_at_us";
 
 fn sign_in(row: &AnyRow) -> Result<SignIn, Error> {
     Ok(SignIn {

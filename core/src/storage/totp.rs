@@ -128,12 +128,10 @@ pub async fn use_recovery_code(
 /// # Errors
 /// What the database says.
 pub async fn recovery_codes_left(connection: &mut Connection, user_id: UserId) -> Result<i64, Error> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS codes FROM totp_recovery_code WHERE user_id = $1 AND used_at_us IS NULL",
-    )
-    .bind(user_id.0)
-    .fetch_one(connection)
-    .await?;
+    let row = sqlx::query("SELECT COUNT(*) AS codes FROM totp_recovery_code WHERE user_id = $1 AND used_at_us IS NULL")
+        .bind(user_id.0)
+        .fetch_one(connection)
+        .await?;
     number(&row, "codes")
 }
 

@@ -27,14 +27,26 @@ fn a_name_has_so_many_attempts_whether_or_not_somebody_has_it() {
         let server = site.serve_with(&TIGHT);
         let (email, _) = join(&server);
         let codes = |email: &str, network: u8| -> Vec<String> {
-            (0..5).map(|n| tries(&server, &format!("198.51.{network}.{n}"), email, "wrong-password-1").code()).collect()
+            (0..5)
+                .map(|n| tries(&server, &format!("198.51.{network}.{n}"), email, "wrong-password-1").code())
+                .collect()
         };
         let (known, unknown) = (codes(&email, 1), codes("nobody@example.com", 2));
-        let expected = ["invalid_credentials", "invalid_credentials", "invalid_credentials", "throttled", "throttled"];
+        let expected = [
+            "invalid_credentials",
+            "invalid_credentials",
+            "invalid_credentials",
+            "throttled",
+            "throttled",
+        ];
         assert_eq!(known, expected);
         assert_eq!(unknown, expected, "no oracle");
         let answer = tries(&server, "198.51.3.1", &email, PASSWORD);
-        assert_eq!((answer.status, answer.code().as_str()), (429, "throttled"), "not even with the right one");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (429, "throttled"),
+            "not even with the right one"
+        );
         let seconds: i64 = answer.field("retry-after").unwrap().parse().unwrap();
         assert!((1..=300).contains(&seconds), "a third of 900 s at most: {seconds}");
         much_later(&site);
@@ -70,7 +82,11 @@ fn of_many_guesses_at_once_no_more_get_through_than_there_are_attempts() {
                 .collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
-        assert_eq!(codes.iter().filter(|code| *code == "invalid_credentials").count(), 3, "{codes:?}");
+        assert_eq!(
+            codes.iter().filter(|code| *code == "invalid_credentials").count(),
+            3,
+            "{codes:?}"
+        );
         assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 9, "{codes:?}");
     });
 }
@@ -87,7 +103,11 @@ fn a_success_gives_nobody_more_guesses() {
                 tries(&server, "203.0.113.9", &victim, "wrong-password-1").code()
             })
             .collect();
-        assert_eq!(codes.iter().filter(|code| *code == "invalid_credentials").count(), 3, "{codes:?}");
+        assert_eq!(
+            codes.iter().filter(|code| *code == "invalid_credentials").count(),
+            3,
+            "{codes:?}"
+        );
         assert_eq!(codes[4], "throttled");
         // And signing in costs no attempt.
         for _ in 0..10 {
@@ -108,8 +128,16 @@ fn a_stranger_does_not_shut_the_owner_out() {
             }
         };
         attack();
-        assert_eq!(tries(&server, "198.51.100.99", &email, PASSWORD).status, 429, "strangers are shut out");
-        assert_eq!(tries(&server, "203.0.113.7", &email, PASSWORD).status, 200, "the owner is known there");
+        assert_eq!(
+            tries(&server, "198.51.100.99", &email, PASSWORD).status,
+            429,
+            "strangers are shut out"
+        );
+        assert_eq!(
+            tries(&server, "203.0.113.7", &email, PASSWORD).status,
+            200,
+            "the owner is known there"
+        );
         // From somewhere new the owner's mail opens the door.
         let token = reset_link(&site, &server, &email, 1);
         let body = json!({"token": token, "new_password": NEW_PASSWORD});
@@ -133,7 +161,11 @@ fn a_stolen_access_token_does_not_guess_the_password() {
         let codes: Vec<String> = (0..4).map(|_| change("wrong-password-1").code()).collect();
         assert_eq!(codes[2..], ["invalid_credentials", "throttled"]);
         assert_eq!(change(PASSWORD).status, 429);
-        assert_eq!(login(&server, &email, PASSWORD).status, 200, "signing in has a budget of its own");
+        assert_eq!(
+            login(&server, &email, PASSWORD).status,
+            200,
+            "signing in has a budget of its own"
+        );
         much_later(&site);
         Pair::of(&change(PASSWORD));
     });
@@ -143,7 +175,14 @@ fn a_stolen_access_token_does_not_guess_the_password() {
 fn mail_is_asked_for_so_often_from_one_address() {
     on_both(|site| {
         let server = site.serve_with(&[("IGNY8_CORE__MAIL__MAILS_PER_ADDRESS", "3")]);
-        let ask = |n: u8| post(&server, "password-reset/", None, &json!({"email": format!("nobody-{n}@example.com")}));
+        let ask = |n: u8| {
+            post(
+                &server,
+                "password-reset/",
+                None,
+                &json!({"email": format!("nobody-{n}@example.com")}),
+            )
+        };
         let statuses: Vec<u16> = (0..4).map(|n| ask(n).status).collect();
         assert_eq!(statuses, [202, 202, 202, 429]);
         assert_eq!(ask(0).code(), "throttled");
@@ -196,7 +235,13 @@ fn an_unknown_name_costs_the_same_work_as_a_known_one() {
         }
     }
     let (less, more) = (known.min(unknown), known.max(unknown));
-    assert!(less >= 20, "there was something to measure: {known} and {unknown} ticks");
+    assert!(
+        less >= 20,
+        "there was something to measure: {known} and {unknown} ticks"
+    );
     // Without the hash of nobody one of them would be next to nothing.
-    assert!(more <= 2 * less, "{known} ticks for a known name, {unknown} for an unknown one");
+    assert!(
+        more <= 2 * less,
+        "{known} ticks for a known name, {unknown} for an unknown one"
+    );
 }

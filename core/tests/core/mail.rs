@@ -25,18 +25,34 @@ fn mail_goes_out_by_smtp_and_its_links_work() {
         let (email, _) = join(&server);
         let mail = smtp.wait_for(&email, 1);
         assert_eq!(mail.subject, "Please confirm your e-mail address");
-        assert!(mail.text.contains("\nhttps://app.example.com/verify-email#token="), "{}", mail.text);
+        assert!(
+            mail.text.contains("\nhttps://app.example.com/verify-email#token="),
+            "{}",
+            mail.text
+        );
         assert!(mail.message_id.ends_with("@example.com>"), "{}", mail.message_id);
-        assert_eq!(post(&server, "verify-email/", None, &json!({"token": mail.token()})).status, 204);
+        assert_eq!(
+            post(&server, "verify-email/", None, &json!({"token": mail.token()})).status,
+            204
+        );
 
-        assert_eq!(post(&server, "password-reset/", None, &json!({"email": email})).status, 202);
+        assert_eq!(
+            post(&server, "password-reset/", None, &json!({"email": email})).status,
+            202
+        );
         let mail = smtp.wait_for(&email, 2);
         assert_eq!(mail.subject, "Choose a new password");
         let body = json!({"token": mail.token(), "new_password": NEW_PASSWORD});
         assert_eq!(post(&server, "password-reset/confirm/", None, &body).status, 204);
         assert_eq!(server.login(&email, NEW_PASSWORD).status, 200);
-        assert_eq!(site.number("SELECT COUNT(*) FROM mailed_token WHERE due_at_us IS NOT NULL"), 0);
-        assert!(!site.folder.path().join("mail").exists(), "nothing is laid down beside it");
+        assert_eq!(
+            site.number("SELECT COUNT(*) FROM mailed_token WHERE due_at_us IS NOT NULL"),
+            0
+        );
+        assert!(
+            !site.folder.path().join("mail").exists(),
+            "nothing is laid down beside it"
+        );
     });
 }
 
@@ -113,7 +129,10 @@ fn several_processes_send_each_mail_once() {
     assert_eq!(ids.len(), 30, "none is sent twice");
     // And a link that one has mailed is good at another.
     let mail = smtp.mails().pop().unwrap();
-    assert_eq!(post(&servers[0], "verify-email/", None, &json!({"token": mail.token()})).status, 204);
+    assert_eq!(
+        post(&servers[0], "verify-email/", None, &json!({"token": mail.token()})).status,
+        204
+    );
 }
 
 #[test]

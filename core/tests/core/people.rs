@@ -20,9 +20,19 @@ impl Pair {
     /// Of an answer that gave one in its body.
     #[track_caller]
     pub fn of(answer: &Response) -> Self {
-        assert!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text());
+        assert!(
+            (200..300).contains(&answer.status),
+            "{}: {}",
+            answer.status,
+            answer.text()
+        );
         let data = &answer.json()["data"];
-        let text = |name: &str| data[name].as_str().unwrap_or_else(|| panic!("no {name}: {data}")).to_owned();
+        let text = |name: &str| {
+            data[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name}: {data}"))
+                .to_owned()
+        };
         Self {
             access: text("access"),
             refresh: text("refresh"),
@@ -44,7 +54,10 @@ pub fn login(server: &Server, email: &str, password: &str) -> Response {
 }
 
 pub fn refresh(server: &Server, token: &str) -> Response {
-    server.post("/api/v1/auth/refresh/").json(&json!({"refresh": token})).send()
+    server
+        .post("/api/v1/auth/refresh/")
+        .json(&json!({"refresh": token}))
+        .send()
 }
 
 /// Whether an access token works.
@@ -55,7 +68,10 @@ pub fn works(server: &Server, access: &str) -> bool {
 /// Posts a body under `auth/`, as somebody or as nobody.
 pub fn post(server: &Server, path: &str, access: Option<&str>, body: &Value) -> Response {
     let request = server.post(&format!("/api/v1/auth/{path}")).json(body);
-    access.into_iter().fold(request, |request, access| request.bearer(access)).send()
+    access
+        .into_iter()
+        .fold(request, |request, access| request.bearer(access))
+        .send()
 }
 
 /// Every mail that was laid down for an address, the oldest first.
@@ -80,11 +96,15 @@ pub fn mails(site: &Site, email: &str) -> Vec<String> {
 /// Waits for so many mails with a link of this page, and gives back the token of the last.
 #[track_caller]
 pub fn link(site: &Site, email: &str, page: &str, count: usize) -> String {
-    wait_until(&format!("{count} mails to {email} about {page}"), Duration::from_secs(30), || {
-        let about = mails(site, email).into_iter().filter(|mail| mail.contains(page));
-        let all: Vec<String> = about.collect();
-        (all.len() >= count).then(|| token(&all[count - 1]))
-    })
+    wait_until(
+        &format!("{count} mails to {email} about {page}"),
+        Duration::from_secs(30),
+        || {
+            let about = mails(site, email).into_iter().filter(|mail| mail.contains(page));
+            let all: Vec<String> = about.collect();
+            (all.len() >= count).then(|| token(&all[count - 1]))
+        },
+    )
 }
 
 /// Asks for a mail to reset a password, and gives back its token. It is the `count`th.

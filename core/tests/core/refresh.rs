@@ -11,7 +11,9 @@ use std::collections::HashSet;
 const STRICT: [(&str, &str); 1] = [("IGNY8_CORE__SIGN_IN__REFRESH_GRACE_SECONDS", "0")];
 
 fn cookie<'a>(cookies: &'a [SetCookie], name: &str) -> &'a SetCookie {
-    let found = cookies.iter().find(|cookie| cookie.name == name && !cookie.expires_at_once());
+    let found = cookies
+        .iter()
+        .find(|cookie| cookie.name == name && !cookie.expires_at_once());
     found.unwrap_or_else(|| panic!("no {name}: {cookies:?}"))
 }
 
@@ -30,18 +32,33 @@ fn a_browser_gets_its_refresh_token_in_a_cookie_that_scripts_cannot_read() {
         let server = site.serve();
         let body = json!({"email": new_email(), "password": PASSWORD});
         for (tls, name, path, flags) in [
-            (false, "igny8_refresh", "/api/v1/auth/", vec!["path", "httponly", "samesite"]),
-            (true, "__Host-igny8_refresh", "/", vec!["path", "httponly", "secure", "samesite"]),
+            (
+                false,
+                "igny8_refresh",
+                "/api/v1/auth/",
+                vec!["path", "httponly", "samesite"],
+            ),
+            (
+                true,
+                "__Host-igny8_refresh",
+                "/",
+                vec!["path", "httponly", "secure", "samesite"],
+            ),
         ] {
             let proto = if tls { "https" } else { "http" };
             let path_asked = if tls { "login" } else { "register" };
-            let request = server.post(&format!("/api/v1/auth/{path_asked}/")).field("X-Forwarded-Proto", proto);
+            let request = server
+                .post(&format!("/api/v1/auth/{path_asked}/"))
+                .field("X-Forwarded-Proto", proto);
             let answer = request.json(&body).send();
             assert!(answer.json()["data"].get("refresh").is_none(), "{}", answer.text());
             let cookies = answer.cookies();
             let given = cookie(&cookies, name);
             assert_eq!(cookies.len(), 1, "{cookies:?}");
-            assert_eq!((given.attribute("path"), given.attribute("samesite")), (Some(path), Some("Strict")));
+            assert_eq!(
+                (given.attribute("path"), given.attribute("samesite")),
+                (Some(path), Some("Strict"))
+            );
             assert_eq!(attributes(given), flags);
             assert_eq!(given.attribute("max-age"), Some("1209600"));
 
@@ -50,7 +67,10 @@ fn a_browser_gets_its_refresh_token_in_a_cookie_that_scripts_cannot_read() {
             assert_eq!(answer.status, 200, "{}", answer.text());
             let data = &answer.json()["data"];
             assert!(works(&server, data["access"].as_str().unwrap()));
-            assert!(data["user"]["id"].is_i64() && data["account"]["plan"]["slug"] == "free-trial", "{data}");
+            assert!(
+                data["user"]["id"].is_i64() && data["account"]["plan"]["slug"] == "free-trial",
+                "{data}"
+            );
             assert_eq!(data["subscription"]["status"], "trialing");
             assert!(data.get("refresh").is_none(), "{data}");
             let next = answer.cookies();
@@ -87,7 +107,10 @@ fn a_token_from_a_cookie_is_given_out_in_no_body_and_a_foreign_page_gets_none() 
         let server = site.serve();
         let (_, pair) = join(&server);
         let sent = format!("igny8_refresh={}", pair.refresh);
-        let in_body = asking(&server).cookie(&sent).json(&json!({"refresh_delivery": "body"})).send();
+        let in_body = asking(&server)
+            .cookie(&sent)
+            .json(&json!({"refresh_delivery": "body"}))
+            .send();
         assert_eq!((in_body.status, in_body.code().as_str()), (422, "validation_failed"));
         for origin in ["https://evil.example", "null"] {
             for request in [
@@ -99,7 +122,10 @@ fn a_token_from_a_cookie_is_given_out_in_no_body_and_a_foreign_page_gets_none() 
                 assert!(answer.cookies().is_empty());
             }
         }
-        let own = asking(&server).cookie(&sent).field("Origin", &format!("http://{}", server.public)).send();
+        let own = asking(&server)
+            .cookie(&sent)
+            .field("Origin", &format!("http://{}", server.public))
+            .send();
         assert_eq!(own.status, 200, "{}", own.text());
     });
 }
@@ -111,8 +137,17 @@ fn what_is_no_token_of_ours_refreshes_nothing() {
         let (_, pair) = join(&server);
         let answer = asking(&server).send();
         assert_eq!((answer.status, answer.code().as_str()), (401, "credentials_required"));
-        assert_eq!(asking(&server).bearer(&pair.access).send().code(), "credentials_required");
-        for token in ["", "x", &pair.access, &pair.refresh[4..], &format!("igr_{}", "A".repeat(64))] {
+        assert_eq!(
+            asking(&server).bearer(&pair.access).send().code(),
+            "credentials_required"
+        );
+        for token in [
+            "",
+            "x",
+            &pair.access,
+            &pair.refresh[4..],
+            &format!("igr_{}", "A".repeat(64)),
+        ] {
             assert_eq!(refresh(&server, token).code(), "token_invalid", "{token}");
         }
         let sent = format!("igny8_refresh={}; igny8_refresh=igr_x", pair.refresh);
@@ -128,7 +163,9 @@ fn three_tabs_that_refresh_at_once_stay_signed_in_on_one_chain() {
         let (_, mut pair) = join(&server);
         for round in 0..4 {
             let answers: Vec<Pair> = std::thread::scope(|scope| {
-                let tabs: Vec<_> = (0..3).map(|_| scope.spawn(|| Pair::of(&refresh(&server, &pair.refresh)))).collect();
+                let tabs: Vec<_> = (0..3)
+                    .map(|_| scope.spawn(|| Pair::of(&refresh(&server, &pair.refresh))))
+                    .collect();
                 tabs.into_iter().map(|tab| tab.join().unwrap()).collect()
             });
             let ends: HashSet<&str> = answers.iter().map(|pair| pair.refresh.as_str()).collect();
@@ -141,7 +178,10 @@ fn three_tabs_that_refresh_at_once_stay_signed_in_on_one_chain() {
             pair = late;
         }
         let unspent = "SELECT COUNT(*) FROM refresh_token WHERE spent_at_us IS NULL";
-        assert_eq!((site.number(unspent), site.number("SELECT COUNT(*) FROM sign_in")), (1, 1));
+        assert_eq!(
+            (site.number(unspent), site.number("SELECT COUNT(*) FROM sign_in")),
+            (1, 1)
+        );
         site.is_healthy();
     });
 }
@@ -188,11 +228,16 @@ fn without_a_grace_of_many_who_send_one_token_at_most_one_goes_on() {
         let server = site.serve_with(&STRICT);
         let (_, pair) = join(&server);
         let statuses: Vec<u16> = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..6).map(|_| scope.spawn(|| refresh(&server, &pair.refresh).status)).collect();
+            let all: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| refresh(&server, &pair.refresh).status))
+                .collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         // Two in the same microsecond are as good as one.
-        assert!(statuses.iter().all(|status| matches!(status, 200 | 401)), "{statuses:?}");
+        assert!(
+            statuses.iter().all(|status| matches!(status, 200 | 401)),
+            "{statuses:?}"
+        );
         assert!(statuses.contains(&200) && statuses.contains(&401), "{statuses:?}");
         let running = "SELECT COUNT(*) FROM sign_in WHERE ended_at_us IS NULL";
         assert_eq!(site.number(running), 0, "the rest have ended it");
@@ -208,10 +253,14 @@ fn a_sign_in_that_is_not_used_is_over_and_so_is_one_that_is_old() {
         assert_eq!(refresh(&server, &pair.refresh).code(), "token_expired");
         let again = Pair::of(&login(&server, &email, PASSWORD));
         // Begun 89.9 days ago: what is left of the ninety is less than the fourteen of a new use.
-        site.sql("UPDATE sign_in SET created_at_us = created_at_us - 89 * 86400000000 - 77760000000").unwrap();
+        site.sql("UPDATE sign_in SET created_at_us = created_at_us - 89 * 86400000000 - 77760000000")
+            .unwrap();
         assert_eq!(refresh(&server, &again.refresh).status, 200);
         let left = site.number("SELECT MAX(expires_at_us - last_used_at_us) FROM sign_in");
-        assert!((8_000_000_000..=8_640_000_000).contains(&left), "a tenth of a day: {left}");
+        assert!(
+            (8_000_000_000..=8_640_000_000).contains(&left),
+            "a tenth of a day: {left}"
+        );
     });
 }
 
@@ -248,7 +297,11 @@ fn signing_out_ends_the_sign_in_of_the_refresh_token_wherever_it_comes_from() {
         assert_eq!(refresh(&server, &first.refresh).code(), "token_revoked");
         assert_eq!(out().json(&json!({"refresh": second.refresh})).send().status, 204);
         assert!(!works(&server, &second.access));
-        assert_eq!(out().json(&json!({"refresh": second.refresh})).send().status, 204, "however often");
+        assert_eq!(
+            out().json(&json!({"refresh": second.refresh})).send().status,
+            204,
+            "however often"
+        );
     });
 }
 
@@ -284,7 +337,10 @@ fn one_sees_ones_sign_ins_and_ends_one_all_others_or_all() {
         let (_, stranger) = join(&server);
         let from = |agent: &str| {
             let body = json!({"email": email, "password": PASSWORD, "refresh_delivery": "body"});
-            let request = server.post("/api/v1/auth/login/").json(&body).field("User-Agent", agent);
+            let request = server
+                .post("/api/v1/auth/login/")
+                .json(&body)
+                .field("User-Agent", agent);
             Pair::of(&request.field("X-Forwarded-For", "203.0.113.7").send())
         };
         let (second, third) = (from("Phone/1"), from("Tablet/2"));
@@ -298,14 +354,21 @@ fn one_sees_ones_sign_ins_and_ends_one_all_others_or_all() {
             .collect();
         assert_eq!(
             shown,
-            [("Tablet/2", "203.0.113.7", false), ("Phone/1", "203.0.113.7", true), ("", "127.0.0.1", false)]
+            [
+                ("Tablet/2", "203.0.113.7", false),
+                ("Phone/1", "203.0.113.7", true),
+                ("", "127.0.0.1", false)
+            ]
         );
         let text = seen.iter().map(ToString::to_string).collect::<String>();
         for sid in site.rows("SELECT sid FROM sign_in", |row| sqlx::Row::get::<String, _>(row, 0)) {
             assert!(!text.contains(&sid), "the sid is told to nobody");
         }
         let end = |access: &str, rest: &str| {
-            server.request("DELETE", &format!("/api/v1/auth/sessions/{rest}")).bearer(access).send()
+            server
+                .request("DELETE", &format!("/api/v1/auth/sessions/{rest}"))
+                .bearer(access)
+                .send()
         };
         let id = seen[0]["id"].as_i64().unwrap();
         assert_eq!(end(&stranger.access, &format!("{id}/")).status, 404, "not theirs");
@@ -333,11 +396,15 @@ fn sign_ins_that_have_been_over_for_a_month_are_swept_away() {
         let (_, pair) = join(&server);
         let (_, kept) = join(&server);
         refresh(&server, &pair.refresh);
-        site.sql("UPDATE sign_in SET created_at_us = 1, expires_at_us = 2 WHERE id = 1").unwrap();
+        site.sql("UPDATE sign_in SET created_at_us = 1, expires_at_us = 2 WHERE id = 1")
+            .unwrap();
         igny8_testkit::wait::wait_until("the sweep", std::time::Duration::from_secs(30), || {
             (site.number("SELECT COUNT(*) FROM sign_in") == 1).then_some(())
         });
-        assert_eq!(site.number("SELECT COUNT(*) FROM refresh_token WHERE sign_in_id = 1"), 0);
+        assert_eq!(
+            site.number("SELECT COUNT(*) FROM refresh_token WHERE sign_in_id = 1"),
+            0
+        );
         assert!(works(&server, &kept.access));
         assert_eq!(refresh(&server, &pair.refresh).code(), "token_invalid");
         site.is_healthy();

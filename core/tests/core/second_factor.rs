@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 pub fn base_32(text: &str) -> Vec<u8> {
     let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
     for letter in text.bytes() {
-        let value = if letter.is_ascii_uppercase() { letter - b'A' } else { letter - b'2' + 26 };
+        let value = if letter.is_ascii_uppercase() {
+            letter - b'A'
+        } else {
+            letter - b'2' + 26
+        };
         held = (held << 5) | u32::from(value);
         bits += 5;
         if bits >= 8 {
@@ -45,7 +49,12 @@ pub fn enrol(server: &Server, clerk: &Clerk) -> (String, Vec<String>) {
     let begun = post(server, "totp/", Some(&clerk.access), &json!({"password": PASSWORD}));
     assert_eq!(begun.status, 201, "{}", begun.text());
     let secret = begun.json()["data"]["secret"].as_str().unwrap().to_owned();
-    let on = post(server, "totp/confirm/", Some(&clerk.access), &json!({"code": code_of(&secret, 0)}));
+    let on = post(
+        server,
+        "totp/confirm/",
+        Some(&clerk.access),
+        &json!({"code": code_of(&secret, 0)}),
+    );
     assert_eq!(on.status, 200, "{}", on.text());
     let codes: Vec<String> = serde_json::from_value(on.json()["data"]["recovery_codes"].clone()).unwrap();
     (secret, codes)
@@ -74,22 +83,43 @@ fn signing_in_asks_for_a_code_once_it_is_confirmed() {
         let begun = post(&server, "totp/", Some(&clerk.access), &json!({"password": PASSWORD}));
         let uri = begun.json()["data"]["otpauth_uri"].as_str().unwrap().to_owned();
         let secret = begun.json()["data"]["secret"].as_str().unwrap().to_owned();
-        assert!(uri.starts_with("otpauth://totp/igny8:person-") && uri.contains(&format!("secret={secret}&")), "{uri}");
+        assert!(
+            uri.starts_with("otpauth://totp/igny8:person-") && uri.contains(&format!("secret={secret}&")),
+            "{uri}"
+        );
         assert_eq!(secret.len(), 32);
-        assert_eq!(login(&server, &clerk.email, PASSWORD, None).status, 200, "it is not confirmed yet");
-        let wrong = post(&server, "totp/confirm/", Some(&clerk.access), &json!({"code": "000000"}));
+        assert_eq!(
+            login(&server, &clerk.email, PASSWORD, None).status,
+            200,
+            "it is not confirmed yet"
+        );
+        let wrong = post(
+            &server,
+            "totp/confirm/",
+            Some(&clerk.access),
+            &json!({"code": "000000"}),
+        );
         assert_eq!((wrong.status, wrong.code().as_str()), (401, "totp_invalid"));
 
         let (secret, codes) = enrol(&server, &clerk);
         assert_eq!(codes.len(), 10);
         let told = standing(&server, &clerk);
-        assert_eq!((&told["enabled"], &told["recovery_codes_left"]), (&json!(true), &json!(10)));
+        assert_eq!(
+            (&told["enabled"], &told["recovery_codes_left"]),
+            (&json!(true), &json!(10))
+        );
         assert!(told["enabled_at"].is_string());
         let missing = login(&server, &clerk.email, PASSWORD, None);
         assert_eq!((missing.status, missing.code().as_str()), (401, "totp_required"));
-        assert_eq!(login(&server, &clerk.email, "wrong-password-1", None).code(), "invalid_credentials");
+        assert_eq!(
+            login(&server, &clerk.email, "wrong-password-1", None).code(),
+            "invalid_credentials"
+        );
         later(&site);
-        assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&code_of(&secret, 0))).status, 200);
+        assert_eq!(
+            login(&server, &clerk.email, PASSWORD, Some(&code_of(&secret, 0))).status,
+            200
+        );
         site.is_healthy();
     });
 }
@@ -108,7 +138,13 @@ fn a_code_works_once_and_a_clock_may_be_one_step_away() {
             assert_eq!(with(&code), "totp_invalid", "used");
         }
         later(&site);
-        for code in [code_of(&secret, -4), code_of(&secret, 4), "12345".into(), "abcdef".into(), String::new()] {
+        for code in [
+            code_of(&secret, -4),
+            code_of(&secret, 4),
+            "12345".into(),
+            "abcdef".into(),
+            String::new(),
+        ] {
             assert_eq!(with(&code), "totp_invalid", "{code}");
         }
     });
@@ -139,8 +175,16 @@ fn of_several_who_use_one_code_at_once_one_signs_in() {
                     .collect();
                 all.into_iter().map(|one| one.join().unwrap()).collect()
             });
-            assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-            assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3, "{statuses:?}");
+            assert_eq!(
+                statuses.iter().filter(|status| **status == 200).count(),
+                1,
+                "{statuses:?}"
+            );
+            assert_eq!(
+                statuses.iter().filter(|status| **status == 401).count(),
+                3,
+                "{statuses:?}"
+            );
             site.sql("UPDATE sign_in_budget SET full_at_us = 1").unwrap();
         }
     });
@@ -154,8 +198,14 @@ fn a_recovery_code_stands_in_once() {
         let (_, codes) = enrol(&server, &clerk);
         let typed = codes[3].to_uppercase().replace('-', " ");
         assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&typed)).status, 200);
-        assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&codes[3])).code(), "totp_invalid");
-        assert_eq!(login(&server, &clerk.email, PASSWORD, Some("abcd-efgh-ijkl-mnop")).code(), "totp_invalid");
+        assert_eq!(
+            login(&server, &clerk.email, PASSWORD, Some(&codes[3])).code(),
+            "totp_invalid"
+        );
+        assert_eq!(
+            login(&server, &clerk.email, PASSWORD, Some("abcd-efgh-ijkl-mnop")).code(),
+            "totp_invalid"
+        );
         assert_eq!(standing(&server, &clerk)["recovery_codes_left"], 9);
     });
 }
@@ -166,13 +216,22 @@ fn guesses_of_codes_are_counted() {
         let server = site.serve_with(&[("IGNY8_CORE__SIGN_IN__ATTEMPTS_PER_NAME", "4")]);
         let clerk = clerk(&site, &server);
         enrol(&server, &clerk);
-        let codes: Vec<String> =
-            (0..6).map(|n| login(&server, &clerk.email, PASSWORD, Some(&format!("00000{n}"))).code()).collect();
-        assert_eq!(codes.iter().filter(|code| *code == "totp_invalid").count(), 4, "{codes:?}");
+        let codes: Vec<String> = (0..6)
+            .map(|n| login(&server, &clerk.email, PASSWORD, Some(&format!("00000{n}"))).code())
+            .collect();
+        assert_eq!(
+            codes.iter().filter(|code| *code == "totp_invalid").count(),
+            4,
+            "{codes:?}"
+        );
         assert_eq!(codes[5], "throttled");
         site.sql("UPDATE sign_in_budget SET full_at_us = 1").unwrap();
         for _ in 0..10 {
-            assert_eq!(login(&server, &clerk.email, PASSWORD, None).code(), "totp_required", "no guess");
+            assert_eq!(
+                login(&server, &clerk.email, PASSWORD, None).code(),
+                "totp_required",
+                "no guess"
+            );
         }
     });
 }
@@ -184,7 +243,16 @@ fn it_is_begun_with_the_password_and_switched_off_with_a_code() {
         let clerk = clerk(&site, &server);
         let begin = |password: &str| post(&server, "totp/", Some(&clerk.access), &json!({"password": password}));
         assert_eq!(begin("wrong-password-1").code(), "invalid_credentials");
-        assert_eq!(post(&server, "totp/confirm/", Some(&clerk.access), &json!({"code": "123456"})).code(), "not_found");
+        assert_eq!(
+            post(
+                &server,
+                "totp/confirm/",
+                Some(&clerk.access),
+                &json!({"code": "123456"})
+            )
+            .code(),
+            "not_found"
+        );
         let (secret, codes) = enrol(&server, &clerk);
         assert_eq!(begin(PASSWORD).code(), "totp_already_on");
         let off = |code: &str| {
@@ -192,14 +260,19 @@ fn it_is_begun_with_the_password_and_switched_off_with_a_code() {
             request.json(&json!({"code": code})).send()
         };
         assert_eq!(off("000000").code(), "totp_invalid");
-        assert_eq!(off(&code_of(&secret, 0)).code(), "totp_invalid", "confirming has used it");
+        assert_eq!(
+            off(&code_of(&secret, 0)).code(),
+            "totp_invalid",
+            "confirming has used it"
+        );
         assert_eq!(off(&codes[0]).status, 204);
         assert_eq!(off(&codes[1]).code(), "not_found");
         assert_eq!(login(&server, &clerk.email, PASSWORD, None).status, 200);
         enrol(&server, &clerk);
-        let actions = site.rows("SELECT action FROM audit WHERE action LIKE 'totp.%' ORDER BY id", |row| {
-            sqlx::Row::get::<String, _>(row, 0)
-        });
+        let actions = site.rows(
+            "SELECT action FROM audit WHERE action LIKE 'totp.%' ORDER BY id",
+            |row| sqlx::Row::get::<String, _>(row, 0),
+        );
         assert_eq!(actions, ["totp.begun", "totp.on", "totp.off", "totp.begun", "totp.on"]);
     });
 }
@@ -209,10 +282,19 @@ fn it_is_for_staff_alone() {
     on_both(|site| {
         let server = site.serve();
         let member = server.sign_up();
-        for (method, path) in [("GET", "totp/"), ("POST", "totp/"), ("POST", "totp/confirm/"), ("DELETE", "totp/")] {
+        for (method, path) in [
+            ("GET", "totp/"),
+            ("POST", "totp/"),
+            ("POST", "totp/confirm/"),
+            ("DELETE", "totp/"),
+        ] {
             let path = format!("/api/v1/auth/{path}");
             let answer = server.request(method, &path).bearer(&member.access).send();
-            assert_eq!((answer.status, answer.code().as_str()), (403, "role_required"), "{method} {path}");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (403, "role_required"),
+                "{method} {path}"
+            );
         }
     });
 }
@@ -227,7 +309,10 @@ fn with_another_key_a_code_is_a_fault_and_a_recovery_code_still_opens() {
         drop(server);
         std::fs::remove_file(site.folder.path().join("secrets/core_key")).unwrap();
         let server = site.serve();
-        assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&code_of(&secret, 0))).code(), "internal");
+        assert_eq!(
+            login(&server, &clerk.email, PASSWORD, Some(&code_of(&secret, 0))).code(),
+            "internal"
+        );
         assert!(server.child.log().contains("secrets.key_file"));
         assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&codes[0])).status, 200);
     });
