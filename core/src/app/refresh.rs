@@ -8,6 +8,7 @@ use crate::domain::sign_in::{SignInTerms, Spent, Verdict, judge};
 use crate::storage::Connection;
 use crate::storage::sign_in::{self, SignIn};
 use crate::storage::trail::{Actor, Audit, audit};
+use igny8_contract::ids::UserId;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,8 +26,10 @@ struct Asked {
 /// What is committed, whether or not it is a yes.
 enum Outcome {
     Goes(Box<Going>),
-    /// The sign-in is over, or has just been ended.
+    /// The sign-in is over.
     Over(Refusal),
+    /// It was ended just now, since somebody has kept a token.
+    Stolen { user_id: UserId, sign_in_id: i64 },
 }
 
 struct Going {
@@ -63,6 +66,11 @@ pub async fn refresh(
         .await?;
     match outcome {
         Outcome::Over(refusal) => Err(refusal.into()),
+        Outcome::Stolen { user_id, sign_in_id } => {
+            metrics::counter!("igny8_core_refreshes_total", "outcome" => "reused").increment(1);
+            tracing::warn!(%user_id, sign_in_id, "a spent refresh token was sent again: its sign-in is ended");
+            Err(Refusal::TokenRevoked.into())
+        }
         Outcome::Goes(going) => {
             metrics::counter!("igny8_core_refreshes_total", "outcome" => "done").increment(1);
             core.pair(going.profile, &going.sid, &going.token, going.expires_at, asked.now)
@@ -124,8 +132,9 @@ async fn stolen(connection: &mut Connection, found: &SignIn, asked: &Asked) -> R
         request_id: &asked.request_id,
     };
     audit(connection, &line, asked.now).await?;
-    metrics::counter!("igny8_core_refreshes_total", "outcome" => "reused").increment(1);
-    tracing::warn!(user_id = %found.user_id, sign_in_id = found.id, "a spent refresh token was sent again: its sign-in is ended");
     sign_in::end_by_id(connection, found.id, found.user_id, asked.now).await?;
-    Ok(Outcome::Over(Refusal::TokenRevoked))
+    Ok(Outcome::Stolen {
+        user_id: found.user_id,
+        sign_in_id: found.id,
+    })
 }

@@ -29,7 +29,7 @@ pub struct Told {
 }
 
 refusals!(ChangePasswordRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed InvalidCredentials
-    WeakPassword Throttled CredentialsRequired TokenInvalid TokenExpired TokenRevoked AccountMissing StorageUnavailable);
+    WeakPassword Throttled CredentialsRequired TokenInvalid TokenExpired TokenRevoked RoleRequired AccountMissing StorageUnavailable);
 
 /// Choose another password. Every other sign-in and session ends; this one goes on with the new pair of tokens.
 #[utoipa::path(
@@ -131,7 +131,7 @@ pub async fn verify_email(
 }
 
 refusals!(ResendRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed Throttled
-    CredentialsRequired TokenInvalid TokenExpired TokenRevoked AccountMissing StorageUnavailable);
+    CredentialsRequired TokenInvalid TokenExpired TokenRevoked RoleRequired AccountMissing StorageUnavailable);
 
 /// Ask for the mail with the link to verify one's address again.
 #[utoipa::path(

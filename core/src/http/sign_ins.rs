@@ -73,7 +73,7 @@ pub async fn list_sessions(
 }
 
 refusals!(EndRefusals: MalformedBody UnsupportedMediaType ValidationFailed NotFound CredentialsRequired TokenInvalid
-    TokenExpired TokenRevoked AccountMissing StorageUnavailable);
+    TokenExpired TokenRevoked RoleRequired AccountMissing StorageUnavailable);
 
 /// End one of one's sign-ins; its tokens are worthless at once.
 #[utoipa::path(

@@ -26,7 +26,7 @@ pub fn columns(site: &Site) -> Columns {
         (text(0), text(1), text(2))
     }) {
         let shown = match kind.as_str() {
-            "BLOB" => format!("hex({column})"),
+            "BLOB" => format!("CASE WHEN {column} IS NULL THEN NULL ELSE hex({column}) END"),
             "bytea" => format!("upper(encode({column}, 'hex'))"),
             _ => format!("CAST({column} AS TEXT)"),
         };

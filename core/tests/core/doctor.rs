@@ -109,8 +109,7 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
         ),
         (
             "INSERT INTO refresh_token (sign_in_id, generation, token_hash, next_nonce, spent_at_us) \
-             SELECT 2, 2, next.token_hash, next.token_hash, 1 FROM refresh_token AS next WHERE sign_in_id = 3; \
-             DELETE FROM refresh_token WHERE sign_in_id = 3",
+             SELECT 2, 2, nonce, nonce, 1 FROM mailed_token WHERE id = 2",
             2,
             "is not its newest",
         ),

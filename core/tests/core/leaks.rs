@@ -90,7 +90,10 @@ fn no_password_token_key_or_link_is_in_any_log_not_even_at_trace_level() {
         let secrets = live(&site, &server, by_smtp);
         assert!(secrets.len() >= 26, "{}", secrets.len());
         let log = server.child.log();
-        assert!(log.contains("sqlx::query") && log.len() > 20_000, "the log tells everything that it can");
+        assert!(
+            log.contains("sqlx::query") && log.len() > 20_000,
+            "the log tells everything that it can"
+        );
         for secret in secrets {
             assert!(
                 secret.len() >= 19 && !log.contains(secret.as_str()),
