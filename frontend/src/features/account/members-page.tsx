@@ -1,0 +1,220 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { UserPlus } from 'lucide-react'
+import { useState } from 'react'
+import { api, data, plain } from '@/shared/api/client'
+import type { Member } from '@/shared/api/pending'
+import { useCursorList } from '@/shared/api/queries'
+import { useSession } from '@/shared/auth'
+import { Answered } from '@/shared/ui/answered'
+import { Button } from '@/shared/ui/button'
+import { Confirm, Dialog } from '@/shared/ui/dialog'
+import { SelectField, TextField } from '@/shared/ui/field'
+import { More } from '@/shared/ui/more'
+import { RefusalLine } from '@/shared/ui/refusal-line'
+import { Badge, PageHead, Table, Td, Th } from '@/shared/ui/surface'
+import { say } from '@/shared/ui/toast'
+
+const key = ['account', 'members']
+const roles = ['owner', 'admin', 'editor', 'viewer']
+
+export function Component() {
+  const list = useCursorList(key, (cursor) =>
+    data(api.GET('/api/v1/account/members/', { params: { query: cursor === undefined ? {} : { cursor } } })),
+  )
+  const [inviting, setInviting] = useState(false)
+  const [removing, setRemoving] = useState<Member | null>(null)
+  const mayManage = useSession((state) => ['owner', 'admin'].includes(state.user?.role ?? ''))
+  return (
+    <>
+      <PageHead title="Members" lead="Who works with you in this account.">
+        {mayManage && (
+          <Button
+            onClick={() => {
+              setInviting(true)
+            }}
+          >
+            <UserPlus size={16} aria-hidden />
+            Invite somebody
+          </Button>
+        )}
+      </PageHead>
+      <Answered asked={list}>
+        {(items) => <MemberTable items={items} mayManage={mayManage} onRemove={setRemoving} />}
+      </Answered>
+      <More list={list} />
+      {inviting && (
+        <Invite
+          onClose={() => {
+            setInviting(false)
+          }}
+        />
+      )}
+      {removing !== null && (
+        <Remove
+          member={removing}
+          onClose={() => {
+            setRemoving(null)
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+const fullName = (member: Member) => `${member.first_name} ${member.last_name}`.trim()
+
+function MemberTable({
+  items,
+  mayManage,
+  onRemove,
+}: {
+  items: Member[]
+  mayManage: boolean
+  onRemove: (member: Member) => void
+}) {
+  const cache = useQueryClient()
+  const me = useSession((state) => state.user?.id)
+  const change = useMutation({
+    mutationFn: ({ id, role }: { id: number; role: string }) =>
+      data(api.PATCH('/api/v1/account/members/{id}/', { params: { path: { id } }, body: { role } })),
+    onSuccess: () => cache.invalidateQueries({ queryKey: key }),
+  })
+  return (
+    <div className="grid gap-3">
+      <RefusalLine error={change.error} />
+      <Table
+        label="Members"
+        head={
+          <>
+            <Th>Person</Th>
+            <Th>Role</Th>
+            <Th hidden>Remove</Th>
+          </>
+        }
+      >
+        {items.map((member) => (
+          <tr key={member.id}>
+            <Td className="min-w-56">
+              <span className="flex flex-wrap items-center gap-2 font-medium text-ink">
+                {fullName(member) || member.email}
+                {member.id === me && <Badge>You</Badge>}
+                {member.status === 'invited' && <Badge tone="note">Invited</Badge>}
+              </span>
+              {fullName(member) !== '' && <span className="text-sm text-ink-3">{member.email}</span>}
+            </Td>
+            <Td>
+              {mayManage && member.id !== me ? (
+                <select
+                  aria-label={`Role of ${member.email}`}
+                  value={member.role}
+                  disabled={change.isPending}
+                  onChange={(event) => {
+                    change.mutate({ id: member.id, role: event.target.value })
+                  }}
+                  className="min-h-9 rounded-lg border border-line bg-surface px-2 py-1 pr-7 text-sm capitalize hover:border-edge"
+                >
+                  {roles.map((role) => (
+                    <option key={role} value={role}>
+                      {role}
+                    </option>
+                  ))}
+                </select>
+              ) : (
+                <span className="capitalize">{member.role}</span>
+              )}
+            </Td>
+            <Td right>
+              {mayManage && member.id !== me && (
+                <Button
+                  look="quiet"
+                  aria-label={`Remove ${member.email}`}
+                  onClick={() => {
+                    onRemove(member)
+                  }}
+                >
+                  Remove
+                </Button>
+              )}
+            </Td>
+          </tr>
+        ))}
+      </Table>
+    </div>
+  )
+}
+
+function Invite({ onClose }: { onClose: () => void }) {
+  const cache = useQueryClient()
+  const [email, setEmail] = useState('')
+  const [role, setRole] = useState('editor')
+  const invite = useMutation({
+    mutationFn: () => data(api.POST('/api/v1/account/members/', { body: { email: email.trim(), role } })),
+    onSuccess: async (member) => {
+      await cache.invalidateQueries({ queryKey: key })
+      say(`${member.email} has been invited`)
+      onClose()
+    },
+  })
+  return (
+    <Dialog open onClose={onClose} title="Invite somebody" lead="They get a mail with a link.">
+      <form
+        className="grid gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          invite.mutate()
+        }}
+      >
+        <TextField
+          label="E-mail address"
+          type="email"
+          required
+          value={email}
+          onChange={(event) => {
+            setEmail(event.target.value)
+          }}
+        />
+        <SelectField
+          label="Role"
+          value={role}
+          onChange={(event) => {
+            setRole(event.target.value)
+          }}
+        >
+          <option value="viewer">Viewer: reads</option>
+          <option value="editor">Editor: reads and writes</option>
+          <option value="admin">Admin: everything but the plan</option>
+        </SelectField>
+        <RefusalLine error={invite.error} />
+        <Button type="submit" busy={invite.isPending}>
+          Send the invitation
+        </Button>
+      </form>
+    </Dialog>
+  )
+}
+
+function Remove({ member, onClose }: { member: Member; onClose: () => void }) {
+  const cache = useQueryClient()
+  const remove = useMutation({
+    mutationFn: () =>
+      plain(api.DELETE('/api/v1/account/members/{id}/', { params: { path: { id: member.id } } })),
+    onSuccess: async () => {
+      await cache.invalidateQueries({ queryKey: key })
+      onClose()
+    },
+  })
+  return (
+    <Confirm
+      open
+      onClose={onClose}
+      title={`Remove ${fullName(member) || member.email}?`}
+      lead="They are signed out everywhere, within a second."
+      action="Remove"
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() => {
+        remove.mutate()
+      }}
+    />
+  )
+}
