@@ -22,7 +22,7 @@ export default defineConfig({
       input: {
         app: at('./index.html'),
         marketing: at('./marketing/index.html'),
-        public: at('./public-sites/index.html'),
+        published: at('./published/index.html'),
       },
     },
   },

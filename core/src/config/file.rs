@@ -30,6 +30,7 @@ section! { ConfigFile {
     worker: Worker = Worker::default(),
     stripe: Stripe = Stripe::default(),
     test_clock: TestClock = TestClock::default(),
+    frontend: Frontend = Frontend::default(),
     server: Server = Server::default(),
 } }
 section! { Listen {
@@ -78,6 +79,10 @@ section! { Stripe {
     webhook_secret_file: PathBuf = PathBuf::new(),
     tolerance_seconds: i64 = 300,
     payment_url: String = String::new(),
+} }
+section! { Frontend {
+    listen: String = String::new(),
+    dir: PathBuf = PathBuf::new(),
 } }
 section! { TestClock {
     enabled: bool = false,

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod cookies;
 pub mod credit_shapes;
 pub mod credits;
+pub mod frontend;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;

@@ -15,6 +15,7 @@ import { Shell } from './shell'
 const visitors: RouteObject[] = [
   { path: 'signup', lazy: () => import('@/features/auth/signup-page') },
   { path: 'login', lazy: () => import('@/features/auth/login-page') },
+  { path: 'join', lazy: () => import('@/features/auth/join-page') },
 ]
 
 const anybody: RouteObject[] = [

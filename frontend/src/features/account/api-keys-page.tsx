@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { KeyRound, Plus } from 'lucide-react'
 import { useState } from 'react'
-import { api, data, plain } from '@/shared/api/client'
-import type { ApiKey, NewApiKey } from '@/shared/api/pending'
+import { api, data, newIdempotencyKey, plain } from '@/shared/api/client'
+import type { ApiKey, IssuedKey } from '@/shared/api/pending'
 import { useCursorList } from '@/shared/api/queries'
 import { ago, day } from '@/shared/lib/format'
 import { useNow } from '@/shared/lib/now'
@@ -88,16 +88,10 @@ function KeyTable({ items, onAsk }: { items: ApiKey[]; onAsk: (asking: Asking) =
             {each.last_used_at ? ago(each.last_used_at, now) : 'Never'}
           </Td>
           <Td className="whitespace-nowrap">
-            {each.revoked_at ? (
-              <Badge tone="bad">Revoked</Badge>
-            ) : each.expires_at ? (
-              day(each.expires_at)
-            ) : (
-              'Never'
-            )}
+            <Ends apiKey={each} />
           </Td>
           <Td right>
-            {!each.revoked_at && (
+            {each.status === 'active' && (
               <span className="inline-flex gap-1">
                 <Button
                   look="quiet"
@@ -126,16 +120,30 @@ function KeyTable({ items, onAsk }: { items: ApiKey[]; onAsk: (asking: Asking) =
   )
 }
 
+function Ends({ apiKey }: { apiKey: ApiKey }) {
+  if (apiKey.status === 'revoked') return <Badge tone="bad">Revoked</Badge>
+  if (apiKey.status === 'expired') return <Badge>Expired</Badge>
+  if (apiKey.status === 'replaced') {
+    return <Badge tone="warn">Replaced{apiKey.expires_at && `, works until ${day(apiKey.expires_at)}`}</Badge>
+  }
+  return apiKey.expires_at ? day(apiKey.expires_at) : 'Never'
+}
+
+/** The moment in so many days, as the server reads it. */
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString()
+
 function CreateKey({ onClose }: { onClose: () => void }) {
   const cache = useQueryClient()
   const [name, setName] = useState('')
   const [role, setRole] = useState('editor')
   const [days, setDays] = useState('')
+  const [once] = useState(newIdempotencyKey)
   const create = useMutation({
     mutationFn: () =>
       data(
         api.POST('/api/v1/account/api-keys/', {
-          body: { name: name.trim(), role, ...(days === '' ? {} : { expires_in_days: Number(days) }) },
+          params: { header: { 'Idempotency-Key': once } },
+          body: { name: name.trim(), role, ...(days === '' ? {} : { expires_at: inDays(Number(days)) }) },
         }),
       ),
     onSuccess: () => cache.invalidateQueries({ queryKey: key }),
@@ -196,13 +204,13 @@ function CreateKey({ onClose }: { onClose: () => void }) {
   )
 }
 
-function ShowKey({ apiKey, onClose }: { apiKey: NewApiKey; onClose: () => void }) {
+function ShowKey({ apiKey, onClose }: { apiKey: IssuedKey; onClose: () => void }) {
   return (
     <div className="grid gap-4">
       <Callout tone="warn" title="Copy it now">
         It is shown this once. If it gets lost, rotate it.
       </Callout>
-      <CopyText label={apiKey.name} text={apiKey.key} />
+      <CopyText label={apiKey.name} text={apiKey.key ?? ''} />
       <Button onClick={onClose}>I have it</Button>
     </div>
   )
@@ -210,9 +218,15 @@ function ShowKey({ apiKey, onClose }: { apiKey: NewApiKey; onClose: () => void }
 
 function RotateKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
   const cache = useQueryClient()
+  const [once] = useState(newIdempotencyKey)
   const rotate = useMutation({
     mutationFn: () =>
-      data(api.POST('/api/v1/account/api-keys/{id}/rotate/', { params: { path: { id: apiKey.id } } })),
+      data(
+        api.POST('/api/v1/account/api-keys/{id}/rotate/', {
+          params: { path: { id: apiKey.id }, header: { 'Idempotency-Key': once } },
+          body: {},
+        }),
+      ),
     onSuccess: () => cache.invalidateQueries({ queryKey: key }),
   })
   return (
@@ -222,7 +236,7 @@ function RotateKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void })
       title={rotate.isSuccess ? 'The new key' : `Rotate ${apiKey.name}?`}
       {...(rotate.isSuccess
         ? {}
-        : { lead: 'You get a new key; the old one goes on for a while, so that nothing breaks.' })}
+        : { lead: 'You get a new key; the old one works on for a day, so that nothing breaks.' })}
     >
       {rotate.isSuccess ? (
         <ShowKey apiKey={rotate.data} onClose={onClose} />

@@ -7,14 +7,14 @@ import { useCursorList } from '@/shared/api/queries'
 import { useSession } from '@/shared/auth'
 import { Answered } from '@/shared/ui/answered'
 import { Button } from '@/shared/ui/button'
-import { Confirm, Dialog } from '@/shared/ui/dialog'
-import { SelectField, TextField } from '@/shared/ui/field'
+import { Confirm } from '@/shared/ui/dialog'
 import { More } from '@/shared/ui/more'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Badge, PageHead, Table, Td, Th } from '@/shared/ui/surface'
-import { say } from '@/shared/ui/toast'
+import { Invitations } from './invitations'
+import { InviteDialog } from './invite-dialog'
+import { membersKey as key } from './members-key'
 
-const key = ['account', 'members']
 const roles = ['owner', 'admin', 'editor', 'viewer']
 
 export function Component() {
@@ -42,8 +42,9 @@ export function Component() {
         {(items) => <MemberTable items={items} mayManage={mayManage} onRemove={setRemoving} />}
       </Answered>
       <More list={list} />
+      {mayManage && <Invitations />}
       {inviting && (
-        <Invite
+        <InviteDialog
           onClose={() => {
             setInviting(false)
           }}
@@ -76,7 +77,7 @@ function MemberTable({
   const me = useSession((state) => state.user?.id)
   const change = useMutation({
     mutationFn: ({ id, role }: { id: number; role: string }) =>
-      data(api.PATCH('/api/v1/account/members/{id}/', { params: { path: { id } }, body: { role } })),
+      data(api.POST('/api/v1/account/members/{id}/role/', { params: { path: { id } }, body: { role } })),
     onSuccess: () => cache.invalidateQueries({ queryKey: key }),
   })
   return (
@@ -98,7 +99,7 @@ function MemberTable({
               <span className="flex flex-wrap items-center gap-2 font-medium text-ink">
                 {fullName(member) || member.email}
                 {member.id === me && <Badge>You</Badge>}
-                {member.status === 'invited' && <Badge tone="note">Invited</Badge>}
+                {!member.is_active && <Badge tone="bad">Disabled</Badge>}
               </span>
               {fullName(member) !== '' && <span className="text-sm text-ink-3">{member.email}</span>}
             </Td>
@@ -143,61 +144,11 @@ function MemberTable({
   )
 }
 
-function Invite({ onClose }: { onClose: () => void }) {
-  const cache = useQueryClient()
-  const [email, setEmail] = useState('')
-  const [role, setRole] = useState('editor')
-  const invite = useMutation({
-    mutationFn: () => data(api.POST('/api/v1/account/members/', { body: { email: email.trim(), role } })),
-    onSuccess: async (member) => {
-      await cache.invalidateQueries({ queryKey: key })
-      say(`${member.email} has been invited`)
-      onClose()
-    },
-  })
-  return (
-    <Dialog open onClose={onClose} title="Invite somebody" lead="They get a mail with a link.">
-      <form
-        className="grid gap-4"
-        onSubmit={(event) => {
-          event.preventDefault()
-          invite.mutate()
-        }}
-      >
-        <TextField
-          label="E-mail address"
-          type="email"
-          required
-          value={email}
-          onChange={(event) => {
-            setEmail(event.target.value)
-          }}
-        />
-        <SelectField
-          label="Role"
-          value={role}
-          onChange={(event) => {
-            setRole(event.target.value)
-          }}
-        >
-          <option value="viewer">Viewer: reads</option>
-          <option value="editor">Editor: reads and writes</option>
-          <option value="admin">Admin: everything but the plan</option>
-        </SelectField>
-        <RefusalLine error={invite.error} />
-        <Button type="submit" busy={invite.isPending}>
-          Send the invitation
-        </Button>
-      </form>
-    </Dialog>
-  )
-}
-
 function Remove({ member, onClose }: { member: Member; onClose: () => void }) {
   const cache = useQueryClient()
   const remove = useMutation({
     mutationFn: () =>
-      plain(api.DELETE('/api/v1/account/members/{id}/', { params: { path: { id: member.id } } })),
+      plain(api.POST('/api/v1/account/members/{id}/remove/', { params: { path: { id: member.id } } })),
     onSuccess: async () => {
       await cache.invalidateQueries({ queryKey: key })
       onClose()

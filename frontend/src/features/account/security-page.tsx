@@ -101,14 +101,14 @@ function SignInRow({ signIn }: { signIn: SignIn }) {
         <div className="min-w-0 flex-1">
           <p className="flex flex-wrap items-center gap-2 font-medium text-ink">
             {name}
-            {signIn.is_current && <Badge tone="good">This one</Badge>}
+            {signIn.current && <Badge tone="good">This one</Badge>}
           </p>
           <p className="text-sm text-ink-3">
-            {signIn.ip_address !== null && `${signIn.ip_address} · `}
-            used {ago(signIn.last_used_at ?? signIn.created_at, now)}
+            {signIn.address !== '' && `${signIn.address} · `}
+            used {ago(signIn.last_used_at, now)}
           </p>
         </div>
-        {!signIn.is_current && (
+        {!signIn.current && (
           <Button
             look="secondary"
             aria-label={`End the sign-in with ${name}`}
@@ -127,8 +127,8 @@ function SignInRow({ signIn }: { signIn: SignIn }) {
 }
 
 /** A browser and a system, as far as they can be told. */
-export function deviceOf(userAgent: string | null): string {
-  if (userAgent === null || userAgent === '') return 'Unknown device'
+export function deviceOf(userAgent: string): string {
+  if (userAgent === '') return 'Unknown device'
   const find = (pairs: [RegExp, string][]) => pairs.find(([pattern]) => pattern.test(userAgent))?.[1]
   const browser = find([
     [/Edg\//, 'Edge'],
@@ -152,12 +152,7 @@ function ChangePassword() {
   const [current, setCurrent] = useState('')
   const [next, setNext] = useState('')
   const change = useMutation({
-    mutationFn: () =>
-      plain(
-        api.POST('/api/v1/auth/change-password/', {
-          body: { current_password: current, new_password: next },
-        }),
-      ),
+    mutationFn: () => session.changePassword({ current_password: current, new_password: next }),
     onSuccess: () => {
       setCurrent('')
       setNext('')

@@ -96,14 +96,14 @@ function Catalogue({
   busy: string | null
   onChoose: (slug: string) => void
 }) {
-  const mayBuy = useSession((state) => state.user?.role === 'owner')
+  const mayBuy = useSession((state) => ['owner', 'admin'].includes(state.user?.role ?? ''))
   const shown = catalogue.filter((plan) => Number(plan.price) > 0 || plan.by_agreement)
   const best = shown[Math.floor((shown.length - 1) / 2)]?.slug
   return (
     <>
       {!mayBuy && (
         <Callout tone="note">
-          Only the owner of the account can choose a plan. You can look at them here.
+          Owners and admins of the account choose its plan. You can look at them here.
         </Callout>
       )}
       <ul className="grid gap-4 sm:grid-cols-2 xl:grid-cols-4">

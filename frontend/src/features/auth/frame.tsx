@@ -35,7 +35,7 @@ export function Frame({
         <a href="/marketing/" className="hover:text-ink">
           What igny8 does
         </a>
-        <a href="/public/" className="hover:text-ink">
+        <a href="/published/" className="hover:text-ink">
           Published with igny8
         </a>
       </footer>

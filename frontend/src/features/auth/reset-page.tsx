@@ -1,7 +1,6 @@
 import { zodResolver } from '@hookform/resolvers/zod'
 import { useMutation } from '@tanstack/react-query'
 import { useForm, useWatch } from 'react-hook-form'
-import { useSearchParams } from 'react-router'
 import * as z from 'zod/mini'
 import { plain, visitor } from '@/shared/api/client'
 import { Button, ButtonLink } from '@/shared/ui/button'
@@ -9,12 +8,12 @@ import { TextField } from '@/shared/ui/field'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Callout } from '@/shared/ui/surface'
 import { Frame, TextLink } from './frame'
+import { useLinkToken } from './link-token'
 import { NewPasswordField } from './password-field'
 
 /** Without a token it asks where to send one; with the token of the mail it takes the new password. */
 export function Component() {
-  const [query] = useSearchParams()
-  const token = query.get('token')
+  const token = useLinkToken()
   return token === null ? <AskForMail /> : <ChooseAnew token={token} />
 }
 
@@ -67,7 +66,11 @@ function ChooseAnew({ token }: { token: string }) {
   const password = useWatch({ control: form.control, name: 'password' })
   const change = useMutation({
     mutationFn: (body: { password: string }) =>
-      plain(visitor.POST('/api/v1/auth/password-reset/confirm/', { body: { token, ...body } })),
+      plain(
+        visitor.POST('/api/v1/auth/password-reset/confirm/', {
+          body: { token, new_password: body.password },
+        }),
+      ),
   })
   const submit = form.handleSubmit((values) => {
     change.mutate(values)

@@ -1,15 +1,14 @@
 import { useMutation } from '@tanstack/react-query'
-import { useSearchParams } from 'react-router'
 import { plain, visitor } from '@/shared/api/client'
 import { Button, ButtonLink } from '@/shared/ui/button'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Callout } from '@/shared/ui/surface'
 import { Frame, TextLink } from './frame'
+import { useLinkToken } from './link-token'
 
 /** The link of a mail leads here. It takes a press: programs that open links in mails do not use the token up. */
 export function Component() {
-  const [query] = useSearchParams()
-  const token = query.get('token')
+  const token = useLinkToken()
   const verify = useMutation({
     mutationFn: (body: { token: string }) => plain(visitor.POST('/api/v1/auth/verify-email/', { body })),
   })

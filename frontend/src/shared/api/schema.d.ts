@@ -4,6255 +4,6255 @@
  */
 
 export interface paths {
-  '/api/v1/account/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The account of the signed-in user. */
-    get: operations['get_account']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    /** Change the account. What is left out stays as it is. For its owner and its admins. */
-    patch: operations['change_account']
-    trace?: never
-  }
-  '/api/v1/account/cancel/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** End the subscription with its running period. Until then everything goes on as before. For the owner. */
-    post: operations['cancel']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/payments/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The account's payments, newest first: pending, confirmed and withdrawn. */
-    get: operations['list_payments']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/receipts/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The account's receipts, newest first. */
-    get: operations['list_receipts']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/receipts/{number}/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** One receipt. */
-    get: operations['get_receipt']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/receipts/{number}/print/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** One receipt as a page to print. */
-    get: operations['print_receipt']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/resume/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Take the end of the subscription back, as long as it runs. For the owner. */
-    post: operations['resume']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/subscription/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The running subscription with its latest period. */
-    get: operations['get_subscription']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/account/upgrade/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Ask for a paid plan. Its payment is waited for from then on and nothing else changes: a running trial goes on. Asked
-     *     for again, the answer is the same; another plan takes its place. For the owner and admins.
-     */
-    post: operations['upgrade']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/auth/login/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Sign in. An unknown address and a wrong password get the same answer. */
-    post: operations['login']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/auth/logout/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /**
-     * Sign out: ends the sign-in of the access token, if one is sent, and expires every cookie of ours. Needs nothing, and
-     *     may be repeated.
-     */
-    post: operations['logout']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/auth/me/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Who is signed in, with account and subscription. */
-    get: operations['me']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/auth/register/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Sign up: a user, an account on the free trial, its credits and its first period, at once or not at all. */
-    post: operations['register']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/adjust-credits/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Add credits, or take some that can be used. */
-    post: operations['adjust_credits']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/assign-plan/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Give a customer a plan by agreement, or one without a price. */
-    post: operations['assign_plan']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/confirm-bank-transfer/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Confirm that a bank transfer has come. It activates the plan that it is for, or renews it from the end of its period. */
-    post: operations['confirm_bank_transfer']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/pending/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The payments of all accounts that are waited for, newest first. */
-    get: operations['list_pending']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/renew/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Renew a subscription from the end of its period, without a payment. */
-    post: operations['renew']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/billing/webhooks/stripe/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Takes an event of Stripe's, proven by its signature over the raw body. The same event again changes nothing. */
-    post: operations['receive_stripe_event']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The balance, what is held of it, and what can be used. */
-    get: operations['get_credits']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/consume/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Uses credits. */
-    post: operations['consume']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/holds/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The holds, newest first. */
-    get: operations['list_holds']
-    put?: never
-    /** Sets credits aside until they are confirmed or released, or the hold expires. */
-    post: operations['create_hold']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/holds/{id}/confirm/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Draws what a hold has set aside, or a part of it, and lets go of the rest. */
-    post: operations['confirm_hold']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/holds/{id}/release/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Lets go of what a hold has set aside. */
-    post: operations['release_hold']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/transactions/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The ledger, newest entry first. */
-    get: operations['list_transactions']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/credits/usage/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** What was used on each day, for a chart. */
-    get: operations['get_usage']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/plans/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The active plans, in the order of the catalogue. */
-    get: operations['list_plans']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/staff/accounts/{id}/reinstate/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Take a suspension back: the account stands as its subscription says. One that is not suspended by staff stays as it is. */
-    post: operations['reinstate_account']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/staff/accounts/{id}/suspend/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Suspend an account: nothing of it can be used until staff reinstate it, whatever is paid. */
-    post: operations['suspend_account']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/api/v1/staff/clock/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** What the test clock shows. There is none where `[test_clock]` is not enabled. */
-    get: operations['get_clock']
-    put?: never
-    /** Puts the service's time forward, never back, and answers once everything that falls due by that has been done. */
-    post: operations['advance_clock']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
+    "/api/v1/account/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account of the signed-in user. */
+        get: operations["get_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change the account. What is left out stays as it is. For its owner and its admins. */
+        patch: operations["change_account"];
+        trace?: never;
+    };
+    "/api/v1/account/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the subscription with its running period. Until then everything goes on as before. For the owner. */
+        post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/payments/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's payments, newest first: pending, confirmed and withdrawn. */
+        get: operations["list_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/receipts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's receipts, newest first. */
+        get: operations["list_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/receipts/{number}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One receipt. */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/receipts/{number}/print/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One receipt as a page to print. */
+        get: operations["print_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/resume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the end of the subscription back, as long as it runs. For the owner. */
+        post: operations["resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/subscription/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The running subscription with its latest period. */
+        get: operations["get_subscription"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/upgrade/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a paid plan. Its payment is waited for from then on and nothing else changes: a running trial goes on. Asked
+         *     for again, the answer is the same; another plan takes its place. For the owner and admins.
+         */
+        post: operations["upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/login/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in. An unknown address and a wrong password get the same answer. */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/logout/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign out: ends the sign-in of the access token, if one is sent, and expires every cookie of ours. Needs nothing, and
+         *     may be repeated.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/me/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in, with account and subscription. */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/register/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign up: a user, an account on the free trial, its credits and its first period, at once or not at all. */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/adjust-credits/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add credits, or take some that can be used. */
+        post: operations["adjust_credits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/assign-plan/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a customer a plan by agreement, or one without a price. */
+        post: operations["assign_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/confirm-bank-transfer/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm that a bank transfer has come. It activates the plan that it is for, or renews it from the end of its period. */
+        post: operations["confirm_bank_transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/pending/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The payments of all accounts that are waited for, newest first. */
+        get: operations["list_pending"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/renew/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Renew a subscription from the end of its period, without a payment. */
+        post: operations["renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/webhooks/stripe/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an event of Stripe's, proven by its signature over the raw body. The same event again changes nothing. */
+        post: operations["receive_stripe_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The balance, what is held of it, and what can be used. */
+        get: operations["get_credits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/consume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Uses credits. */
+        post: operations["consume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/holds/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The holds, newest first. */
+        get: operations["list_holds"];
+        put?: never;
+        /** Sets credits aside until they are confirmed or released, or the hold expires. */
+        post: operations["create_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/holds/{id}/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Draws what a hold has set aside, or a part of it, and lets go of the rest. */
+        post: operations["confirm_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/holds/{id}/release/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets go of what a hold has set aside. */
+        post: operations["release_hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/transactions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ledger, newest entry first. */
+        get: operations["list_transactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/usage/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was used on each day, for a chart. */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The active plans, in the order of the catalogue. */
+        get: operations["list_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/accounts/{id}/reinstate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a suspension back: the account stands as its subscription says. One that is not suspended by staff stays as it is. */
+        post: operations["reinstate_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/accounts/{id}/suspend/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Suspend an account: nothing of it can be used until staff reinstate it, whatever is paid. */
+        post: operations["suspend_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/clock/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the test clock shows. There is none where `[test_clock]` is not enabled. */
+        get: operations["get_clock"];
+        put?: never;
+        /** Puts the service's time forward, never back, and answers once everything that falls due by that has been done. */
+        post: operations["advance_clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
-export type webhooks = Record<string, never>
+export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /** @description An account. */
-    Account: {
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      /**
-       * Format: int64
-       * @description The balance: always the sum of the ledger.
-       * @example 2000
-       */
-      credits: number
-      /** Format: int64 */
-      id: number
-      name: string
-      /** @description How it pays: `bank_transfer`, `stripe` or `manual`; null where it has never paid. */
-      payment_method?: string | null
-      plan?: components['schemas']['Plan'] | null
-      /**
-       * @description `trial`, `active`, `past_due`, `pending_payment`, `suspended` or `cancelled`.
-       * @example trial
-       */
-      status: string
-      /** @description Why it is suspended; null where it is not. */
-      suspend_reason?: string | null
-    }
-    /** @description What is to be changed of an account. */
-    AccountChange: {
-      /** @example Analytical Engines */
-      name?: string | null
-    }
-    /** @description Credits to add or take. */
-    AdjustBody: {
-      /**
-       * Format: int64
-       * @example 1
-       */
-      account_id: number
-      /**
-       * Format: int64
-       * @description More than 0 to add, less to take.
-       * @example 500
-       */
-      amount: number
-      /**
-       * Format: int64
-       * @description When what is added expires, in days; never where it is left out.
-       */
-      expires_in_days?: number | null
-      /**
-       * @description `adjustment` (where it is left out), `bonus`, `purchase` or `refund`.
-       * @example bonus
-       */
-      kind?: string | null
-      /** @description What the entry says; the customer reads it. */
-      reason: string
-    }
-    /** @description How far the clock is put forward. */
-    AdvanceBody: {
-      /**
-       * Format: int64
-       * @description At most ten years.
-       * @example 86400
-       */
-      advance_seconds: number
-    }
-    /** @description A plan that nobody pays for here. */
-    AssignBody: {
-      /**
-       * Format: int64
-       * @example 1
-       */
-      account_id: number
-      /** @example enterprise */
-      plan_slug: string
-      reason: string
-    }
-    /** @description What the test clock shows. */
-    ClockReading: {
-      /**
-       * Format: int64
-       * @description How far the first is ahead of the second.
-       * @example 2678400
-       */
-      ahead_seconds: number
-      /**
-       * Format: date-time
-       * @description The machine's time: tokens, keys and sessions go by it.
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      machine_now: string
-      /**
-       * Format: date-time
-       * @description The service's time: trials, periods, holds and the ledger go by it.
-       * @example 2026-02-01T00:00:00.000000Z
-       */
-      now: string
-    }
-    /** @description How much of a hold is drawn. */
-    ConfirmBody: {
-      /**
-       * Format: int64
-       * @description All of it where this is left out. The rest is let go of.
-       * @example 80
-       */
-      amount?: number | null
-    }
-    /** @description A confirmed payment and what has come of it. */
-    Confirmation: {
-      account: components['schemas']['Account']
-      payment: components['schemas']['ConfirmedPayment']
-      subscription: components['schemas']['Subscription']
-    }
-    /** @description A payment that was confirmed. */
-    ConfirmedPayment: {
-      /** @example 29.99 */
-      amount: string
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      confirmed_at: string
-      /** @example USD */
-      currency: string
-      /** @example BT-1 */
-      external_payment_id: string
-      /** Format: int64 */
-      id: number
-      /** @example bank_transfer */
-      method: string
-      /** @description Why an amount that is not the price was taken; null where it is the price. */
-      override_reason?: string | null
-      payer_name: string
-      /**
-       * Format: date-time
-       * @example 2026-01-31T00:00:00.000000Z
-       */
-      period_end: string
-      /**
-       * Format: date-time
-       * @description What it paid for.
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      period_start: string
-      /** @example starter */
-      plan_slug: string
-      /**
-       * Format: int64
-       * @example 1
-       */
-      receipt_number: number
-    }
-    /** @description How much is used, and what for. */
-    ConsumeBody: {
-      /**
-       * Format: int64
-       * @example 25
-       */
-      amount: number
-      /** @example Draft of 1,200 words */
-      description: string
-      /** @description An object of your own, up to 4 KiB; it comes back with the entry. */
-      metadata?: Record<string, never> | null
-    }
-    /** @description The balance. */
-    Credits: {
-      /**
-       * Format: int64
-       * @description What can be used: the balance less what is held.
-       * @example 2000
-       */
-      available: number
-      /**
-       * Format: int64
-       * @description The sum of the ledger.
-       * @example 2000
-       */
-      balance: number
-      /**
-       * Format: int64
-       * @description Set aside by holds.
-       * @example 0
-       */
-      held: number
-    }
-    /** @description A successful answer. */
-    Envelope_Account: {
-      /** @description An account. */
-      data: {
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        created_at: string
-        /**
-         * Format: int64
-         * @description The balance: always the sum of the ledger.
-         * @example 2000
-         */
-        credits: number
-        /** Format: int64 */
-        id: number
-        name: string
-        /** @description How it pays: `bank_transfer`, `stripe` or `manual`; null where it has never paid. */
-        payment_method?: string | null
-        plan?: components['schemas']['Plan'] | null
-        /**
-         * @description `trial`, `active`, `past_due`, `pending_payment`, `suspended` or `cancelled`.
-         * @example trial
-         */
-        status: string
-        /** @description Why it is suspended; null where it is not. */
-        suspend_reason?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_ClockReading: {
-      /** @description What the test clock shows. */
-      data: {
-        /**
-         * Format: int64
-         * @description How far the first is ahead of the second.
-         * @example 2678400
-         */
-        ahead_seconds: number
-        /**
-         * Format: date-time
-         * @description The machine's time: tokens, keys and sessions go by it.
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        machine_now: string
-        /**
-         * Format: date-time
-         * @description The service's time: trials, periods, holds and the ledger go by it.
-         * @example 2026-02-01T00:00:00.000000Z
-         */
-        now: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Confirmation: {
-      /** @description A confirmed payment and what has come of it. */
-      data: {
-        account: components['schemas']['Account']
-        payment: components['schemas']['ConfirmedPayment']
-        subscription: components['schemas']['Subscription']
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Credits: {
-      /** @description The balance. */
-      data: {
-        /**
-         * Format: int64
-         * @description What can be used: the balance less what is held.
-         * @example 2000
-         */
-        available: number
-        /**
-         * Format: int64
-         * @description The sum of the ledger.
-         * @example 2000
-         */
-        balance: number
-        /**
-         * Format: int64
-         * @description Set aside by holds.
-         * @example 0
-         */
-        held: number
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_EventOutcome: {
-      /** @description What has become of an event. */
-      data: {
-        /**
-         * @description `applied`, `linked`, `waiting`, `unchanged`, `stale`, `noted`, `amount_mismatch`, `unknown_reference`, `unexpected`
-         *     or `ignored`.
-         * @example applied
-         */
-        outcome: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Hold: {
-      /** @description Credits that are set aside. */
-      data: {
-        /**
-         * Format: int64
-         * @description What was set aside.
-         * @example 100
-         */
-        amount: number
-        /**
-         * Format: int64
-         * @description What was drawn; 0 unless it was confirmed.
-         * @example 0
-         */
-        confirmed_amount: number
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        created_at: string
-        description: string
-        /**
-         * Format: date-time
-         * @description Null while it is open.
-         */
-        ended_at?: string | null
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:15:00.000000Z
-         */
-        expires_at: string
-        /**
-         * Format: int64
-         * @description 1 for the first hold of an account, then one more each time.
-         * @example 1
-         */
-        id: number
-        metadata: Record<string, never>
-        /**
-         * @description `open`, `confirmed`, `released` or `expired`.
-         * @example open
-         */
-        status: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_LedgerEntry: {
-      /** @description One entry of the ledger. */
-      data: {
-        /**
-         * Format: int64
-         * @description Positive for credits that came, negative for credits that went.
-         * @example 2000
-         */
-        amount: number
-        /**
-         * Format: int64
-         * @example 2000
-         */
-        balance_after: number
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        created_at: string
-        /** @example Initial credits from Free Trial */
-        description: string
-        /** Format: int64 */
-        id: number
-        metadata: Record<string, never>
-        /**
-         * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
-         * @example subscription
-         */
-        transaction_type: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Me: {
-      /** @description Who is signed in. */
-      data: {
-        account: components['schemas']['Account']
-        subscription?: components['schemas']['Subscription'] | null
-        user: components['schemas']['User']
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_Hold: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          /**
-           * Format: int64
-           * @description What was set aside.
-           * @example 100
-           */
-          amount: number
-          /**
-           * Format: int64
-           * @description What was drawn; 0 unless it was confirmed.
-           * @example 0
-           */
-          confirmed_amount: number
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          created_at: string
-          description: string
-          /**
-           * Format: date-time
-           * @description Null while it is open.
-           */
-          ended_at?: string | null
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:15:00.000000Z
-           */
-          expires_at: string
-          /**
-           * Format: int64
-           * @description 1 for the first hold of an account, then one more each time.
-           * @example 1
-           */
-          id: number
-          metadata: Record<string, never>
-          /**
-           * @description `open`, `confirmed`, `released` or `expired`.
-           * @example open
-           */
-          status: string
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_LedgerEntry: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          /**
-           * Format: int64
-           * @description Positive for credits that came, negative for credits that went.
-           * @example 2000
-           */
-          amount: number
-          /**
-           * Format: int64
-           * @example 2000
-           */
-          balance_after: number
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          created_at: string
-          /** @example Initial credits from Free Trial */
-          description: string
-          /** Format: int64 */
-          id: number
-          metadata: Record<string, never>
-          /**
-           * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
-           * @example subscription
-           */
-          transaction_type: string
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_Payment: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          /** @example 29.99 */
-          amount: string
-          /** Format: date-time */
-          confirmed_at?: string | null
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          created_at: string
-          /** @example USD */
-          currency: string
-          /** @description Null, as is all that follows, unless it is confirmed. */
-          external_payment_id?: string | null
-          /** Format: int64 */
-          id: number
-          /**
-           * @description `bank_transfer`, `stripe` or `manual`.
-           * @example bank_transfer
-           */
-          method: string
-          payer_name?: string | null
-          /** Format: date-time */
-          period_end?: string | null
-          /**
-           * Format: date-time
-           * @description What it paid for.
-           */
-          period_start?: string | null
-          /** @example starter */
-          plan_slug: string
-          /** Format: int64 */
-          receipt_number?: number | null
-          /** @description What the payer was told to write on it; null for one that was never asked for. */
-          reference?: string | null
-          /**
-           * @description `pending`, `confirmed` or `withdrawn`.
-           * @example confirmed
-           */
-          status: string
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_PendingPayment: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          /** Format: int64 */
-          account_id: number
-          account_name: string
-          /** @example 29.99 */
-          amount: string
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          created_at: string
-          /** @example USD */
-          currency: string
-          /** Format: int64 */
-          id: number
-          /**
-           * @description `bank_transfer` or `stripe`.
-           * @example bank_transfer
-           */
-          method: string
-          /** @example Starter */
-          plan_name: string
-          /** @example starter */
-          plan_slug: string
-          /**
-           * @description What the payer was told to write on it.
-           * @example IGN-7K2M9QX4TD
-           */
-          reference: string
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_Plan: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          /**
-           * @description `monthly` or `annual`.
-           * @example monthly
-           */
-          billing_cycle: string
-          /** @description The price is agreed with staff, who alone assign this plan; `price` then says nothing. */
-          by_agreement: boolean
-          /** Format: int64 */
-          credits_per_month: number
-          /** @example USD */
-          currency: string
-          /**
-           * Format: int64
-           * @description What a period of this plan grants.
-           * @example 2000
-           */
-          effective_credits: number
-          /** Format: int64 */
-          id: number
-          /** Format: int64 */
-          included_credits: number
-          /** @example Free Trial */
-          name: string
-          /**
-           * @description The price of one billing cycle, with two decimal places.
-           * @example 29.99
-           */
-          price: string
-          /** @example free-trial */
-          slug: string
-          /**
-           * Format: int64
-           * @example 14
-           */
-          trial_days: number
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Page_Receipt: {
-      /** @description A page of a list. */
-      data: {
-        items: {
-          account_name: string
-          /** @example 29.99 */
-          amount: string
-          /** @example USD */
-          currency: string
-          /** @example BT-1 */
-          external_payment_id: string
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          issued_at: string
-          /** @example bank_transfer */
-          method: string
-          /**
-           * @description The number as people write it.
-           * @example R-000001
-           */
-          name: string
-          /**
-           * Format: int64
-           * @description Receipts of the house are numbered from 1 without a gap.
-           * @example 1
-           */
-          number: number
-          payer_name: string
-          /**
-           * Format: date-time
-           * @example 2026-01-31T00:00:00.000000Z
-           */
-          period_end: string
-          /**
-           * Format: date-time
-           * @example 2026-01-01T00:00:00.000000Z
-           */
-          period_start: string
-          /** @example Starter */
-          plan_name: string
-        }[]
-        /** @description The `cursor` of the next page; null on the last one. */
-        next?: string | null
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Receipt: {
-      /** @description A receipt: what was true when it was issued. */
-      data: {
-        account_name: string
-        /** @example 29.99 */
-        amount: string
-        /** @example USD */
-        currency: string
-        /** @example BT-1 */
-        external_payment_id: string
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        issued_at: string
-        /** @example bank_transfer */
-        method: string
-        /**
-         * @description The number as people write it.
-         * @example R-000001
-         */
-        name: string
-        /**
-         * Format: int64
-         * @description Receipts of the house are numbered from 1 without a gap.
-         * @example 1
-         */
-        number: number
-        payer_name: string
-        /**
-         * Format: date-time
-         * @example 2026-01-31T00:00:00.000000Z
-         */
-        period_end: string
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        period_start: string
-        /** @example Starter */
-        plan_name: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_SignedIn: {
-      /** @description What signing up or in gives. */
-      data: {
-        /** @description The access token: send it as `Authorization: Bearer`. */
-        access: string
-        account: components['schemas']['Account']
-        /**
-         * Format: int64
-         * @description How long it lives, in seconds.
-         * @example 300
-         */
-        expires_in: number
-        subscription?: components['schemas']['Subscription'] | null
-        user: components['schemas']['User']
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Standing: {
-      /** @description An account with its subscription. */
-      data: {
-        account: components['schemas']['Account']
-        subscription: components['schemas']['Subscription']
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Subscription: {
-      /** @description A subscription with its latest period, `[current_period_start, current_period_end)`. */
-      data: {
-        cancel_at_period_end: boolean
-        /**
-         * Format: date-time
-         * @example 2026-01-15T00:00:00.000000Z
-         */
-        current_period_end: string
-        /**
-         * Format: date-time
-         * @example 2026-01-01T00:00:00.000000Z
-         */
-        current_period_start: string
-        /**
-         * Format: int64
-         * @description 1 for the first subscription of an account, then one more each time.
-         * @example 1
-         */
-        number: number
-        /**
-         * @description `trial`, `bank_transfer`, `stripe` or `manual`.
-         * @example trial
-         */
-        payment_method: string
-        /**
-         * @description `trialing`, `active`, `past_due`, `cancelled` or `expired`.
-         * @example trialing
-         */
-        status: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_UpgradeRequested: {
-      /** @description A payment that is waited for. Nothing else has changed. */
-      data: {
-        /** @example 29.99 */
-        amount: string
-        /** @example USD */
-        currency: string
-        /** @description A sentence that says how to pay. */
-        instructions: string
-        /**
-         * @description `bank_transfer` or `stripe`.
-         * @example bank_transfer
-         */
-        payment_method: string
-        /** @description Where to pay; null for a transfer. */
-        payment_url?: string | null
-        /** @description What is paid for. */
-        plan: components['schemas']['Plan']
-        /**
-         * @description What to write on the transfer.
-         * @example IGN-7K2M9QX4TD
-         */
-        reference: string
-        /**
-         * @description Always `pending`.
-         * @example pending
-         */
-        status: string
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description A successful answer. */
-    Envelope_Usage: {
-      /** @description What was used, day by day. */
-      data: {
-        /** @description Every day that was asked for, the first one first. */
-        items: components['schemas']['UsedOn'][]
-      }
-      /**
-       * @description Always true.
-       * @example true
-       */
-      success: boolean
-    }
-    /** @description What has become of an event. */
-    EventOutcome: {
-      /**
-       * @description `applied`, `linked`, `waiting`, `unchanged`, `stale`, `noted`, `amount_mismatch`, `unknown_reference`, `unexpected`
-       *     or `ignored`.
-       * @example applied
-       */
-      outcome: string
-    }
-    /** @description Credits that are set aside. */
-    Hold: {
-      /**
-       * Format: int64
-       * @description What was set aside.
-       * @example 100
-       */
-      amount: number
-      /**
-       * Format: int64
-       * @description What was drawn; 0 unless it was confirmed.
-       * @example 0
-       */
-      confirmed_amount: number
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      description: string
-      /**
-       * Format: date-time
-       * @description Null while it is open.
-       */
-      ended_at?: string | null
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:15:00.000000Z
-       */
-      expires_at: string
-      /**
-       * Format: int64
-       * @description 1 for the first hold of an account, then one more each time.
-       * @example 1
-       */
-      id: number
-      metadata: Record<string, never>
-      /**
-       * @description `open`, `confirmed`, `released` or `expired`.
-       * @example open
-       */
-      status: string
-    }
-    /** @description How much is set aside, and what for. */
-    HoldBody: {
-      /**
-       * Format: int64
-       * @example 100
-       */
-      amount: number
-      /** @example Article under way */
-      description: string
-      /**
-       * Format: int64
-       * @description After how many seconds it lets go by itself, up to 30 days; 15 minutes where nothing else is configured.
-       * @example 900
-       */
-      expires_in_seconds?: number | null
-      /** @description An object of your own, up to 4 KiB; it comes back with the hold and its entry. */
-      metadata?: Record<string, never> | null
-    }
-    /** @description One entry of the ledger. */
-    LedgerEntry: {
-      /**
-       * Format: int64
-       * @description Positive for credits that came, negative for credits that went.
-       * @example 2000
-       */
-      amount: number
-      /**
-       * Format: int64
-       * @example 2000
-       */
-      balance_after: number
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      /** @example Initial credits from Free Trial */
-      description: string
-      /** Format: int64 */
-      id: number
-      metadata: Record<string, never>
-      /**
-       * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
-       * @example subscription
-       */
-      transaction_type: string
-    }
-    /** @description Who signs in. */
-    LoginBody: {
-      /**
-       * Format: email
-       * @example ada@example.com
-       */
-      email: string
-      /**
-       * Format: password
-       * @example plover-tannin-93-gazette
-       */
-      password: string
-    }
-    /** @description Who is signed in. */
-    Me: {
-      account: components['schemas']['Account']
-      subscription?: components['schemas']['Subscription'] | null
-      user: components['schemas']['User']
-    }
-    /** @description A payment of an account's. */
-    Payment: {
-      /** @example 29.99 */
-      amount: string
-      /** Format: date-time */
-      confirmed_at?: string | null
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      /** @example USD */
-      currency: string
-      /** @description Null, as is all that follows, unless it is confirmed. */
-      external_payment_id?: string | null
-      /** Format: int64 */
-      id: number
-      /**
-       * @description `bank_transfer`, `stripe` or `manual`.
-       * @example bank_transfer
-       */
-      method: string
-      payer_name?: string | null
-      /** Format: date-time */
-      period_end?: string | null
-      /**
-       * Format: date-time
-       * @description What it paid for.
-       */
-      period_start?: string | null
-      /** @example starter */
-      plan_slug: string
-      /** Format: int64 */
-      receipt_number?: number | null
-      /** @description What the payer was told to write on it; null for one that was never asked for. */
-      reference?: string | null
-      /**
-       * @description `pending`, `confirmed` or `withdrawn`.
-       * @example confirmed
-       */
-      status: string
-    }
-    /** @description A payment that staff wait for. */
-    PendingPayment: {
-      /** Format: int64 */
-      account_id: number
-      account_name: string
-      /** @example 29.99 */
-      amount: string
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      /** @example USD */
-      currency: string
-      /** Format: int64 */
-      id: number
-      /**
-       * @description `bank_transfer` or `stripe`.
-       * @example bank_transfer
-       */
-      method: string
-      /** @example Starter */
-      plan_name: string
-      /** @example starter */
-      plan_slug: string
-      /**
-       * @description What the payer was told to write on it.
-       * @example IGN-7K2M9QX4TD
-       */
-      reference: string
-    }
-    /** @description A plan. */
-    Plan: {
-      /**
-       * @description `monthly` or `annual`.
-       * @example monthly
-       */
-      billing_cycle: string
-      /** @description The price is agreed with staff, who alone assign this plan; `price` then says nothing. */
-      by_agreement: boolean
-      /** Format: int64 */
-      credits_per_month: number
-      /** @example USD */
-      currency: string
-      /**
-       * Format: int64
-       * @description What a period of this plan grants.
-       * @example 2000
-       */
-      effective_credits: number
-      /** Format: int64 */
-      id: number
-      /** Format: int64 */
-      included_credits: number
-      /** @example Free Trial */
-      name: string
-      /**
-       * @description The price of one billing cycle, with two decimal places.
-       * @example 29.99
-       */
-      price: string
-      /** @example free-trial */
-      slug: string
-      /**
-       * Format: int64
-       * @example 14
-       */
-      trial_days: number
-    }
-    /** @description A receipt: what was true when it was issued. */
-    Receipt: {
-      account_name: string
-      /** @example 29.99 */
-      amount: string
-      /** @example USD */
-      currency: string
-      /** @example BT-1 */
-      external_payment_id: string
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      issued_at: string
-      /** @example bank_transfer */
-      method: string
-      /**
-       * @description The number as people write it.
-       * @example R-000001
-       */
-      name: string
-      /**
-       * Format: int64
-       * @description Receipts of the house are numbered from 1 without a gap.
-       * @example 1
-       */
-      number: number
-      payer_name: string
-      /**
-       * Format: date-time
-       * @example 2026-01-31T00:00:00.000000Z
-       */
-      period_end: string
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      period_start: string
-      /** @example Starter */
-      plan_name: string
-    }
-    /** @description A refusal. */
-    RefusalAnswer: {
-      /** @description The stable word to switch on. */
-      code: string
-      /** @description A sentence for people. */
-      error: string
-      /** @description What is wrong, field by field. */
-      fields?: {
-        [key: string]: string
-      } | null
-      /** @description Finds the request in the logs. */
-      request_id: string
-      /**
-       * @description Always false.
-       * @example false
-       */
-      success: boolean
-    }
-    /** @description Who signs up. */
-    RegisterBody: {
-      /** @description What the account is called; the person's name where it is left out. */
-      account_name?: string | null
-      /**
-       * Format: email
-       * @example ada@example.com
-       */
-      email: string
-      /** @example Ada */
-      first_name?: string | null
-      /** @example Lovelace */
-      last_name?: string | null
-      /**
-       * Format: password
-       * @description At least 8 characters, and hard to guess.
-       * @example plover-tannin-93-gazette
-       */
-      password: string
-      /**
-       * @description `free-trial` or `free`. Sign-up gives the free trial, or `free` where there is none, whichever is asked for.
-       * @example free-trial
-       */
-      plan_slug?: string | null
-    }
-    /** @description A note on a reinstatement. */
-    ReinstateBody: {
-      /** @description For the audit. */
-      note?: string | null
-    }
-    /** @description Nothing. */
-    ReleaseBody: Record<string, never>
-    /** @description A renewal without a payment. */
-    RenewBody: {
-      /**
-       * Format: int64
-       * @example 1
-       */
-      account_id: number
-      /**
-       * @description For one that comes very late: `catch_up` or `restart`.
-       * @example catch_up
-       */
-      mode?: string | null
-      reason: string
-    }
-    /** @description What signing up or in gives. */
-    SignedIn: {
-      /** @description The access token: send it as `Authorization: Bearer`. */
-      access: string
-      account: components['schemas']['Account']
-      /**
-       * Format: int64
-       * @description How long it lives, in seconds.
-       * @example 300
-       */
-      expires_in: number
-      subscription?: components['schemas']['Subscription'] | null
-      user: components['schemas']['User']
-    }
-    /** @description An account with its subscription. */
-    Standing: {
-      account: components['schemas']['Account']
-      subscription: components['schemas']['Subscription']
-    }
-    /** @description A subscription with its latest period, `[current_period_start, current_period_end)`. */
-    Subscription: {
-      cancel_at_period_end: boolean
-      /**
-       * Format: date-time
-       * @example 2026-01-15T00:00:00.000000Z
-       */
-      current_period_end: string
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      current_period_start: string
-      /**
-       * Format: int64
-       * @description 1 for the first subscription of an account, then one more each time.
-       * @example 1
-       */
-      number: number
-      /**
-       * @description `trial`, `bank_transfer`, `stripe` or `manual`.
-       * @example trial
-       */
-      payment_method: string
-      /**
-       * @description `trialing`, `active`, `past_due`, `cancelled` or `expired`.
-       * @example trialing
-       */
-      status: string
-    }
-    /** @description Why an account is suspended. */
-    SuspendBody: {
-      /** @description For the audit. */
-      note?: string | null
-      /**
-       * @description `abuse` or `staff`.
-       * @example abuse
-       */
-      reason: string
-    }
-    /** @description Which plan is asked for, and how it will be paid. */
-    UpgradeBody: {
-      /**
-       * @description `bank_transfer` or `stripe`.
-       * @example bank_transfer
-       */
-      payment_method: string
-      /** @example starter */
-      plan_slug: string
-    }
-    /** @description A payment that is waited for. Nothing else has changed. */
-    UpgradeRequested: {
-      /** @example 29.99 */
-      amount: string
-      /** @example USD */
-      currency: string
-      /** @description A sentence that says how to pay. */
-      instructions: string
-      /**
-       * @description `bank_transfer` or `stripe`.
-       * @example bank_transfer
-       */
-      payment_method: string
-      /** @description Where to pay; null for a transfer. */
-      payment_url?: string | null
-      /** @description What is paid for. */
-      plan: components['schemas']['Plan']
-      /**
-       * @description What to write on the transfer.
-       * @example IGN-7K2M9QX4TD
-       */
-      reference: string
-      /**
-       * @description Always `pending`.
-       * @example pending
-       */
-      status: string
-    }
-    /** @description What was used, day by day. */
-    Usage: {
-      /** @description Every day that was asked for, the first one first. */
-      items: components['schemas']['UsedOn'][]
-    }
-    /** @description What was used on one day. */
-    UsedOn: {
-      /**
-       * Format: int64
-       * @description The sum of what consumption drew.
-       * @example 25
-       */
-      consumed: number
-      /**
-       * Format: date
-       * @description In UTC.
-       * @example 2026-01-01
-       */
-      day: string
-      /**
-       * Format: int64
-       * @description How many entries drew it.
-       * @example 1
-       */
-      entries: number
-    }
-    /** @description A user. */
-    User: {
-      /**
-       * Format: date-time
-       * @example 2026-01-01T00:00:00.000000Z
-       */
-      created_at: string
-      /**
-       * Format: email
-       * @example ada@example.com
-       */
-      email: string
-      email_verified: boolean
-      first_name: string
-      /** Format: int64 */
-      id: number
-      is_superuser: boolean
-      last_name: string
-      /** @description `developer` or `admin` for staff, else null. */
-      platform_role?: string | null
-      /**
-       * @description `owner`, `admin`, `editor` or `viewer`.
-       * @example owner
-       */
-      role: string
-    }
-  }
-  responses: never
-  parameters: never
-  requestBodies: never
-  headers: never
-  pathItems: never
+    schemas: {
+        /** @description An account. */
+        Account: {
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description The balance: always the sum of the ledger.
+             * @example 2000
+             */
+            credits: number;
+            /** Format: int64 */
+            id: number;
+            name: string;
+            /** @description How it pays: `bank_transfer`, `stripe` or `manual`; null where it has never paid. */
+            payment_method?: string | null;
+            plan?: components["schemas"]["Plan"] | null;
+            /**
+             * @description `trial`, `active`, `past_due`, `pending_payment`, `suspended` or `cancelled`.
+             * @example trial
+             */
+            status: string;
+            /** @description Why it is suspended; null where it is not. */
+            suspend_reason?: string | null;
+        };
+        /** @description What is to be changed of an account. */
+        AccountChange: {
+            /** @example Analytical Engines */
+            name?: string | null;
+        };
+        /** @description Credits to add or take. */
+        AdjustBody: {
+            /**
+             * Format: int64
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Format: int64
+             * @description More than 0 to add, less to take.
+             * @example 500
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description When what is added expires, in days; never where it is left out.
+             */
+            expires_in_days?: number | null;
+            /**
+             * @description `adjustment` (where it is left out), `bonus`, `purchase` or `refund`.
+             * @example bonus
+             */
+            kind?: string | null;
+            /** @description What the entry says; the customer reads it. */
+            reason: string;
+        };
+        /** @description How far the clock is put forward. */
+        AdvanceBody: {
+            /**
+             * Format: int64
+             * @description At most ten years.
+             * @example 86400
+             */
+            advance_seconds: number;
+        };
+        /** @description A plan that nobody pays for here. */
+        AssignBody: {
+            /**
+             * Format: int64
+             * @example 1
+             */
+            account_id: number;
+            /** @example enterprise */
+            plan_slug: string;
+            reason: string;
+        };
+        /** @description What the test clock shows. */
+        ClockReading: {
+            /**
+             * Format: int64
+             * @description How far the first is ahead of the second.
+             * @example 2678400
+             */
+            ahead_seconds: number;
+            /**
+             * Format: date-time
+             * @description The machine's time: tokens, keys and sessions go by it.
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            machine_now: string;
+            /**
+             * Format: date-time
+             * @description The service's time: trials, periods, holds and the ledger go by it.
+             * @example 2026-02-01T00:00:00.000000Z
+             */
+            now: string;
+        };
+        /** @description How much of a hold is drawn. */
+        ConfirmBody: {
+            /**
+             * Format: int64
+             * @description All of it where this is left out. The rest is let go of.
+             * @example 80
+             */
+            amount?: number | null;
+        };
+        /** @description A confirmed payment and what has come of it. */
+        Confirmation: {
+            account: components["schemas"]["Account"];
+            payment: components["schemas"]["ConfirmedPayment"];
+            subscription: components["schemas"]["Subscription"];
+        };
+        /** @description A payment that was confirmed. */
+        ConfirmedPayment: {
+            /** @example 29.99 */
+            amount: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            confirmed_at: string;
+            /** @example USD */
+            currency: string;
+            /** @example BT-1 */
+            external_payment_id: string;
+            /** Format: int64 */
+            id: number;
+            /** @example bank_transfer */
+            method: string;
+            /** @description Why an amount that is not the price was taken; null where it is the price. */
+            override_reason?: string | null;
+            payer_name: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T00:00:00.000000Z
+             */
+            period_end: string;
+            /**
+             * Format: date-time
+             * @description What it paid for.
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            period_start: string;
+            /** @example starter */
+            plan_slug: string;
+            /**
+             * Format: int64
+             * @example 1
+             */
+            receipt_number: number;
+        };
+        /** @description How much is used, and what for. */
+        ConsumeBody: {
+            /**
+             * Format: int64
+             * @example 25
+             */
+            amount: number;
+            /** @example Draft of 1,200 words */
+            description: string;
+            /** @description An object of your own, up to 4 KiB; it comes back with the entry. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description The balance. */
+        Credits: {
+            /**
+             * Format: int64
+             * @description What can be used: the balance less what is held.
+             * @example 2000
+             */
+            available: number;
+            /**
+             * Format: int64
+             * @description The sum of the ledger.
+             * @example 2000
+             */
+            balance: number;
+            /**
+             * Format: int64
+             * @description Set aside by holds.
+             * @example 0
+             */
+            held: number;
+        };
+        /** @description A successful answer. */
+        Envelope_Account: {
+            /** @description An account. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                created_at: string;
+                /**
+                 * Format: int64
+                 * @description The balance: always the sum of the ledger.
+                 * @example 2000
+                 */
+                credits: number;
+                /** Format: int64 */
+                id: number;
+                name: string;
+                /** @description How it pays: `bank_transfer`, `stripe` or `manual`; null where it has never paid. */
+                payment_method?: string | null;
+                plan?: components["schemas"]["Plan"] | null;
+                /**
+                 * @description `trial`, `active`, `past_due`, `pending_payment`, `suspended` or `cancelled`.
+                 * @example trial
+                 */
+                status: string;
+                /** @description Why it is suspended; null where it is not. */
+                suspend_reason?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_ClockReading: {
+            /** @description What the test clock shows. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description How far the first is ahead of the second.
+                 * @example 2678400
+                 */
+                ahead_seconds: number;
+                /**
+                 * Format: date-time
+                 * @description The machine's time: tokens, keys and sessions go by it.
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                machine_now: string;
+                /**
+                 * Format: date-time
+                 * @description The service's time: trials, periods, holds and the ledger go by it.
+                 * @example 2026-02-01T00:00:00.000000Z
+                 */
+                now: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Confirmation: {
+            /** @description A confirmed payment and what has come of it. */
+            data: {
+                account: components["schemas"]["Account"];
+                payment: components["schemas"]["ConfirmedPayment"];
+                subscription: components["schemas"]["Subscription"];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Credits: {
+            /** @description The balance. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description What can be used: the balance less what is held.
+                 * @example 2000
+                 */
+                available: number;
+                /**
+                 * Format: int64
+                 * @description The sum of the ledger.
+                 * @example 2000
+                 */
+                balance: number;
+                /**
+                 * Format: int64
+                 * @description Set aside by holds.
+                 * @example 0
+                 */
+                held: number;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_EventOutcome: {
+            /** @description What has become of an event. */
+            data: {
+                /**
+                 * @description `applied`, `linked`, `waiting`, `unchanged`, `stale`, `noted`, `amount_mismatch`, `unknown_reference`, `unexpected`
+                 *     or `ignored`.
+                 * @example applied
+                 */
+                outcome: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Hold: {
+            /** @description Credits that are set aside. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description What was set aside.
+                 * @example 100
+                 */
+                amount: number;
+                /**
+                 * Format: int64
+                 * @description What was drawn; 0 unless it was confirmed.
+                 * @example 0
+                 */
+                confirmed_amount: number;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                created_at: string;
+                description: string;
+                /**
+                 * Format: date-time
+                 * @description Null while it is open.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:15:00.000000Z
+                 */
+                expires_at: string;
+                /**
+                 * Format: int64
+                 * @description 1 for the first hold of an account, then one more each time.
+                 * @example 1
+                 */
+                id: number;
+                metadata: Record<string, never>;
+                /**
+                 * @description `open`, `confirmed`, `released` or `expired`.
+                 * @example open
+                 */
+                status: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_LedgerEntry: {
+            /** @description One entry of the ledger. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Positive for credits that came, negative for credits that went.
+                 * @example 2000
+                 */
+                amount: number;
+                /**
+                 * Format: int64
+                 * @example 2000
+                 */
+                balance_after: number;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                created_at: string;
+                /** @example Initial credits from Free Trial */
+                description: string;
+                /** Format: int64 */
+                id: number;
+                metadata: Record<string, never>;
+                /**
+                 * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
+                 * @example subscription
+                 */
+                transaction_type: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Me: {
+            /** @description Who is signed in. */
+            data: {
+                account: components["schemas"]["Account"];
+                subscription?: components["schemas"]["Subscription"] | null;
+                user: components["schemas"]["User"];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_Hold: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * Format: int64
+                     * @description What was set aside.
+                     * @example 100
+                     */
+                    amount: number;
+                    /**
+                     * Format: int64
+                     * @description What was drawn; 0 unless it was confirmed.
+                     * @example 0
+                     */
+                    confirmed_amount: number;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    description: string;
+                    /**
+                     * Format: date-time
+                     * @description Null while it is open.
+                     */
+                    ended_at?: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:15:00.000000Z
+                     */
+                    expires_at: string;
+                    /**
+                     * Format: int64
+                     * @description 1 for the first hold of an account, then one more each time.
+                     * @example 1
+                     */
+                    id: number;
+                    metadata: Record<string, never>;
+                    /**
+                     * @description `open`, `confirmed`, `released` or `expired`.
+                     * @example open
+                     */
+                    status: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_LedgerEntry: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * Format: int64
+                     * @description Positive for credits that came, negative for credits that went.
+                     * @example 2000
+                     */
+                    amount: number;
+                    /**
+                     * Format: int64
+                     * @example 2000
+                     */
+                    balance_after: number;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /** @example Initial credits from Free Trial */
+                    description: string;
+                    /** Format: int64 */
+                    id: number;
+                    metadata: Record<string, never>;
+                    /**
+                     * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
+                     * @example subscription
+                     */
+                    transaction_type: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_Payment: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /** @example 29.99 */
+                    amount: string;
+                    /** Format: date-time */
+                    confirmed_at?: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /** @example USD */
+                    currency: string;
+                    /** @description Null, as is all that follows, unless it is confirmed. */
+                    external_payment_id?: string | null;
+                    /** Format: int64 */
+                    id: number;
+                    /**
+                     * @description `bank_transfer`, `stripe` or `manual`.
+                     * @example bank_transfer
+                     */
+                    method: string;
+                    payer_name?: string | null;
+                    /** Format: date-time */
+                    period_end?: string | null;
+                    /**
+                     * Format: date-time
+                     * @description What it paid for.
+                     */
+                    period_start?: string | null;
+                    /** @example starter */
+                    plan_slug: string;
+                    /** Format: int64 */
+                    receipt_number?: number | null;
+                    /** @description What the payer was told to write on it; null for one that was never asked for. */
+                    reference?: string | null;
+                    /**
+                     * @description `pending`, `confirmed` or `withdrawn`.
+                     * @example confirmed
+                     */
+                    status: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_PendingPayment: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /** Format: int64 */
+                    account_id: number;
+                    account_name: string;
+                    /** @example 29.99 */
+                    amount: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /** @example USD */
+                    currency: string;
+                    /** Format: int64 */
+                    id: number;
+                    /**
+                     * @description `bank_transfer` or `stripe`.
+                     * @example bank_transfer
+                     */
+                    method: string;
+                    /** @example Starter */
+                    plan_name: string;
+                    /** @example starter */
+                    plan_slug: string;
+                    /**
+                     * @description What the payer was told to write on it.
+                     * @example IGN-7K2M9QX4TD
+                     */
+                    reference: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_Plan: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * @description `monthly` or `annual`.
+                     * @example monthly
+                     */
+                    billing_cycle: string;
+                    /** @description The price is agreed with staff, who alone assign this plan; `price` then says nothing. */
+                    by_agreement: boolean;
+                    /** Format: int64 */
+                    credits_per_month: number;
+                    /** @example USD */
+                    currency: string;
+                    /**
+                     * Format: int64
+                     * @description What a period of this plan grants.
+                     * @example 2000
+                     */
+                    effective_credits: number;
+                    /** Format: int64 */
+                    id: number;
+                    /** Format: int64 */
+                    included_credits: number;
+                    /** @example Free Trial */
+                    name: string;
+                    /**
+                     * @description The price of one billing cycle, with two decimal places.
+                     * @example 29.99
+                     */
+                    price: string;
+                    /** @example free-trial */
+                    slug: string;
+                    /**
+                     * Format: int64
+                     * @example 14
+                     */
+                    trial_days: number;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_Receipt: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    account_name: string;
+                    /** @example 29.99 */
+                    amount: string;
+                    /** @example USD */
+                    currency: string;
+                    /** @example BT-1 */
+                    external_payment_id: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    issued_at: string;
+                    /** @example bank_transfer */
+                    method: string;
+                    /**
+                     * @description The number as people write it.
+                     * @example R-000001
+                     */
+                    name: string;
+                    /**
+                     * Format: int64
+                     * @description Receipts of the house are numbered from 1 without a gap.
+                     * @example 1
+                     */
+                    number: number;
+                    payer_name: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-31T00:00:00.000000Z
+                     */
+                    period_end: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    period_start: string;
+                    /** @example Starter */
+                    plan_name: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Receipt: {
+            /** @description A receipt: what was true when it was issued. */
+            data: {
+                account_name: string;
+                /** @example 29.99 */
+                amount: string;
+                /** @example USD */
+                currency: string;
+                /** @example BT-1 */
+                external_payment_id: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                issued_at: string;
+                /** @example bank_transfer */
+                method: string;
+                /**
+                 * @description The number as people write it.
+                 * @example R-000001
+                 */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Receipts of the house are numbered from 1 without a gap.
+                 * @example 1
+                 */
+                number: number;
+                payer_name: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T00:00:00.000000Z
+                 */
+                period_end: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                period_start: string;
+                /** @example Starter */
+                plan_name: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_SignedIn: {
+            /** @description What signing up or in gives. */
+            data: {
+                /** @description The access token: send it as `Authorization: Bearer`. */
+                access: string;
+                account: components["schemas"]["Account"];
+                /**
+                 * Format: int64
+                 * @description How long it lives, in seconds.
+                 * @example 300
+                 */
+                expires_in: number;
+                subscription?: components["schemas"]["Subscription"] | null;
+                user: components["schemas"]["User"];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Standing: {
+            /** @description An account with its subscription. */
+            data: {
+                account: components["schemas"]["Account"];
+                subscription: components["schemas"]["Subscription"];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Subscription: {
+            /** @description A subscription with its latest period, `[current_period_start, current_period_end)`. */
+            data: {
+                cancel_at_period_end: boolean;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-15T00:00:00.000000Z
+                 */
+                current_period_end: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                current_period_start: string;
+                /**
+                 * Format: int64
+                 * @description 1 for the first subscription of an account, then one more each time.
+                 * @example 1
+                 */
+                number: number;
+                /**
+                 * @description `trial`, `bank_transfer`, `stripe` or `manual`.
+                 * @example trial
+                 */
+                payment_method: string;
+                /**
+                 * @description `trialing`, `active`, `past_due`, `cancelled` or `expired`.
+                 * @example trialing
+                 */
+                status: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_UpgradeRequested: {
+            /** @description A payment that is waited for. Nothing else has changed. */
+            data: {
+                /** @example 29.99 */
+                amount: string;
+                /** @example USD */
+                currency: string;
+                /** @description A sentence that says how to pay. */
+                instructions: string;
+                /**
+                 * @description `bank_transfer` or `stripe`.
+                 * @example bank_transfer
+                 */
+                payment_method: string;
+                /** @description Where to pay; null for a transfer. */
+                payment_url?: string | null;
+                /** @description What is paid for. */
+                plan: components["schemas"]["Plan"];
+                /**
+                 * @description What to write on the transfer.
+                 * @example IGN-7K2M9QX4TD
+                 */
+                reference: string;
+                /**
+                 * @description Always `pending`.
+                 * @example pending
+                 */
+                status: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Usage: {
+            /** @description What was used, day by day. */
+            data: {
+                /** @description Every day that was asked for, the first one first. */
+                items: components["schemas"]["UsedOn"][];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description What has become of an event. */
+        EventOutcome: {
+            /**
+             * @description `applied`, `linked`, `waiting`, `unchanged`, `stale`, `noted`, `amount_mismatch`, `unknown_reference`, `unexpected`
+             *     or `ignored`.
+             * @example applied
+             */
+            outcome: string;
+        };
+        /** @description Credits that are set aside. */
+        Hold: {
+            /**
+             * Format: int64
+             * @description What was set aside.
+             * @example 100
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What was drawn; 0 unless it was confirmed.
+             * @example 0
+             */
+            confirmed_amount: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            description: string;
+            /**
+             * Format: date-time
+             * @description Null while it is open.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:15:00.000000Z
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description 1 for the first hold of an account, then one more each time.
+             * @example 1
+             */
+            id: number;
+            metadata: Record<string, never>;
+            /**
+             * @description `open`, `confirmed`, `released` or `expired`.
+             * @example open
+             */
+            status: string;
+        };
+        /** @description How much is set aside, and what for. */
+        HoldBody: {
+            /**
+             * Format: int64
+             * @example 100
+             */
+            amount: number;
+            /** @example Article under way */
+            description: string;
+            /**
+             * Format: int64
+             * @description After how many seconds it lets go by itself, up to 30 days; 15 minutes where nothing else is configured.
+             * @example 900
+             */
+            expires_in_seconds?: number | null;
+            /** @description An object of your own, up to 4 KiB; it comes back with the hold and its entry. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description One entry of the ledger. */
+        LedgerEntry: {
+            /**
+             * Format: int64
+             * @description Positive for credits that came, negative for credits that went.
+             * @example 2000
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @example 2000
+             */
+            balance_after: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /** @example Initial credits from Free Trial */
+            description: string;
+            /** Format: int64 */
+            id: number;
+            metadata: Record<string, never>;
+            /**
+             * @description `subscription`, `purchase`, `bonus`, `consumption`, `adjustment`, `expiry` or `refund`.
+             * @example subscription
+             */
+            transaction_type: string;
+        };
+        /** @description Who signs in. */
+        LoginBody: {
+            /**
+             * Format: email
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: password
+             * @example plover-tannin-93-gazette
+             */
+            password: string;
+        };
+        /** @description Who is signed in. */
+        Me: {
+            account: components["schemas"]["Account"];
+            subscription?: components["schemas"]["Subscription"] | null;
+            user: components["schemas"]["User"];
+        };
+        /** @description A payment of an account's. */
+        Payment: {
+            /** @example 29.99 */
+            amount: string;
+            /** Format: date-time */
+            confirmed_at?: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /** @example USD */
+            currency: string;
+            /** @description Null, as is all that follows, unless it is confirmed. */
+            external_payment_id?: string | null;
+            /** Format: int64 */
+            id: number;
+            /**
+             * @description `bank_transfer`, `stripe` or `manual`.
+             * @example bank_transfer
+             */
+            method: string;
+            payer_name?: string | null;
+            /** Format: date-time */
+            period_end?: string | null;
+            /**
+             * Format: date-time
+             * @description What it paid for.
+             */
+            period_start?: string | null;
+            /** @example starter */
+            plan_slug: string;
+            /** Format: int64 */
+            receipt_number?: number | null;
+            /** @description What the payer was told to write on it; null for one that was never asked for. */
+            reference?: string | null;
+            /**
+             * @description `pending`, `confirmed` or `withdrawn`.
+             * @example confirmed
+             */
+            status: string;
+        };
+        /** @description A payment that staff wait for. */
+        PendingPayment: {
+            /** Format: int64 */
+            account_id: number;
+            account_name: string;
+            /** @example 29.99 */
+            amount: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /** @example USD */
+            currency: string;
+            /** Format: int64 */
+            id: number;
+            /**
+             * @description `bank_transfer` or `stripe`.
+             * @example bank_transfer
+             */
+            method: string;
+            /** @example Starter */
+            plan_name: string;
+            /** @example starter */
+            plan_slug: string;
+            /**
+             * @description What the payer was told to write on it.
+             * @example IGN-7K2M9QX4TD
+             */
+            reference: string;
+        };
+        /** @description A plan. */
+        Plan: {
+            /**
+             * @description `monthly` or `annual`.
+             * @example monthly
+             */
+            billing_cycle: string;
+            /** @description The price is agreed with staff, who alone assign this plan; `price` then says nothing. */
+            by_agreement: boolean;
+            /** Format: int64 */
+            credits_per_month: number;
+            /** @example USD */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What a period of this plan grants.
+             * @example 2000
+             */
+            effective_credits: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: int64 */
+            included_credits: number;
+            /** @example Free Trial */
+            name: string;
+            /**
+             * @description The price of one billing cycle, with two decimal places.
+             * @example 29.99
+             */
+            price: string;
+            /** @example free-trial */
+            slug: string;
+            /**
+             * Format: int64
+             * @example 14
+             */
+            trial_days: number;
+        };
+        /** @description A receipt: what was true when it was issued. */
+        Receipt: {
+            account_name: string;
+            /** @example 29.99 */
+            amount: string;
+            /** @example USD */
+            currency: string;
+            /** @example BT-1 */
+            external_payment_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            issued_at: string;
+            /** @example bank_transfer */
+            method: string;
+            /**
+             * @description The number as people write it.
+             * @example R-000001
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description Receipts of the house are numbered from 1 without a gap.
+             * @example 1
+             */
+            number: number;
+            payer_name: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T00:00:00.000000Z
+             */
+            period_end: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            period_start: string;
+            /** @example Starter */
+            plan_name: string;
+        };
+        /** @description A refusal. */
+        RefusalAnswer: {
+            /** @description The stable word to switch on. */
+            code: string;
+            /** @description A sentence for people. */
+            error: string;
+            /** @description What is wrong, field by field. */
+            fields?: {
+                [key: string]: string;
+            } | null;
+            /** @description Finds the request in the logs. */
+            request_id: string;
+            /**
+             * @description Always false.
+             * @example false
+             */
+            success: boolean;
+        };
+        /** @description Who signs up. */
+        RegisterBody: {
+            /** @description What the account is called; the person's name where it is left out. */
+            account_name?: string | null;
+            /**
+             * Format: email
+             * @example ada@example.com
+             */
+            email: string;
+            /** @example Ada */
+            first_name?: string | null;
+            /** @example Lovelace */
+            last_name?: string | null;
+            /**
+             * Format: password
+             * @description At least 8 characters, and hard to guess.
+             * @example plover-tannin-93-gazette
+             */
+            password: string;
+            /**
+             * @description `free-trial` or `free`. Sign-up gives the free trial, or `free` where there is none, whichever is asked for.
+             * @example free-trial
+             */
+            plan_slug?: string | null;
+        };
+        /** @description A note on a reinstatement. */
+        ReinstateBody: {
+            /** @description For the audit. */
+            note?: string | null;
+        };
+        /** @description Nothing. */
+        ReleaseBody: Record<string, never>;
+        /** @description A renewal without a payment. */
+        RenewBody: {
+            /**
+             * Format: int64
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * @description For one that comes very late: `catch_up` or `restart`.
+             * @example catch_up
+             */
+            mode?: string | null;
+            reason: string;
+        };
+        /** @description What signing up or in gives. */
+        SignedIn: {
+            /** @description The access token: send it as `Authorization: Bearer`. */
+            access: string;
+            account: components["schemas"]["Account"];
+            /**
+             * Format: int64
+             * @description How long it lives, in seconds.
+             * @example 300
+             */
+            expires_in: number;
+            subscription?: components["schemas"]["Subscription"] | null;
+            user: components["schemas"]["User"];
+        };
+        /** @description An account with its subscription. */
+        Standing: {
+            account: components["schemas"]["Account"];
+            subscription: components["schemas"]["Subscription"];
+        };
+        /** @description A subscription with its latest period, `[current_period_start, current_period_end)`. */
+        Subscription: {
+            cancel_at_period_end: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T00:00:00.000000Z
+             */
+            current_period_end: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            current_period_start: string;
+            /**
+             * Format: int64
+             * @description 1 for the first subscription of an account, then one more each time.
+             * @example 1
+             */
+            number: number;
+            /**
+             * @description `trial`, `bank_transfer`, `stripe` or `manual`.
+             * @example trial
+             */
+            payment_method: string;
+            /**
+             * @description `trialing`, `active`, `past_due`, `cancelled` or `expired`.
+             * @example trialing
+             */
+            status: string;
+        };
+        /** @description Why an account is suspended. */
+        SuspendBody: {
+            /** @description For the audit. */
+            note?: string | null;
+            /**
+             * @description `abuse` or `staff`.
+             * @example abuse
+             */
+            reason: string;
+        };
+        /** @description Which plan is asked for, and how it will be paid. */
+        UpgradeBody: {
+            /**
+             * @description `bank_transfer` or `stripe`.
+             * @example bank_transfer
+             */
+            payment_method: string;
+            /** @example starter */
+            plan_slug: string;
+        };
+        /** @description A payment that is waited for. Nothing else has changed. */
+        UpgradeRequested: {
+            /** @example 29.99 */
+            amount: string;
+            /** @example USD */
+            currency: string;
+            /** @description A sentence that says how to pay. */
+            instructions: string;
+            /**
+             * @description `bank_transfer` or `stripe`.
+             * @example bank_transfer
+             */
+            payment_method: string;
+            /** @description Where to pay; null for a transfer. */
+            payment_url?: string | null;
+            /** @description What is paid for. */
+            plan: components["schemas"]["Plan"];
+            /**
+             * @description What to write on the transfer.
+             * @example IGN-7K2M9QX4TD
+             */
+            reference: string;
+            /**
+             * @description Always `pending`.
+             * @example pending
+             */
+            status: string;
+        };
+        /** @description What was used, day by day. */
+        Usage: {
+            /** @description Every day that was asked for, the first one first. */
+            items: components["schemas"]["UsedOn"][];
+        };
+        /** @description What was used on one day. */
+        UsedOn: {
+            /**
+             * Format: int64
+             * @description The sum of what consumption drew.
+             * @example 25
+             */
+            consumed: number;
+            /**
+             * Format: date
+             * @description In UTC.
+             * @example 2026-01-01
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description How many entries drew it.
+             * @example 1
+             */
+            entries: number;
+        };
+        /** @description A user. */
+        User: {
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: email
+             * @example ada@example.com
+             */
+            email: string;
+            email_verified: boolean;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            is_superuser: boolean;
+            last_name: string;
+            /** @description `developer` or `admin` for staff, else null. */
+            platform_role?: string | null;
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`.
+             * @example owner
+             */
+            role: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
-export type $defs = Record<string, never>
+export type $defs = Record<string, never>;
 export interface operations {
-  get_account: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The account */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Account']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  change_account: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AccountChange']
-      }
-    }
-    responses: {
-      /** @description The account */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Account']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  cancel: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The subscription */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Subscription']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "subscription_ended",
-           *       "error": "The subscription has ended; choose a plan to begin a new one.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_payments: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before */
-        cursor?: string
-        /** @description Payments of a page, 1 to 200; 50 where it is left out */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of payments */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_Payment']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_receipts: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before */
-        cursor?: string
-        /** @description Receipts of a page, 1 to 200; 50 where it is left out */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of receipts */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_Receipt']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  get_receipt: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description The receipt's number */
-        number: number
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The receipt */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Receipt']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  print_receipt: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description The receipt's number */
-        number: number
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The page */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'text/html': string
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  resume: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The subscription */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Subscription']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "subscription_ended",
-           *       "error": "The subscription has ended; choose a plan to begin a new one.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  get_subscription: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The subscription */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Subscription']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  upgrade: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['UpgradeBody']
-      }
-    }
-    responses: {
-      /** @description How to pay */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_UpgradeRequested']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. · `enterprise_needs_staff`: Enterprise plan requires manual assignment */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. · `payment_method_unavailable`: This payment method is not offered here. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  login: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['LoginBody']
-      }
-    }
-    responses: {
-      /** @description Signed in */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_SignedIn']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `invalid_credentials`: The e-mail address or the password is not right. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "invalid_credentials",
-           *       "error": "The e-mail address or the password is not right.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  logout: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Signed out */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  me: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The user */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Me']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  register: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['RegisterBody']
-      }
-    }
-    responses: {
-      /** @description Signed up and in */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_SignedIn']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `paid_plan_needs_payment`: Paid plans start with a payment: sign up, then upgrade. · `enterprise_needs_staff`: Enterprise plan requires manual assignment */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "paid_plan_needs_payment",
-           *       "error": "Paid plans start with a payment: sign up, then upgrade.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `email_taken`: This e-mail address is already registered; sign in instead. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "email_taken",
-           *       "error": "This e-mail address is already registered; sign in instead.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. · `weak_password`: The password is too easy to guess. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `plan_unavailable`: No plan is open for sign-up at the moment. · `plan_misconfigured`: The sign-up plan grants no credits; staff must correct it. · `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "plan_unavailable",
-           *       "error": "No plan is open for sign-up at the moment.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  adjust_credits: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AdjustBody']
-      }
-    }
-    responses: {
-      /** @description The entry */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_LedgerEntry']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `insufficient_credits`: The account has not enough credits. */
-      402: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "insufficient_credits",
-           *       "error": "The account has not enough credits.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  assign_plan: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AssignBody']
-      }
-    }
-    responses: {
-      /** @description Account and subscription */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Standing']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. · `paid_plan_needs_payment`: Paid plans start with a payment: sign up, then upgrade. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  confirm_bank_transfer: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ConfirmBody']
-      }
-    }
-    responses: {
-      /** @description The payment and what came of it */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Confirmation']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `payment_conflict`: This external_payment_id was already confirmed for something else. · `renewal_mode_required`: The renewal comes so late that its period would be over, too: give mode as catch_up or restart. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "payment_conflict",
-           *       "error": "This external_payment_id was already confirmed for something else.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. · `plan_required`: Say which plan this payment is for: give plan_slug. · `amount_mismatch`: The amount is not the plan's price; give override_reason to accept it all the same. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_pending: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before */
-        cursor?: string
-        /** @description Payments of a page, 1 to 200; 50 where it is left out */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of payments */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_PendingPayment']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  renew: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['RenewBody']
-      }
-    }
-    responses: {
-      /** @description Account and subscription */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Standing']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `not_renewable`: Only a subscription that is active or past due can be renewed. · `renewal_mode_required`: The renewal comes so late that its period would be over, too: give mode as catch_up or restart. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "subscription_ended",
-           *       "error": "The subscription has ended; choose a plan to begin a new one.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  receive_stripe_event: {
-    parameters: {
-      query?: never
-      header: {
-        /** @description `t=<seconds>,v1=<hex>`, as Stripe documents it */
-        'Stripe-Signature': string
-      }
-      path?: never
-      cookie?: never
-    }
-    /** @description An event as Stripe documents it */
-    requestBody: {
-      content: {
-        'application/json': Record<string, never>
-      }
-    }
-    responses: {
-      /** @description It has been taken */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_EventOutcome']
-        }
-      }
-      /** @description `webhook_signature_invalid`: The webhook's signature or its time is not valid. · `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "webhook_signature_invalid",
-           *       "error": "The webhook's signature or its time is not valid.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  get_credits: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The credits */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Credits']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  consume: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Names this request: sent again, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ConsumeBody']
-      }
-    }
-    responses: {
-      /** @description The ledger entry */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_LedgerEntry']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
-      402: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "trial_ended",
-           *       "error": "The trial has ended; choose a plan to go on.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_holds: {
-    parameters: {
-      query?: {
-        /** @description `open`, `confirmed`, `released` or `expired` ones alone */
-        status?: string
-        /** @description `next` of the page before */
-        cursor?: string
-        /** @description Holds of a page, 1 to 200; 50 where it is left out */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of holds */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_Hold']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  create_hold: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Names this request: sent again, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['HoldBody']
-      }
-    }
-    responses: {
-      /** @description The hold */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Hold']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
-      402: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "trial_ended",
-           *       "error": "The trial has ended; choose a plan to go on.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `too_many_holds`: The account has too many open holds; confirm or release some. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "too_many_holds",
-           *       "error": "The account has too many open holds; confirm or release some.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  confirm_hold: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Names this request: sent again, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path: {
-        /** @description The hold */
-        id: number
-      }
-      cookie?: never
-    }
-    /** @description Nothing at all for the whole hold */
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ConfirmBody']
-      }
-    }
-    responses: {
-      /** @description The ledger entry */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_LedgerEntry']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
-      402: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "trial_ended",
-           *       "error": "The trial has ended; choose a plan to go on.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `hold_ended`: The hold has been confirmed or released, or has expired. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "hold_ended",
-           *       "error": "The hold has been confirmed or released, or has expired.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  release_hold: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Names this request: sent again, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path: {
-        /** @description The hold */
-        id: number
-      }
-      cookie?: never
-    }
-    /** @description Nothing, or an empty object */
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ReleaseBody']
-      }
-    }
-    responses: {
-      /** @description The hold */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Hold']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
-      402: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "trial_ended",
-           *       "error": "The trial has ended; choose a plan to go on.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `hold_ended`: The hold has been confirmed or released, or has expired. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "hold_ended",
-           *       "error": "The hold has been confirmed or released, or has expired.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_transactions: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before */
-        cursor?: string
-        /** @description Entries of a page, 1 to 200; 50 where it is left out */
-        limit?: number
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description A page of entries */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_LedgerEntry']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  get_usage: {
-    parameters: {
-      query?: {
-        /** @description The first day in UTC, like 2026-01-01; 29 days before the last one where it is left out */
-        from?: string
-        /** @description The last day in UTC; today where it is left out. At most 366 days */
-        to?: string
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Every day, and what was used on it */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Usage']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  list_plans: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The plans */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Page_Plan']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  reinstate_account: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path: {
-        /** @description The account's number */
-        id: number
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ReinstateBody']
-      }
-    }
-    responses: {
-      /** @description The account */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Account']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  suspend_account: {
-    parameters: {
-      query?: never
-      header?: {
-        /** @description Sent again under its key, it takes effect once */
-        'Idempotency-Key'?: string | null
-      }
-      path: {
-        /** @description The account's number */
-        id: number
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['SuspendBody']
-      }
-    }
-    responses: {
-      /** @description The account */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_Account']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "role_required",
-           *       "error": "Your role does not allow this.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
-      409: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "idempotency_key_reused",
-           *       "error": "This Idempotency-Key was already used with another body.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `body_too_large`: The request body is larger than this route allows. */
-      413: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "body_too_large",
-           *       "error": "The request body is larger than this route allows.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  get_clock: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The clock */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_ClockReading']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
-  advance_clock: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AdvanceBody']
-      }
-    }
-    responses: {
-      /** @description The clock as it is now */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Envelope_ClockReading']
-        }
-      }
-      /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
-      400: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "malformed_body",
-           *       "error": "The body is not valid JSON in UTF-8.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
-      401: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "credentials_required",
-           *       "error": "Send an access token as Authorization: Bearer.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
-      403: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "account_missing",
-           *       "error": "The account does not exist.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `not_found`: There is no such object. */
-      404: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "not_found",
-           *       "error": "There is no such object.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `unsupported_media_type`: Send the body as application/json. */
-      415: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "unsupported_media_type",
-           *       "error": "Send the body as application/json.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `validation_failed`: Some fields are not valid. */
-      422: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "validation_failed",
-           *       "error": "Some fields are not valid.",
-           *       "fields": {
-           *         "email": "It is required."
-           *       },
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-      /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
-      503: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          /**
-           * @example {
-           *       "code": "storage_unavailable",
-           *       "error": "The database does not answer; nothing was changed, try again shortly.",
-           *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-           *       "success": false
-           *     }
-           */
-          'application/json': components['schemas']['RefusalAnswer']
-        }
-      }
-    }
-  }
+    get_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Account"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    change_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description The account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Account"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    cancel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Subscription"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "subscription_ended",
+                     *       "error": "The subscription has ended; choose a plan to begin a new one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_payments: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Payments of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of payments */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Payment"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_receipts: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Receipts of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of receipts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Receipt"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The receipt's number */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Receipt"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    print_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The receipt's number */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Subscription"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "subscription_ended",
+                     *       "error": "The subscription has ended; choose a plan to begin a new one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Subscription"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    upgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpgradeBody"];
+            };
+        };
+        responses: {
+            /** @description How to pay */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_UpgradeRequested"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. · `enterprise_needs_staff`: Enterprise plan requires manual assignment */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `payment_method_unavailable`: This payment method is not offered here. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginBody"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedIn"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `invalid_credentials`: The e-mail address or the password is not right. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_credentials",
+                     *       "error": "The e-mail address or the password is not right.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Me"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterBody"];
+            };
+        };
+        responses: {
+            /** @description Signed up and in */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedIn"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `paid_plan_needs_payment`: Paid plans start with a payment: sign up, then upgrade. · `enterprise_needs_staff`: Enterprise plan requires manual assignment */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "paid_plan_needs_payment",
+                     *       "error": "Paid plans start with a payment: sign up, then upgrade.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `email_taken`: This e-mail address is already registered; sign in instead. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "email_taken",
+                     *       "error": "This e-mail address is already registered; sign in instead.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `weak_password`: The password is too easy to guess. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `plan_unavailable`: No plan is open for sign-up at the moment. · `plan_misconfigured`: The sign-up plan grants no credits; staff must correct it. · `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "plan_unavailable",
+                     *       "error": "No plan is open for sign-up at the moment.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    adjust_credits: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustBody"];
+            };
+        };
+        responses: {
+            /** @description The entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LedgerEntry"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `insufficient_credits`: The account has not enough credits. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "insufficient_credits",
+                     *       "error": "The account has not enough credits.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    assign_plan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignBody"];
+            };
+        };
+        responses: {
+            /** @description Account and subscription */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Standing"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `paid_plan_needs_payment`: Paid plans start with a payment: sign up, then upgrade. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    confirm_bank_transfer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmBody"];
+            };
+        };
+        responses: {
+            /** @description The payment and what came of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Confirmation"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `payment_conflict`: This external_payment_id was already confirmed for something else. · `renewal_mode_required`: The renewal comes so late that its period would be over, too: give mode as catch_up or restart. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payment_conflict",
+                     *       "error": "This external_payment_id was already confirmed for something else.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `plan_required`: Say which plan this payment is for: give plan_slug. · `amount_mismatch`: The amount is not the plan's price; give override_reason to accept it all the same. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_pending: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Payments of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of payments */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_PendingPayment"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    renew: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenewBody"];
+            };
+        };
+        responses: {
+            /** @description Account and subscription */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Standing"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `subscription_ended`: The subscription has ended; choose a plan to begin a new one. · `not_renewable`: Only a subscription that is active or past due can be renewed. · `renewal_mode_required`: The renewal comes so late that its period would be over, too: give mode as catch_up or restart. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "subscription_ended",
+                     *       "error": "The subscription has ended; choose a plan to begin a new one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    receive_stripe_event: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `t=<seconds>,v1=<hex>`, as Stripe documents it */
+                "Stripe-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An event as Stripe documents it */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description It has been taken */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_EventOutcome"];
+                };
+            };
+            /** @description `webhook_signature_invalid`: The webhook's signature or its time is not valid. · `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "webhook_signature_invalid",
+                     *       "error": "The webhook's signature or its time is not valid.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_credits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The credits */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Credits"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    consume: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsumeBody"];
+            };
+        };
+        responses: {
+            /** @description The ledger entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LedgerEntry"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "trial_ended",
+                     *       "error": "The trial has ended; choose a plan to go on.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_holds: {
+        parameters: {
+            query?: {
+                /** @description `open`, `confirmed`, `released` or `expired` ones alone */
+                status?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Holds of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of holds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Hold"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    create_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldBody"];
+            };
+        };
+        responses: {
+            /** @description The hold */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Hold"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "trial_ended",
+                     *       "error": "The trial has ended; choose a plan to go on.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `too_many_holds`: The account has too many open holds; confirm or release some. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many_holds",
+                     *       "error": "The account has too many open holds; confirm or release some.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    confirm_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The hold */
+                id: number;
+            };
+            cookie?: never;
+        };
+        /** @description Nothing at all for the whole hold */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmBody"];
+            };
+        };
+        responses: {
+            /** @description The ledger entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_LedgerEntry"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "trial_ended",
+                     *       "error": "The trial has ended; choose a plan to go on.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `hold_ended`: The hold has been confirmed or released, or has expired. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "hold_ended",
+                     *       "error": "The hold has been confirmed or released, or has expired.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    release_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request: sent again, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The hold */
+                id: number;
+            };
+            cookie?: never;
+        };
+        /** @description Nothing, or an empty object */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseBody"];
+            };
+        };
+        responses: {
+            /** @description The hold */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Hold"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "trial_ended",
+                     *       "error": "The trial has ended; choose a plan to go on.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `hold_ended`: The hold has been confirmed or released, or has expired. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "hold_ended",
+                     *       "error": "The hold has been confirmed or released, or has expired.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_transactions: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Entries of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_LedgerEntry"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description The first day in UTC, like 2026-01-01; 29 days before the last one where it is left out */
+                from?: string;
+                /** @description The last day in UTC; today where it is left out. At most 366 days */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every day, and what was used on it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Usage"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plans */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Plan"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    reinstate_account: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The account's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReinstateBody"];
+            };
+        };
+        responses: {
+            /** @description The account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Account"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    suspend_account: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The account's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuspendBody"];
+            };
+        };
+        responses: {
+            /** @description The account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Account"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "error": "This Idempotency-Key was already used with another body.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The clock */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ClockReading"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    advance_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdvanceBody"];
+            };
+        };
+        responses: {
+            /** @description The clock as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ClockReading"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
 }

@@ -1,15 +1,19 @@
-// Signing up, in and out, and keeping an access token fresh: the only code that sends cookies, and only to four routes.
+// Signing up, in and out, and keeping an access token fresh: the only code that sends cookies, and only to the routes that
+// give or take the refresh cookie.
 //
 // Nothing of one person is left when the next one comes: `register` and `login` sign out first, at the server and here. One
 // tab at a time talks about the sign-in; the others are told what came of it.
 import { Refusal, refusalOf, unreachable } from '@/shared/api/refusal'
+import type { ChangePasswordBody, JoinBody } from '@/shared/api/pending'
 import type { components } from '@/shared/api/schema'
 import type { Ground } from './ground'
 import { type Notice, type SessionStore, type SignedInAnswer, signedOut } from './store'
 
-type LoginBody = components['schemas']['LoginBody']
+type LoginBody = components['schemas']['LoginBody'] & { totp?: string }
 type RegisterBody = components['schemas']['RegisterBody']
-type AuthRoute = 'register' | 'login' | 'refresh' | 'logout'
+type Entry = 'register' | 'login' | 'invitations/accept'
+type AuthRoute = Entry | 'refresh' | 'logout' | 'change-password'
+type AuthBody = LoginBody | RegisterBody | JoinBody | ChangePasswordBody
 
 /** A token that ends sooner than this is renewed before it is used. */
 const RENEW_BEFORE_MS = 10_000
@@ -21,6 +25,10 @@ export interface Session {
   start: () => Promise<void>
   login: (body: LoginBody) => Promise<void>
   register: (body: RegisterBody) => Promise<void>
+  /** Joins the account that one was invited to. */
+  join: (body: JoinBody) => Promise<void>
+  /** Every other sign-in ends; this one goes on with new tokens. */
+  changePassword: (body: ChangePasswordBody) => Promise<void>
   logout: () => Promise<void>
   /** Sends a request with the bearer token and no cookie; a 401 renews the token once, then signs out. */
   send: (request: Request) => Promise<Response>
@@ -65,11 +73,12 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
     store.setState({ notice })
   }
 
-  async function ask(route: AuthRoute, body?: LoginBody | RegisterBody, again = true): Promise<Response> {
+  async function ask(route: AuthRoute, body?: AuthBody, again = true): Promise<Response> {
     const headers = new Headers({ Accept: 'application/json' })
     if (body) headers.set('Content-Type', 'application/json')
     const { access } = store.getState()
-    if (route === 'logout' && access) headers.set('Authorization', `Bearer ${access}`)
+    if ((route === 'logout' || route === 'change-password') && access)
+      headers.set('Authorization', `Bearer ${access}`)
     const request = new Request(`${ground.origin}/api/v1/auth/${route}/`, {
       method: 'POST',
       headers,
@@ -89,12 +98,22 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
     throw refusal
   }
 
-  async function enter(route: 'register' | 'login', body: LoginBody | RegisterBody) {
+  async function enter(route: Entry, body: LoginBody | RegisterBody | JoinBody) {
     await ground.alone(async () => {
       await ask('logout')
       forget('never')
       ground.tabs.tell({ type: 'signed-out' })
       const answer = await signedInAnswer(await ask(route, body))
+      adopt(answer)
+      ground.tabs.tell({ type: 'signed-in', answer })
+    })
+  }
+
+  async function changePassword(body: ChangePasswordBody) {
+    // The token must last: this route sets a cookie, so it is not sent like others.
+    await freshToken()
+    await ground.alone(async () => {
+      const answer = await signedInAnswer(await ask('change-password', body))
       adopt(answer)
       ground.tabs.tell({ type: 'signed-in', answer })
     })
@@ -146,11 +165,7 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
   }
 
   async function send(request: Request): Promise<Response> {
-    const { access, expiresAt, status } = store.getState()
-    if (status === 'signed-out') throw ended()
-    if (!access || expiresAt - ground.now() < RENEW_BEFORE_MS) await refresh()
-    const used = store.getState().access
-    if (!used) throw ended()
+    const used = await freshToken()
     const spare = request.clone()
     const response = await carry(request, used)
     if (response.status !== 401) return response
@@ -164,6 +179,15 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
       throw ended()
     }
     return second
+  }
+
+  async function freshToken(): Promise<string> {
+    const { access, expiresAt, status } = store.getState()
+    if (status === 'signed-out') throw ended()
+    if (!access || expiresAt - ground.now() < RENEW_BEFORE_MS) await refresh()
+    const fresh = store.getState().access
+    if (!fresh) throw ended()
+    return fresh
   }
 
   async function carry(request: Request, token: string): Promise<Response> {
@@ -193,6 +217,8 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
     },
     login: (body) => enter('login', body),
     register: (body) => enter('register', body),
+    join: (body) => enter('invitations/accept', body),
+    changePassword,
     logout,
     send,
     onForget: (listener) => {

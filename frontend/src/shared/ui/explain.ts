@@ -76,6 +76,21 @@ const known: Record<string, Explanation> = {
     advice: 'The e-mail address or the password is not right.',
     tone: 'bad',
   },
+  totp_invalid: {
+    title: 'That code did not work',
+    advice: 'It may have been used already. Wait for the next one.',
+    tone: 'bad',
+  },
+  link_invalid: {
+    title: 'This link does not work any more',
+    advice: 'It was used already or is too old. Please ask for a new one.',
+    tone: 'warn',
+  },
+  invitation_invalid: {
+    title: 'This invitation does not work any more',
+    advice: 'It was used already or is too old. Please ask for a new one.',
+    tone: 'warn',
+  },
   not_found: { title: 'There is no such thing here', advice: 'It may have been deleted.', tone: 'note' },
   signed_out: { title: 'You have been signed out', advice: 'Please sign in again.', tone: 'note' },
 }
