@@ -18,8 +18,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// Building again what is already built, preparing two databases, starting three processes.
-const START: Duration = Duration::from_secs(180);
+/// Building again what is already built (the front end may have to be built first), preparing two databases, starting three
+/// processes.
+const START: Duration = Duration::from_secs(420);
 const STOP: Duration = Duration::from_secs(40);
 
 fn script() -> Command {

@@ -8,7 +8,7 @@ use super::routes::Whole;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Router, routing::get};
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_FRAME_OPTIONS,
@@ -67,19 +67,29 @@ async fn serve(State(files): State<Files>, request: Request) -> Result<Response,
     let again = parts.clone();
     let Files { mut folder, mut app } = files;
     let found = folder.try_call(Request::from_parts(parts, Body::empty())).await;
-    let mut response = found.map_err(|error| unreadable(&error))?.map(Body::new);
-    if response.status() == StatusCode::NOT_FOUND {
-        if !navigates {
-            return Err(Refusal::NoRoute.into());
+    let mut response = match found {
+        Ok(response) => response.map(Body::new),
+        Err(error) if !is_missing(&error) => return Err(unreadable(&error)),
+        Err(_) if !navigates => return Err(Refusal::NoRoute.into()),
+        Err(_) => {
+            let page = app.try_call(Request::from_parts(again, Body::empty())).await;
+            page.map_err(|error| unreadable(&error))?.map(Body::new)
         }
-        let page = app.try_call(Request::from_parts(again, Body::empty())).await;
-        response = page.map_err(|error| unreadable(&error))?.map(Body::new);
-    }
+    };
     if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
         let kept = HeaderValue::from_static(kept(&path, response.headers()));
         response.headers_mut().insert(CACHE_CONTROL, kept);
     }
-    Ok(response.into_response())
+    if response.status() == StatusCode::NOT_FOUND {
+        return Err(Refusal::NoRoute.into());
+    }
+    Ok(response)
+}
+
+/// Whether there is no such file, as opposed to one that cannot be read.
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput)
 }
 
 fn unreadable(error: &std::io::Error) -> Refused {

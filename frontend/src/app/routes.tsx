@@ -18,9 +18,15 @@ const visitors: RouteObject[] = [
   { path: 'join', lazy: () => import('@/features/auth/join-page') },
 ]
 
+const reset = () => import('@/features/auth/reset-page')
+const verify = () => import('@/features/auth/verify-page')
+
+// The second name of each is the one that mailed links use.
 const anybody: RouteObject[] = [
-  { path: 'reset', lazy: () => import('@/features/auth/reset-page') },
-  { path: 'verify', lazy: () => import('@/features/auth/verify-page') },
+  { path: 'reset', lazy: reset },
+  { path: 'reset-password', lazy: reset },
+  { path: 'verify', lazy: verify },
+  { path: 'verify-email', lazy: verify },
 ]
 
 const account: RouteObject[] = [

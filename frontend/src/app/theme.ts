@@ -12,8 +12,8 @@ function read(): Theme {
 }
 
 export function applyTheme(theme = read()) {
-  if (theme === 'system') delete document.documentElement.dataset['theme']
-  else document.documentElement.dataset['theme'] = theme
+  if (theme === 'system') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = theme
 }
 
 export function chooseTheme(theme: Theme) {

@@ -8,7 +8,7 @@ import { Facts, PageHead } from '@/shared/ui/surface'
 import { useReceipt } from './api'
 
 export function Component() {
-  const receipt = useReceipt(Number(useParams()['number']))
+  const receipt = useReceipt(Number(useParams().number))
   return (
     <>
       <Link

@@ -175,7 +175,7 @@ function ChangePassword() {
           autoComplete="current-password"
           required
           value={current}
-          error={fields['current_password']}
+          error={fields.current_password}
           onChange={(event) => {
             setCurrent(event.target.value)
           }}
@@ -187,7 +187,7 @@ function ChangePassword() {
           required
           minLength={8}
           value={next}
-          error={fields['new_password']}
+          error={fields.new_password}
           hint="Every other sign-in ends."
           onChange={(event) => {
             setNext(event.target.value)

@@ -17,15 +17,17 @@ const LOOK_EVERY_MS = 2_000
 export function Component() {
   const account = useAccount()
   const plans = usePlans()
-  // The payment that this visit waits for: when it is confirmed, the page says so instead of just changing.
-  const [awaited, setAwaited] = useState<number | null>(null)
+  // The reference that this visit waits for: when it is confirmed, the page says so instead of just changing.
+  const [awaited, setAwaited] = useState<string | null>(null)
   const [choosing, setChoosing] = useState(false)
   const payments = usePayments(LOOK_EVERY_MS)
   const upgrade = useUpgrade()
   const items = payments.data?.items ?? []
   const pending = items.find((payment) => payment.status === 'pending')
-  const done = items.find((payment) => payment.id === awaited && payment.status === 'confirmed')
-  if (pending && pending.id !== awaited) setAwaited(pending.id)
+  const done = items.find(
+    (payment) => payment.status === 'confirmed' && awaited !== null && payment.reference === awaited,
+  )
+  if (pending?.reference && pending.reference !== awaited) setAwaited(pending.reference)
 
   const choose = (slug: string) => {
     upgrade.mutate(slug, {

@@ -14,7 +14,7 @@ import { say } from '@/shared/ui/toast'
 import { useDraft, useSaveDraft, wordsIn } from './api'
 
 export function Component() {
-  const id = Number(useParams()['id'])
+  const id = Number(useParams().id)
   if (!Number.isSafeInteger(id) || id < 1) {
     return <RefusalState error={new Refusal({ code: 'not_found', status: 404, message: '' })} />
   }

@@ -58,17 +58,17 @@ export function refusalOf(response: Response, body: unknown, now = Date.now()): 
   const object = isObject(body) ? body : {}
   const wait = retryAfter(response.headers.get('Retry-After'), now)
   const base = { status: response.status, retryAfterSeconds: wait }
-  if (typeof object['code'] === 'string') {
+  if (typeof object.code === 'string') {
     return new Refusal({
       ...base,
-      code: object['code'],
-      message: text(object['error']) ?? 'The request was refused.',
-      requestId: text(object['request_id']),
-      fields: fieldsOf(object['fields']),
+      code: object.code,
+      message: text(object.error) ?? 'The request was refused.',
+      requestId: text(object.request_id),
+      fields: fieldsOf(object.fields),
     })
   }
   // The example app speaks Django REST framework's dialect: `detail`, or a list of sentences for each field.
-  const detail = text(object['detail'])
+  const detail = text(object.detail)
   const fields = response.status === 400 && detail === undefined ? fieldsOf(object) : undefined
   return new Refusal({
     ...base,

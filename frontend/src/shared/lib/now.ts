@@ -17,12 +17,12 @@ export function useNow(everyMs = 30_000): number {
 
 /** Counts `seconds` down to 0, starting anew with each `key`. */
 export function useCountdown(seconds: number | undefined, key: unknown): number {
-  const [ends, setEnds] = useState(() => Date.now() + (seconds ?? 0) * 1000)
+  const now = useNow(250)
+  const [ends, setEnds] = useState(now + (seconds ?? 0) * 1000)
   const [seen, setSeen] = useState(key)
   if (seen !== key) {
     setSeen(key)
-    setEnds(Date.now() + (seconds ?? 0) * 1000)
+    setEnds(now + (seconds ?? 0) * 1000)
   }
-  const now = useNow(250)
   return Math.max(0, Math.ceil((ends - now) / 1000))
 }

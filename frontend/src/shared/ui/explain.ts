@@ -11,6 +11,17 @@ export interface Explanation {
 
 const toPlans = { to: '/account/upgrade', label: 'See the plans' }
 
+const throttled: Explanation = {
+  title: 'A little too fast',
+  advice: 'There were more requests than your plan allows at once. Nothing is lost.',
+  tone: 'warn',
+}
+const notFound: Explanation = {
+  title: 'There is no such thing here',
+  advice: 'It may have been deleted.',
+  tone: 'note',
+}
+
 const known: Record<string, Explanation> = {
   [UNREACHABLE]: {
     title: 'No connection',
@@ -35,11 +46,7 @@ const known: Record<string, Explanation> = {
     tone: 'warn',
     link: { to: '/account/upgrade', label: 'See the payment' },
   },
-  throttled: {
-    title: 'A little too fast',
-    advice: 'There were more requests than your plan allows at once. Nothing is lost.',
-    tone: 'warn',
-  },
+  throttled,
   role_required: {
     title: 'Your role does not allow this',
     advice: 'Ask an owner or an admin of your account to do it, or to change your role.',
@@ -91,15 +98,15 @@ const known: Record<string, Explanation> = {
     advice: 'It was used already or is too old. Please ask for a new one.',
     tone: 'warn',
   },
-  not_found: { title: 'There is no such thing here', advice: 'It may have been deleted.', tone: 'note' },
+  not_found: notFound,
   signed_out: { title: 'You have been signed out', advice: 'Please sign in again.', tone: 'note' },
 }
 
 export function explain(refusal: Refusal): Explanation {
   const found = known[refusal.code]
   if (found) return found
-  if (refusal.status === 404) return known['not_found'] as Explanation
-  if (refusal.status === 429) return known['throttled'] as Explanation
+  if (refusal.status === 404) return notFound
+  if (refusal.status === 429) return throttled
   if (refusal.status >= 500) {
     return {
       title: 'We are not quite there',
