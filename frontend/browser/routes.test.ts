@@ -52,7 +52,9 @@ async function look(page: Page, path: string, look: string): Promise<string[]> {
   const name = path.replace(/[#?].*/, (rest) => (rest.includes('token') ? '-token' : '')).replace(/\W+/g, '-')
   if (shots !== undefined)
     await page.screenshot({ path: `${shots}/${look}${name || '-'}.png`, fullPage: true })
-  return axe(page, `${look} ${path}`)
+  const findings = await axe(page, `${look} ${path}`)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  return wide > 0 ? [...findings, `${look} ${path}: wider than the screen by ${wide} pixels`] : findings
 }
 
 /** A profile with something on every page. */
@@ -103,8 +105,10 @@ async function filled({ page }: Profile) {
   return `/writer/drafts/${String(first.id)}`
 }
 
+// Both colours and both sizes; every pairing of them where pictures are taken.
 for (const dark of [false, true]) {
   for (const phone of [false, true]) {
+    if (dark !== phone && shots === undefined) continue
     const name = `${phone ? 'phone' : 'desktop'}-${dark ? 'dark' : 'light'}`
     test(`every page opens by link without an error, and axe finds nothing: ${name}`, async () => {
       await inProfile(

@@ -44,7 +44,7 @@ export function Shell() {
           >
             <Menu size={20} aria-hidden />
           </IconButton>
-          <div className="lg:hidden">
+          <div className="flex lg:hidden">
             <Brand />
           </div>
           <div className="ml-auto flex items-center gap-3">

@@ -99,7 +99,7 @@ function CreditCard() {
           </>
         )}
       </Answered>
-      <ButtonLink to="/account/usage" look="secondary" className="mt-auto self-start">
+      <ButtonLink to="/account/usage" look="secondary" className="mt-6 self-start lg:mt-auto">
         See the usage
       </ButtonLink>
     </Card>

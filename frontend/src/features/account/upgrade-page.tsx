@@ -142,12 +142,12 @@ function PlanCard({
 }) {
   const annual = plan.billing_cycle === 'annual'
   return (
-    <li className={classNames('card flex flex-col p-6', highlighted && 'ring-2 ring-accent')}>
+    <li className={classNames('card flex flex-col p-6', highlighted && 'border-accent ring-1 ring-accent')}>
       <div className="flex items-center justify-between gap-2">
         <h2 className="text-lg font-semibold text-ink">{plan.name}</h2>
         {current ? <Badge tone="good">Yours</Badge> : highlighted && <Badge tone="plain">Recommended</Badge>}
       </div>
-      <p className="mt-3 flex min-h-12 flex-wrap items-baseline gap-x-2">
+      <p className="mt-3 grid min-h-16 content-start">
         {plan.by_agreement ? (
           <span className="text-xl font-semibold text-ink">By agreement</span>
         ) : (
@@ -163,7 +163,7 @@ function PlanCard({
         {[
           `${count(plan.effective_credits)} credits a month`,
           `about ${count(plan.effective_credits * 100)} words`,
-          plan.by_agreement ? 'Terms of your own' : `${annual ? '365' : '30'} days, ends whenever you like`,
+          plan.by_agreement ? 'terms of your own' : `${annual ? '365' : '30'} days at a time`,
         ].map((line) => (
           <li key={line} className="flex gap-2">
             <Check size={16} aria-hidden className="mt-0.5 shrink-0 text-accent-text" />

@@ -11,7 +11,7 @@ export function makeQueryClient(): QueryClient {
       queries: {
         // Offline is a refusal like others, with a state of its own, not an endless wait.
         networkMode: 'always',
-        staleTime: 5_000,
+        staleTime: 1_000,
         retry: (failures, error) => {
           const refusal = asRefusal(error)
           return failures < 1 && refusal.isPassing && refusal.status !== 429

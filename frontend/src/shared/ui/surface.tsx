@@ -137,7 +137,7 @@ export function Skeleton({ rows = 4 }: { rows?: number }) {
 export function Table({ label, head, children }: { label: string; head: ReactNode; children: ReactNode }) {
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reachable by keyboard
-    <div role="region" aria-label={label} tabIndex={0} className="card overflow-x-auto">
+    <div role="region" aria-label={label} tabIndex={0} className="card relative overflow-x-auto">
       <table className="w-full text-left">
         <thead className="border-b border-line bg-sunken/60 text-xs font-medium text-ink-3">
           <tr>{head}</tr>
