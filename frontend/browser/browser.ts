@@ -89,8 +89,8 @@ export async function inProfile(
       .locator('body')
       .ariaSnapshot({ timeout: 2_000 })
       .catch(() => 'nothing')
-    console.error(
-      `At ${profile.page.url()}, with the errors ${JSON.stringify(profile.errors)}, was shown:\n${shown}`,
+    process.stderr.write(
+      `At ${profile.page.url()}, with the errors ${JSON.stringify(profile.errors)}, was shown:\n${shown}\n`,
     )
     throw error
   } finally {

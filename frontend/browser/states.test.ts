@@ -55,7 +55,7 @@ test('429 counts Retry-After down and then asks again by itself', async () => {
 
 test('a slow answer shows that it is on its way', async () => {
   await inProfile(async ({ page }) => {
-    let release = () => {}
+    let release: () => void = () => undefined
     const held = new Promise<void>((settled) => {
       release = settled
     })

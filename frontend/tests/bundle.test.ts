@@ -1,3 +1,4 @@
+// @vitest-environment node
 // How much script a first visit loads: the entry, the page, and everything they need before they can be shown.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -50,9 +51,12 @@ function bytes(keys: string[]): number {
 test('no page of the app loads more than 150 kB of script, compressed, on a first visit', () => {
   const pages = chunks['index.html']?.dynamicImports?.filter((key) => key.endsWith('-page.tsx')) ?? []
   expect(pages.length).toBeGreaterThan(15)
+  const shell = 'src/app/shell.tsx'
   const layout = 'src/features/account/layout.tsx'
   const sizes = pages.map((page) => {
-    const needed = page.includes('/account/') ? ['index.html', layout, page] : ['index.html', page]
+    const around = page.includes('/auth/') ? [] : page.includes('/account/') ? [shell, layout] : [shell]
+    const needed = ['index.html', ...around, page]
+    expect(needed.filter((key) => chunks[key] === undefined)).toEqual([])
     return [page, bytes(needed)] as const
   })
   expect(sizes.filter(([, size]) => size > MOST_BYTES)).toEqual([])

@@ -1,3 +1,4 @@
+// @vitest-environment node
 // The rule of layers is kept by lint: here it is shown that it bites.
 import { ESLint } from 'eslint'
 import { beforeAll, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @vitest-environment node
 // The generated types are what the core's committed description says.
 import { readFileSync } from 'node:fs'
 import openapi, { astToString } from 'openapi-typescript'

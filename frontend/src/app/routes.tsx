@@ -10,7 +10,6 @@ import {
 import { useSession } from '@/shared/auth'
 import { Broken } from './broken'
 import { Missing } from './missing'
-import { Shell } from './shell'
 
 const visitors: RouteObject[] = [
   { path: 'signup', lazy: () => import('@/features/auth/signup-page') },
@@ -54,6 +53,8 @@ const members: RouteObject[] = [
   { path: '*', element: <Missing /> },
 ]
 
+const shell = async () => ({ Component: (await import('./shell')).Shell })
+
 export const routes: RouteObject[] = [
   {
     errorElement: <Broken />,
@@ -64,7 +65,7 @@ export const routes: RouteObject[] = [
       { element: <VisitorsOnly />, children: visitors },
       {
         element: <MembersOnly />,
-        children: [{ element: <Shell />, children: [{ errorElement: <Broken />, children: members }] }],
+        children: [{ lazy: shell, children: [{ errorElement: <Broken />, children: members }] }],
       },
     ],
   },

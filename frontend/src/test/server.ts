@@ -17,7 +17,7 @@ export const server = setupServer()
 const at = (path: string) => `*${path.replace(/\{(\w+)\}/g, ':$1')}`
 
 /** Answers a route as the server would. */
-export function answer<P extends keyof Paths & string, M extends Method & keyof Paths[P]>(
+export function answer<P extends keyof Paths, M extends Method & keyof Paths[P]>(
   method: M,
   path: P,
   body: Answer<P, M> | ((request: Request) => Answer<P, M>),
@@ -32,7 +32,7 @@ export function answer<P extends keyof Paths & string, M extends Method & keyof 
 /** Refuses a route. */
 export function refuse(
   method: Method,
-  path: keyof Paths & string,
+  path: keyof Paths,
   status: number,
   code: string,
   more: { headers?: Record<string, string>; fields?: Record<string, string> } = {},

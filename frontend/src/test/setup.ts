@@ -13,7 +13,7 @@ beforeAll(() => {
 afterEach(() => {
   cleanup()
   server.resetHandlers()
-  window.localStorage.clear()
+  if (typeof window !== 'undefined') window.localStorage.clear()
 })
 afterAll(() => {
   server.close()

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Ground, TabMessage } from './ground'
 import { makeSession, type Session } from './session'
