@@ -181,7 +181,9 @@ fn the_front_end_is_served(server: &Server) {
     assert!(policy.contains("script-src 'self';"), "{policy}");
     assert_eq!(page.field("cache-control"), Some("no-cache"));
     let text = page.text();
-    let script = text.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js"));
+    let script = text
+        .split('"')
+        .find(|part| part.starts_with("/assets/") && part.ends_with(".js"));
     let script = get(&server.public(), script.expect("the page loads no script")).send();
     assert_eq!(script.status, 200);
     assert_eq!(

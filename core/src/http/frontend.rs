@@ -159,7 +159,11 @@ mod tests {
             ("/account/receipts/12", &[("accept", "*/*")], true),
             ("/sites", &[("accept", "application/json")], false),
             ("/sites", &[("accept", "*/*"), ("sec-fetch-mode", "cors")], false),
-            ("/sites", &[("accept", "text/html"), ("sec-fetch-mode", "navigate")], true),
+            (
+                "/sites",
+                &[("accept", "text/html"), ("sec-fetch-mode", "navigate")],
+                true,
+            ),
             ("/assets/gone-1a2b3c.js", &[("accept", "*/*")], false),
             ("/assets/", &[("accept", "text/html")], false),
             ("/robots.txt", &[("accept", "text/html")], false),

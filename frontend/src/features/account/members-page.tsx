@@ -1,14 +1,12 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { UserPlus } from 'lucide-react'
 import { useState } from 'react'
 import { api, data, plain } from '@/shared/api/client'
 import type { Member } from '@/shared/api/pending'
-import { useCursorList } from '@/shared/api/queries'
 import { useSession } from '@/shared/auth'
 import { Answered } from '@/shared/ui/answered'
 import { Button } from '@/shared/ui/button'
 import { Confirm } from '@/shared/ui/dialog'
-import { More } from '@/shared/ui/more'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Badge, PageHead, Table, Td, Th } from '@/shared/ui/surface'
 import { Invitations } from './invitations'
@@ -18,9 +16,7 @@ import { membersKey as key } from './members-key'
 const roles = ['owner', 'admin', 'editor', 'viewer']
 
 export function Component() {
-  const list = useCursorList(key, (cursor) =>
-    data(api.GET('/api/v1/account/members/', { params: { query: cursor === undefined ? {} : { cursor } } })),
-  )
+  const list = useQuery({ queryKey: key, queryFn: () => data(api.GET('/api/v1/account/members/')) })
   const [inviting, setInviting] = useState(false)
   const [removing, setRemoving] = useState<Member | null>(null)
   const mayManage = useSession((state) => ['owner', 'admin'].includes(state.user?.role ?? ''))
@@ -39,9 +35,8 @@ export function Component() {
         )}
       </PageHead>
       <Answered asked={list}>
-        {(items) => <MemberTable items={items} mayManage={mayManage} onRemove={setRemoving} />}
+        {({ items }) => <MemberTable items={items} mayManage={mayManage} onRemove={setRemoving} />}
       </Answered>
-      <More list={list} />
       {mayManage && <Invitations />}
       {inviting && (
         <InviteDialog

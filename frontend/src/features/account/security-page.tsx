@@ -1,9 +1,8 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { MonitorSmartphone } from 'lucide-react'
 import { useState } from 'react'
 import { api, data, plain } from '@/shared/api/client'
 import type { SignIn } from '@/shared/api/pending'
-import { useCursorList } from '@/shared/api/queries'
 import { session } from '@/shared/auth'
 import { asRefusal } from '@/shared/api/refusal'
 import { ago } from '@/shared/lib/format'
@@ -12,7 +11,6 @@ import { Answered } from '@/shared/ui/answered'
 import { Button } from '@/shared/ui/button'
 import { Confirm } from '@/shared/ui/dialog'
 import { TextField } from '@/shared/ui/field'
-import { More } from '@/shared/ui/more'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Badge, Card, PageHead } from '@/shared/ui/surface'
 import { say } from '@/shared/ui/toast'
@@ -32,9 +30,7 @@ export function Component() {
 }
 
 function SignIns() {
-  const list = useCursorList(key, (cursor) =>
-    data(api.GET('/api/v1/auth/sessions/', { params: { query: cursor === undefined ? {} : { cursor } } })),
-  )
+  const list = useQuery({ queryKey: key, queryFn: () => data(api.GET('/api/v1/auth/sessions/')) })
   const [asking, setAsking] = useState(false)
   const endAll = useMutation({
     mutationFn: () => plain(api.DELETE('/api/v1/auth/sessions/')),
@@ -56,7 +52,7 @@ function SignIns() {
       }
     >
       <Answered asked={list}>
-        {(items) => (
+        {({ items }) => (
           <ul className="divide-y divide-line">
             {items.map((each) => (
               <SignInRow key={each.id} signIn={each} />
@@ -64,7 +60,6 @@ function SignIns() {
           </ul>
         )}
       </Answered>
-      <More list={list} />
       {asking && (
         <Confirm
           open
