@@ -63,6 +63,14 @@ pub struct StripeConfig {
     pub payment_url: String,
 }
 
+/// Where the front end's files are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontendConfig {
+    pub listen: SocketAddr,
+    /// The folder that the front end's build has made.
+    pub dir: PathBuf,
+}
+
 /// The configuration in use.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -90,6 +98,8 @@ pub struct Config {
     pub stripe: Option<StripeConfig>,
     /// Whether staff may advance the service's time.
     pub test_clock: bool,
+    /// Nothing where the front end is served by something else, or not at all.
+    pub frontend: Option<FrontendConfig>,
     pub grace: Duration,
 }
 
@@ -200,6 +210,7 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         worker_interval: written.worker.enabled.then_some(worker_interval),
         stripe: stripe(written.stripe)?,
         test_clock,
+        frontend: frontend(written.frontend)?,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
     })
 }
@@ -247,6 +258,20 @@ fn billing_terms(written: &file::Billing) -> Result<BillingTerms, ConfigError> {
         trial_grace_days: within("billing.trial_grace_days", written.trial_grace_days, 0..=366)?,
         past_due_grace_days: within("billing.past_due_grace_days", written.past_due_grace_days, 0..=366)?,
     })
+}
+
+fn frontend(written: file::Frontend) -> Result<Option<FrontendConfig>, ConfigError> {
+    let (listen, dir) = (written.listen, written.dir);
+    if listen.is_empty() && dir.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    if dir.as_os_str().is_empty() {
+        return Err(ConfigError("frontend.dir: name the folder with the built files".into()));
+    }
+    let listen = listen
+        .parse()
+        .map_err(|_| ConfigError("frontend.listen: write an address and a port, like 127.0.0.1:8085".into()))?;
+    Ok(Some(FrontendConfig { listen, dir }))
 }
 
 fn stripe(written: file::Stripe) -> Result<Option<StripeConfig>, ConfigError> {
@@ -364,6 +389,9 @@ mod tests {
             ("[mail]\nfrom = \"nobody\"", "mail.from"),
             ("[mail]\npublic_url = \"example.com\"", "mail.public_url"),
             ("[mail]\nreset_link_seconds = 0", "reset_link_seconds"),
+            ("[frontend]\nlisten = \"127.0.0.1:1\"", "frontend.dir"),
+            ("[frontend]\ndir = \"dist\"", "frontend.listen"),
+            ("[frontend]\ndir = \"dist\"\nlisten = \"here\"", "frontend.listen"),
         ] {
             let error = read(text, &[]).unwrap_err();
             assert!(error.contains(name), "{error}");

@@ -15,13 +15,15 @@ use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
 use crate::config::{Config, Flags};
+use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
-use crate::http::{Service, listener, routes};
+use crate::http::{Service, frontend, listener, routes};
 use crate::storage::{self, Store, migrations};
 use crate::{mailer, worker};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -136,6 +138,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     ));
     let bind = async |address| TcpListener::bind(address).await.map_err(|error| setup(address)(&error));
     let (public, internal) = (bind(config.public).await?, bind(config.internal).await?);
+    let files = match &config.frontend {
+        Some(at) => Some((bind(at.listen).await?, frontend_service(&at.dir, &service)?)),
+        None => None,
+    };
     let (open, mut closed) = mpsc::channel(1);
     if let Some(every) = config
         .worker_interval
@@ -150,6 +156,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     ));
     if let Some(every) = config.worker_interval {
         tokio::spawn(mailer::run(service.core.clone(), every, stopping.clone(), open.clone()));
+    }
+    if let Some((listener, whole)) = files {
+        tokio::spawn(listener::serve(listener, whole, stopping.clone(), open.clone()));
     }
     tokio::spawn(listener::serve(
         public,
@@ -225,6 +234,13 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
         },
         last_story,
     ))
+}
+
+/// The front end's files; a folder without them is told at the start, not by a browser.
+fn frontend_service(dir: &Path, service: &Service) -> Result<Whole, ServeError> {
+    let page = dir.join(frontend::APP_PAGE);
+    std::fs::metadata(&page).map_err(|error| setup(format!("frontend.dir: {}", page.display()))(&error))?;
+    Ok(frontend::service(dir, service))
 }
 
 /// Says loudly which emergency flags are off.

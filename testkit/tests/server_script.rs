@@ -18,8 +18,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// Building again what is already built, preparing two databases, starting three processes.
-const START: Duration = Duration::from_secs(180);
+/// Building again what is already built (the front end may have to be built first), preparing two databases, starting three
+/// processes.
+const START: Duration = Duration::from_secs(420);
 const STOP: Duration = Duration::from_secs(40);
 
 fn script() -> Command {
@@ -125,7 +126,7 @@ fn one_command_starts_the_main_job_and_stopping_it_leaves_nothing_running() {
         "{}",
         believed.text()
     );
-    assert_eq!(get(&server.public(), "/").send().status, 200);
+    the_front_end_is_served(&server);
     assert_eq!(get(&server.public(), "/admin/login/").send().status, 200);
     assert_eq!(get(&server.public(), "/static/app.css").send().status, 200);
     // Asked directly, the example shows its fault, but believes no identity that the proxy did not sign.
@@ -168,8 +169,34 @@ fn one_command_starts_the_main_job_and_stopping_it_leaves_nothing_running() {
         "{}",
         server.script.log_tail()
     );
-    for offset in 0..5 {
+    for offset in 0..6 {
         TcpListener::bind(server.ports.address(offset)).expect("a port is still held");
+    }
+}
+
+fn the_front_end_is_served(server: &Server) {
+    let page = get(&server.public(), "/").send();
+    assert_eq!(page.status, 200);
+    let policy = page.field("content-security-policy").unwrap_or_default().to_owned();
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+    assert_eq!(page.field("cache-control"), Some("no-cache"));
+    let text = page.text();
+    let script = text
+        .split('"')
+        .find(|part| part.starts_with("/assets/") && part.ends_with(".js"));
+    let script = get(&server.public(), script.expect("the page loads no script")).send();
+    assert_eq!(script.status, 200);
+    assert_eq!(
+        script.field("cache-control"),
+        Some("public, max-age=31536000, immutable")
+    );
+    // Every path of the app is its page, whatever is missing is missing, and nothing else of the folder is told.
+    assert_eq!(get(&server.public(), "/planner/keywords").send().text(), text);
+    for missing in ["/assets/gone.js", "/assets/", "/.vite/manifest.json", "/robots.txt"] {
+        assert_eq!(get(&server.public(), missing).send().status, 404, "{missing}");
+    }
+    for site in ["/marketing/", "/published/"] {
+        assert_eq!(get(&server.public(), site).send().status, 200, "{site}");
     }
 }
 
@@ -197,9 +224,11 @@ fn the_demos_people_can_sign_in(server: &Server) {
 #[test]
 fn a_second_one_lives_beside_the_first_and_a_restart_finds_its_data() {
     let first = Server::start(&[]);
-    let second = Server::start(&[]);
+    let second = Server::start(&["--no-frontend"]);
     first.sign_up("same@example.com");
     let member = second.sign_up("same@example.com");
+    let pages = get(&second.public(), "/").send().text();
+    assert!(pages.contains("/static/app.css"), "not the app's page: {pages}");
     assert!(!first.file("demo.json").exists(), "demo people without --demo");
 
     second.script.signal("TERM");

@@ -33,6 +33,7 @@ section! { ConfigFile {
     worker: Worker = Worker::default(),
     stripe: Stripe = Stripe::default(),
     test_clock: TestClock = TestClock::default(),
+    frontend: Frontend = Frontend::default(),
     server: Server = Server::default(),
 } }
 section! { Listen {
@@ -108,6 +109,10 @@ section! { Stripe {
     tolerance_seconds: i64 = 300,
     payment_url: String = String::new(),
     event_days: i64 = 90,
+} }
+section! { Frontend {
+    listen: String = String::new(),
+    dir: PathBuf = PathBuf::new(),
 } }
 section! { TestClock {
     enabled: bool = false,

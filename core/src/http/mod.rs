@@ -19,6 +19,7 @@ pub mod credits;
 pub mod customers;
 pub mod error_reference;
 pub mod feed;
+pub mod frontend;
 pub mod idempotency;
 pub mod internal;
 pub mod listener;

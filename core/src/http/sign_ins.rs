@@ -56,7 +56,8 @@ impl Session {
     }
 }
 
-refusals!(SessionRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRevoked AccountMissing StorageUnavailable);
+refusals!(SessionRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRevoked RoleRequired AccountMissing
+    StorageUnavailable);
 
 /// One's running sign-ins, the newest first.
 #[utoipa::path(

@@ -225,6 +225,8 @@ fn proxy_config(ports: &PortBlock, var: &Path, app: &str) -> Table {
         path_text(&var.join("secrets/edge_app")),
     );
     set(&mut file, "upstream.core.address", ports.address(2));
+    // No front end is built for these tests: pages are the app's.
+    crate::config::route(&mut file, "/").insert("upstream".into(), "app".into());
     set(&mut file, "core.internal", format!("http://{}", ports.address(3)));
     set(
         &mut file,

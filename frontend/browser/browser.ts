@@ -1,0 +1,161 @@
+// A Chromium with a profile of its own, and what was seen in it: calls of the API with their header fields, console errors.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
+import { expect, inject } from 'vitest'
+import type { Person } from './stack'
+
+export const { url } = inject('demo')
+export const PASSWORD = 'plover-tannin-93-gazette'
+
+export interface Call {
+  method: string
+  path: string
+  headers: Record<string, string>
+}
+
+export interface Profile {
+  context: BrowserContext
+  page: Page
+  calls: Call[]
+  /** Errors on consoles and uncaught ones, of every page of the profile. */
+  errors: string[]
+  close: () => Promise<void>
+}
+
+const seconds = (count: number) => count * 1000
+
+export async function openProfile(options: { dark?: boolean; phone?: boolean } = {}): Promise<Profile> {
+  const folder = mkdtempSync(join(tmpdir(), 'igny8-profile-'))
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+    baseURL: url,
+    colorScheme: options.dark === true ? 'dark' : 'light',
+    viewport: options.phone === true ? { width: 390, height: 844 } : { width: 1280, height: 860 },
+    reducedMotion: 'reduce',
+  })
+  context.setDefaultTimeout(seconds(15))
+  const calls: Call[] = []
+  const errors: string[] = []
+  const pending: Promise<void>[] = []
+  const note = async (request: Request) => {
+    const { pathname } = new URL(request.url())
+    if (!pathname.startsWith('/api/')) return
+    // The browser's own list, cookies included; a request that was broken off has none.
+    const headers = await request.allHeaders().catch(() => ({}))
+    calls.push({ method: request.method(), path: pathname, headers })
+  }
+  context.on('request', (request) => pending.push(note(request)))
+  context.on('console', (message) => {
+    if (message.type() === 'error') errors.push(`${message.text()} (${message.location().url})`)
+  })
+  context.on('weberror', (error) => errors.push(String(error.error())))
+  const page = context.pages()[0] ?? (await context.newPage())
+  return {
+    context,
+    page,
+    calls,
+    errors,
+    close: async () => {
+      await Promise.all(pending)
+      await context.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Runs a test's story in a profile of its own. */
+export async function inProfile(
+  story: (profile: Profile) => Promise<void>,
+  options: { dark?: boolean; phone?: boolean } = {},
+) {
+  const profile = await openProfile(options)
+  try {
+    await story(profile)
+  } catch (error) {
+    const shown = await profile.page
+      .locator('body')
+      .ariaSnapshot({ timeout: 2_000 })
+      .catch(() => 'nothing')
+    process.stderr.write(
+      `At ${profile.page.url()}, with the errors ${JSON.stringify(profile.errors)}, was shown:\n${shown}\n`,
+    )
+    throw error
+  } finally {
+    await profile.close()
+  }
+}
+
+export const newAddress = () => `person-${crypto.randomUUID().slice(0, 8)}@example.com`
+
+export async function signUp(page: Page, email = newAddress()): Promise<Person> {
+  await page.goto('/signup')
+  await page.getByLabel('E-mail address').fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD)
+  await page.getByRole('button', { name: 'Start the free trial' }).click()
+  await page.waitForURL('**/sites')
+  return { email, password: PASSWORD }
+}
+
+export async function signIn(page: Page, { email, password }: Person) {
+  await page.getByLabel('E-mail address').fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+export async function signOut(page: Page) {
+  await page.getByRole('button', { name: /^You: / }).click()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.waitForURL('**/login')
+}
+
+/** What the API says, asked past the browser: for what staff do. */
+export async function ask<T>(path: string, body?: unknown, token?: string): Promise<T> {
+  const response = await fetch(`${url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const answer = (await response.json()) as { data: T }
+  if (!response.ok) throw new Error(`${path}: ${String(response.status)} ${JSON.stringify(answer)}`)
+  return answer.data
+}
+
+export const tokenOf = async (person: Person) =>
+  (await ask<{ access: string }>('/api/v1/auth/login/', person)).access
+
+/** The routes that take or give a cookie, and those that anybody may ask. Everything else carries a bearer token. */
+const WITHOUT_BEARER =
+  /^\/api\/v1\/(auth\/(login|logout|register|refresh|password-reset|verify-email|invitations)|plans)\//
+
+/** Every call of the API proved itself by a token alone, and no session came along. */
+export function expectBearersOnly(calls: Call[]) {
+  expect(calls.length).toBeGreaterThan(0)
+  for (const { method, path, headers } of calls) {
+    const cookies = headers.cookie ?? ''
+    expect(cookies, `${method} ${path}`).not.toContain('sessionid')
+    if (WITHOUT_BEARER.test(path)) continue
+    expect(headers.authorization, `${method} ${path}`).toMatch(/^Bearer ey/)
+    expect(cookies, `${method} ${path}`).toBe('')
+  }
+}
+
+/** Whether the core that runs can renew tokens: else a page that is loaded anew has to sign in. */
+export const canRefresh = readFileSync(new URL('../../core/openapi.json', import.meta.url), 'utf8').includes(
+  '/api/v1/auth/refresh/',
+)

@@ -1,0 +1,2 @@
+// The public sites are plain HTML: this brings their style.
+import '@/styles/index.css'

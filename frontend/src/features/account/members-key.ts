@@ -1,0 +1,1 @@
+export const membersKey = ['account', 'members']
