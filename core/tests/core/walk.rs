@@ -22,6 +22,8 @@ enum Again {
     Harmless,
     /// By its `Idempotency-Key`.
     Keyed,
+    /// The same, but the secret that it made is in the first answer alone.
+    KeyedSecret,
 }
 
 /// One route, and a request to it that is good.
@@ -53,6 +55,37 @@ impl World<'_> {
         answer.json(&body).send().json()["data"]["id"].as_i64().unwrap()
     }
 
+    fn user(&self) -> i64 {
+        self.owner.data["user"]["id"].as_i64().unwrap()
+    }
+
+    /// The number of what a request makes for the owner.
+    fn made(&self, path: &str, body: &Value) -> i64 {
+        let answer = self.server.post(path).bearer(&self.owner.access).json(body).send();
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+        answer.json()["data"]["id"].as_i64().unwrap()
+    }
+
+    fn api_key(&self) -> i64 {
+        self.made("/api/v1/account/api-keys/", &json!({"name": "walked"}))
+    }
+
+    fn invitation(&self) -> i64 {
+        let body = json!({"email": super::site::new_email(), "role": "viewer"});
+        self.made("/api/v1/account/members/invite/", &body)
+    }
+
+    /// Somebody who has joined the owner's account as a viewer: their access token.
+    fn viewer(&self) -> String {
+        let body = json!({"email": super::site::new_email(), "role": "viewer"});
+        let invited = self.server.post("/api/v1/account/members/invite/").bearer(&self.owner.access);
+        let token = invited.json(&body).send().json()["data"]["token"].as_str().unwrap().to_owned();
+        let accepted = self.server.post("/api/v1/auth/invitations/accept/");
+        let answer = accepted.json(&json!({"token": token, "password": super::site::PASSWORD})).send();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["data"]["access"].as_str().unwrap().to_owned()
+    }
+
     /// A payment that is confirmed, and the number of its receipt.
     fn receipt(&self) -> i64 {
         let numbers = "SELECT COALESCE(MAX(number), 0) FROM receipt";
@@ -75,27 +108,84 @@ fn nothing(_: &World<'_>) -> (i64, Value) {
 
 /// In an order in which each can succeed after the ones before it.
 fn rows() -> Vec<Row> {
-    let mut rows = people_and_credits();
+    let mut rows = open_to_anybody();
+    rows.extend(own_sign_in());
+    rows.extend(people());
+    rows.extend(credits());
     rows.extend(money());
     rows.extend(staff_alone());
     rows
 }
 
-fn people_and_credits() -> Vec<Row> {
-    use Again::{Harmless, Keyed};
-    use Who::{Anybody, Customer};
+fn open_to_anybody() -> Vec<Row> {
+    let open = |route| row(route, Who::Anybody, Again::Harmless, nothing);
     vec![
-        row("POST /api/v1/auth/register/", Anybody, Harmless, nothing),
-        row("POST /api/v1/auth/login/", Anybody, Harmless, nothing),
-        row("POST /api/v1/auth/logout/", Anybody, Harmless, nothing),
-        row("GET /api/v1/plans/", Anybody, Harmless, nothing),
-        row("POST /api/v1/billing/webhooks/stripe/", Anybody, Harmless, nothing),
+        open("POST /api/v1/auth/register/"),
+        open("POST /api/v1/auth/login/"),
+        open("POST /api/v1/auth/refresh/"),
+        open("POST /api/v1/auth/logout/"),
+        open("POST /api/v1/auth/password-reset/"),
+        open("POST /api/v1/auth/password-reset/confirm/"),
+        open("POST /api/v1/auth/verify-email/"),
+        open("POST /api/v1/auth/invitations/accept/"),
+        open("GET /api/v1/plans/"),
+        open("POST /api/v1/billing/webhooks/stripe/"),
+    ]
+}
+
+fn own_sign_in() -> Vec<Row> {
+    use Again::Harmless;
+    use Who::{Customer, Staff};
+    vec![
         row("GET /api/v1/auth/me/", Customer, Harmless, nothing),
-        row("GET /api/v1/account/", Customer, Harmless, nothing),
-        row("PATCH /api/v1/account/", Customer, Harmless, |_| {
-            (0, json!({"name": "Walked"}))
+        row("GET /api/v1/auth/sessions/", Customer, Harmless, nothing),
+        row("DELETE /api/v1/auth/sessions/", Customer, Harmless, nothing),
+        row("DELETE /api/v1/auth/sessions/{id}/", Customer, Harmless, |world| {
+            let numbers = format!("SELECT MAX(id) FROM sign_in WHERE user_id = {}", world.user());
+            (world.site.number(&numbers), Value::Null)
         }),
+        row("POST /api/v1/auth/change-password/", Customer, Harmless, nothing),
+        row("POST /api/v1/auth/verify-email/resend/", Customer, Harmless, nothing),
+        row("GET /api/v1/auth/totp/", Staff, Harmless, nothing),
+        row("POST /api/v1/auth/totp/", Staff, Harmless, nothing),
+        row("POST /api/v1/auth/totp/confirm/", Staff, Harmless, nothing),
+        row("DELETE /api/v1/auth/totp/", Staff, Harmless, nothing),
+    ]
+}
+
+fn people() -> Vec<Row> {
+    use Again::{Harmless, KeyedSecret};
+    use Who::Customer;
+    vec![
+        row("GET /api/v1/account/", Customer, Harmless, nothing),
+        row("PATCH /api/v1/account/", Customer, Harmless, |_| (0, json!({"name": "Walked"}))),
         row("GET /api/v1/account/subscription/", Customer, Harmless, nothing),
+        row("GET /api/v1/account/audit/", Customer, Harmless, nothing),
+        row("GET /api/v1/account/api-keys/", Customer, Harmless, nothing),
+        row("POST /api/v1/account/api-keys/", Customer, KeyedSecret, |_| (0, json!({"name": "ours"}))),
+        row("POST /api/v1/account/api-keys/{id}/rotate/", Customer, KeyedSecret, |world| (world.api_key(), json!({}))),
+        row("POST /api/v1/account/api-keys/{id}/revoke/", Customer, Harmless, |world| (world.api_key(), json!({}))),
+        row("DELETE /api/v1/account/api-keys/{id}/", Customer, Harmless, |world| (world.api_key(), Value::Null)),
+        row("GET /api/v1/account/members/", Customer, Harmless, nothing),
+        row("GET /api/v1/account/members/invitations/", Customer, Harmless, nothing),
+        row("POST /api/v1/account/members/invite/", Customer, KeyedSecret, |_| {
+            (0, json!({"email": super::site::new_email(), "role": "viewer"}))
+        }),
+        row("POST /api/v1/account/members/invitations/{id}/revoke/", Customer, Harmless, |world| {
+            (world.invitation(), json!({}))
+        }),
+        row("POST /api/v1/account/members/{id}/role/", Customer, Harmless, |world| {
+            (world.user(), json!({"role": "editor"}))
+        }),
+        row("POST /api/v1/account/members/{id}/remove/", Customer, Harmless, |world| (world.user(), json!({}))),
+        row("DELETE /api/v1/account/members/{id}/", Customer, Harmless, |world| (world.user(), Value::Null)),
+    ]
+}
+
+fn credits() -> Vec<Row> {
+    use Again::{Harmless, Keyed};
+    use Who::Customer;
+    vec![
         row("GET /api/v1/credits/", Customer, Harmless, nothing),
         row("GET /api/v1/credits/transactions/", Customer, Harmless, nothing),
         row("GET /api/v1/credits/usage/", Customer, Harmless, nothing),
@@ -170,6 +260,8 @@ fn staff_alone() -> Vec<Row> {
         row("POST /api/v1/staff/accounts/{id}/reinstate/", Staff, Keyed, |world| {
             (world.account(), json!({}))
         }),
+        row("GET /api/v1/staff/accounts/", Staff, Harmless, nothing),
+        row("GET /api/v1/staff/accounts/{id}/", Staff, Harmless, |world| (world.account(), Value::Null)),
         row("GET /api/v1/staff/clock/", Staff, Harmless, nothing),
         row("POST /api/v1/staff/clock/", Staff, Harmless, |_| {
             (0, json!({"advance_seconds": 1}))
@@ -234,7 +326,7 @@ fn every_route_is_in_the_table_and_its_key_in_the_description() {
                 .any(|parameter| parameter["name"] == "Idempotency-Key");
             let row = rows().into_iter().find(|row| row.route == route);
             let row = row.unwrap_or_else(|| panic!("{route} is not walked: add it to the table"));
-            assert_eq!(keyed, row.again == Again::Keyed, "{route}: Idempotency-Key");
+            assert_eq!(keyed, row.again != Again::Harmless, "{route}: Idempotency-Key");
             let open = operation["security"]
                 .as_array()
                 .is_none_or(|needs| needs.contains(&json!({})));
@@ -283,7 +375,7 @@ fn an_object_of_another_account_is_not_there() {
             let before = world.site.counts();
             let ask = || request(world, row.route, number, &body).bearer(token);
             refused(ask(), (404, "not_found"), row.route);
-            if row.again == Again::Keyed {
+            if row.again != Again::Harmless {
                 refused(ask().field("Idempotency-Key", "probe"), (404, "not_found"), row.route);
             }
             assert_eq!(world.site.counts(), before, "{}", row.route);
@@ -294,7 +386,7 @@ fn an_object_of_another_account_is_not_there() {
 #[test]
 fn what_is_sent_again_under_its_key_takes_effect_once_and_is_answered_the_same() {
     with_world(|world| {
-        for row in rows().iter().filter(|row| row.again == Again::Keyed) {
+        for row in rows().iter().filter(|row| row.again != Again::Harmless) {
             let (number, body) = (row.ask)(world);
             let token = if row.who == Who::Staff {
                 &world.staff
@@ -332,5 +424,41 @@ fn what_is_sent_again_under_its_key_takes_effect_once_and_is_answered_the_same()
             );
             assert_eq!(world.site.counts(), after, "{}", row.route);
         }
+    });
+}
+
+/// What a program's API key opens nothing of: there the role is refused that a person of any role has.
+const OF_PEOPLE: [&str; 6] = [
+    "GET /api/v1/auth/sessions/",
+    "DELETE /api/v1/auth/sessions/",
+    "DELETE /api/v1/auth/sessions/{id}/",
+    "POST /api/v1/auth/change-password/",
+    "POST /api/v1/auth/verify-email/resend/",
+    "GET /api/v1/auth/me/",
+];
+
+#[test]
+fn a_viewer_is_refused_wherever_a_role_is_asked_for() {
+    let description = description();
+    with_world(|world| {
+        let viewer = world.viewer();
+        let mut walked = 0;
+        for row in rows().iter().filter(|row| row.who == Who::Customer && !OF_PEOPLE.contains(&row.route)) {
+            let (method, path) = row.route.split_once(' ').unwrap();
+            let forbidden = &description["paths"][path][method.to_lowercase()]["responses"]["403"]["x-codes"];
+            if !forbidden.as_array().is_some_and(|codes| codes.contains(&json!("role_required"))) {
+                continue;
+            }
+            let (number, body) = (row.ask)(world);
+            let before = world.site.counts();
+            refused(
+                request(world, row.route, number, &body).bearer(&viewer),
+                (403, "role_required"),
+                row.route,
+            );
+            assert_eq!(world.site.counts(), before, "{}", row.route);
+            walked += 1;
+        }
+        assert!(walked >= 15, "{walked}");
     });
 }

@@ -170,20 +170,23 @@ mod tests {
     use igny8_contract::claims::AccountRole;
 
     fn grant(expires_at_us: Option<Timestamp>, token_exp: i64) -> Grant {
-        Grant::of([0; 32], KeyFacts {
-            key_id: ApiKeyId(5),
-            account_id: AccountId(6),
-            user_id: UserId(7),
-            role: AccountRole::Viewer,
-            expires_at_us,
-            standing: StandingFacts {
-                account: None,
-                user: None,
-                sid_active: true,
+        Grant::of(
+            [0; 32],
+            KeyFacts {
+                key_id: ApiKeyId(5),
+                account_id: AccountId(6),
+                user_id: UserId(7),
+                role: AccountRole::Viewer,
+                expires_at_us,
+                standing: StandingFacts {
+                    account: None,
+                    user: None,
+                    sid_active: true,
+                },
+                token: "t".into(),
+                token_exp,
             },
-            token: "t".into(),
-            token_exp,
-        })
+        )
     }
 
     #[test]

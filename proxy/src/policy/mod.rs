@@ -391,21 +391,22 @@ impl Forward {
     pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
         let Some(identity) = &self.identity else { return Ok(()) };
         let known = facts.ok_or(Refusal::CoreUnavailable)?;
-        unless_shadowed(route, validate_token(&identity.token, known, route.standing, false, now))
+        unless_shadowed(
+            route,
+            validate_token(&identity.token, known, route.standing, false, now),
+        )
     }
 
     /// The same where an API key opened it, by what core says of the key now.
     ///
     /// # Errors
     /// As for [`Proven::stand_by_key`].
-    pub fn stands_by_key(
-        grant: &Grant,
-        asks_standing: bool,
-        route: &Route,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn stands_by_key(grant: &Grant, asks_standing: bool, route: &Route, now: Timestamp) -> Result<(), Refusal> {
         let key_use = grant.key_use(asks_standing, now);
-        unless_shadowed(route, validate_key(key_use, &grant.standing, route.standing, false, now))
+        unless_shadowed(
+            route,
+            validate_key(key_use, &grant.standing, route.standing, false, now),
+        )
     }
 
     /// What core had said of the API key that this was opened with.
