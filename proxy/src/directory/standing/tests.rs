@@ -206,7 +206,8 @@ fn others_are_told_what_they_have_to_do() {
     assert_eq!(
         effects,
         Effects {
-            sessions: vec![digest],
+            sessions: vec![digest.clone()],
+            keys: vec![digest],
             key_set: true
         }
     );
