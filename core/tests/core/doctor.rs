@@ -224,7 +224,13 @@ fn breaks_of_identity() -> Vec<(&'static str, i64, &'static str)> {
 fn whatever_is_broken_is_found_where_it_is() {
     on_both(|site| {
         fill(&site);
-        let all = [breaks(), more_breaks(), breaks_of_payments(), broken_people(), breaks_of_identity()];
+        let all = [
+            breaks(),
+            more_breaks(),
+            breaks_of_payments(),
+            broken_people(),
+            breaks_of_identity(),
+        ];
         for (statement, account, sentence) in all.concat() {
             let twin = site.twin();
             twin.tamper(statement);

@@ -78,10 +78,18 @@ impl World<'_> {
     /// Somebody who has joined the owner's account as a viewer: their access token.
     fn viewer(&self) -> String {
         let body = json!({"email": super::site::new_email(), "role": "viewer"});
-        let invited = self.server.post("/api/v1/account/members/invite/").bearer(&self.owner.access);
-        let token = invited.json(&body).send().json()["data"]["token"].as_str().unwrap().to_owned();
+        let invited = self
+            .server
+            .post("/api/v1/account/members/invite/")
+            .bearer(&self.owner.access);
+        let token = invited.json(&body).send().json()["data"]["token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let accepted = self.server.post("/api/v1/auth/invitations/accept/");
-        let answer = accepted.json(&json!({"token": token, "password": super::site::PASSWORD})).send();
+        let answer = accepted
+            .json(&json!({"token": token, "password": super::site::PASSWORD}))
+            .send();
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()["data"]["access"].as_str().unwrap().to_owned()
     }
@@ -158,27 +166,53 @@ fn people() -> Vec<Row> {
     use Who::Customer;
     vec![
         row("GET /api/v1/account/", Customer, Harmless, nothing),
-        row("PATCH /api/v1/account/", Customer, Harmless, |_| (0, json!({"name": "Walked"}))),
+        row("PATCH /api/v1/account/", Customer, Harmless, |_| {
+            (0, json!({"name": "Walked"}))
+        }),
         row("GET /api/v1/account/subscription/", Customer, Harmless, nothing),
         row("GET /api/v1/account/audit/", Customer, Harmless, nothing),
         row("GET /api/v1/account/api-keys/", Customer, Harmless, nothing),
-        row("POST /api/v1/account/api-keys/", Customer, KeyedSecret, |_| (0, json!({"name": "ours"}))),
-        row("POST /api/v1/account/api-keys/{id}/rotate/", Customer, KeyedSecret, |world| (world.api_key(), json!({}))),
-        row("POST /api/v1/account/api-keys/{id}/revoke/", Customer, Harmless, |world| (world.api_key(), json!({}))),
-        row("DELETE /api/v1/account/api-keys/{id}/", Customer, Harmless, |world| (world.api_key(), Value::Null)),
+        row("POST /api/v1/account/api-keys/", Customer, KeyedSecret, |_| {
+            (0, json!({"name": "ours"}))
+        }),
+        row(
+            "POST /api/v1/account/api-keys/{id}/rotate/",
+            Customer,
+            KeyedSecret,
+            |world| (world.api_key(), json!({})),
+        ),
+        row(
+            "POST /api/v1/account/api-keys/{id}/revoke/",
+            Customer,
+            Harmless,
+            |world| (world.api_key(), json!({})),
+        ),
+        row("DELETE /api/v1/account/api-keys/{id}/", Customer, Harmless, |world| {
+            (world.api_key(), Value::Null)
+        }),
         row("GET /api/v1/account/members/", Customer, Harmless, nothing),
         row("GET /api/v1/account/members/invitations/", Customer, Harmless, nothing),
         row("POST /api/v1/account/members/invite/", Customer, KeyedSecret, |_| {
             (0, json!({"email": super::site::new_email(), "role": "viewer"}))
         }),
-        row("POST /api/v1/account/members/invitations/{id}/revoke/", Customer, Harmless, |world| {
-            (world.invitation(), json!({}))
-        }),
+        row(
+            "POST /api/v1/account/members/invitations/{id}/revoke/",
+            Customer,
+            Harmless,
+            |world| (world.invitation(), json!({})),
+        ),
         row("POST /api/v1/account/members/{id}/role/", Customer, Harmless, |world| {
             (world.user(), json!({"role": "editor"}))
         }),
-        row("POST /api/v1/account/members/{id}/remove/", Customer, Harmless, |world| (world.user(), json!({}))),
-        row("DELETE /api/v1/account/members/{id}/", Customer, Harmless, |world| (world.user(), Value::Null)),
+        row(
+            "POST /api/v1/account/members/{id}/remove/",
+            Customer,
+            Harmless,
+            |world| (world.user(), json!({})),
+        ),
+        row("DELETE /api/v1/account/members/{id}/", Customer, Harmless, |world| {
+            (world.user(), Value::Null)
+        }),
     ]
 }
 
@@ -261,7 +295,9 @@ fn staff_alone() -> Vec<Row> {
             (world.account(), json!({}))
         }),
         row("GET /api/v1/staff/accounts/", Staff, Harmless, nothing),
-        row("GET /api/v1/staff/accounts/{id}/", Staff, Harmless, |world| (world.account(), Value::Null)),
+        row("GET /api/v1/staff/accounts/{id}/", Staff, Harmless, |world| {
+            (world.account(), Value::Null)
+        }),
         row("GET /api/v1/staff/clock/", Staff, Harmless, nothing),
         row("POST /api/v1/staff/clock/", Staff, Harmless, |_| {
             (0, json!({"advance_seconds": 1}))
@@ -443,10 +479,16 @@ fn a_viewer_is_refused_wherever_a_role_is_asked_for() {
     with_world(|world| {
         let viewer = world.viewer();
         let mut walked = 0;
-        for row in rows().iter().filter(|row| row.who == Who::Customer && !OF_PEOPLE.contains(&row.route)) {
+        for row in rows()
+            .iter()
+            .filter(|row| row.who == Who::Customer && !OF_PEOPLE.contains(&row.route))
+        {
             let (method, path) = row.route.split_once(' ').unwrap();
             let forbidden = &description["paths"][path][method.to_lowercase()]["responses"]["403"]["x-codes"];
-            if !forbidden.as_array().is_some_and(|codes| codes.contains(&json!("role_required"))) {
+            if !forbidden
+                .as_array()
+                .is_some_and(|codes| codes.contains(&json!("role_required")))
+            {
                 continue;
             }
             let (number, body) = (row.ask)(world);
