@@ -276,11 +276,14 @@ pub async fn note_key_set(core: &Core, noted: &mut Option<String>) -> Result<(),
     if noted.as_ref() == Some(&digest) {
         return Ok(());
     }
-    core.store
-        .write(&digest, |connection, digest| {
-            Box::pin(async move { Ok::<(), StoryError>(feed::note_key_set(connection, digest).await?) })
-        })
-        .await?;
+    // A process that starts again with the keys that are known begins no transaction.
+    if feed::key_set(&mut *core.store.read().await?).await? != digest {
+        core.store
+            .write(&digest, |connection, digest| {
+                Box::pin(async move { Ok::<(), StoryError>(feed::note_key_set(connection, digest).await?) })
+            })
+            .await?;
+    }
     *noted = Some(digest);
     Ok(())
 }

@@ -130,6 +130,17 @@ pub async fn sweep(connection: &mut Connection, before: Timestamp, limit: i64) -
     Ok(done.rows_affected())
 }
 
+/// The digest of the published key set, as it was noted last; empty before the first.
+///
+/// # Errors
+/// What the database says.
+pub async fn key_set(connection: &mut Connection) -> Result<String, Error> {
+    let row = sqlx::query("SELECT digest FROM key_set WHERE id = 1")
+        .fetch_one(connection)
+        .await?;
+    text(&row, "digest")
+}
+
 /// Notes that the published key set has this digest. Where it is another one than before, the feed tells of it.
 ///
 /// # Errors
