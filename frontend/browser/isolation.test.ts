@@ -40,7 +40,7 @@ async function useEverything(page: Page, foreign: string) {
     await page.locator(`a[href="${path}"]`).first().click()
     await page.waitForURL(`**${path}`)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
+    await page.waitForFunction(() => document.querySelector('.animate-pulse') === null)
     expect(await page.locator('body').innerText(), path).not.toContain(foreign)
   }
 }
@@ -113,8 +113,8 @@ test('signing out leaves no cookie of ours and nothing in storage, and signs the
     const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie])
     expect(kept).toEqual([0, 0, ''])
     expect(await context.cookies()).toEqual([])
-    await page.goBack()
-    await page.waitForURL('**/login**')
+    await page.goto('/account')
+    await page.waitForURL('**/login?next=%2Faccount')
     expect(errors).toEqual([])
   })
 })

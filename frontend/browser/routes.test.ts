@@ -17,7 +17,8 @@ const elsewhere = ['/marketing/', '/published/']
 
 async function settled(page: Page) {
   await page.getByRole('heading', { level: 1 }).first().waitFor()
-  await page.waitForLoadState('networkidle')
+  // What is on its way pulses.
+  await page.waitForFunction(() => document.querySelector('.animate-pulse, .animate-spin') === null)
 }
 
 /** Goes to a page of the app as a link does, without loading anything anew. */

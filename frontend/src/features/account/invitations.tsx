@@ -23,7 +23,7 @@ export function Invitations() {
   const items = list.data?.items ?? []
   if (items.length === 0) return null
   return (
-    <section className="mt-8 grid gap-3">
+    <section className="mt-8 grid grid-cols-1 gap-3">
       <h2 className="text-base font-semibold text-ink">Invited</h2>
       <RefusalLine error={revoke.error} />
       <Table

@@ -76,7 +76,7 @@ function MemberTable({
     onSuccess: () => cache.invalidateQueries({ queryKey: key }),
   })
   return (
-    <div className="grid gap-3">
+    <div className="grid grid-cols-1 gap-3">
       <RefusalLine error={change.error} />
       <Table
         label="Members"

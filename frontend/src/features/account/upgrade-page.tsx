@@ -47,7 +47,7 @@ export function Component() {
         {(found) => (
           <Answered asked={plans}>
             {({ items: catalogue }) => (
-              <div className="grid gap-6">
+              <div className="grid grid-cols-1 gap-6">
                 {done && <Confirmed payment={done} catalogue={catalogue} />}
                 {pending && !choosing && (
                   <Waiting

@@ -26,7 +26,7 @@ export function Component() {
   return (
     <>
       <PageHead title="Usage" lead="What came, what went, and what is left." />
-      <div className="grid gap-6">
+      <div className="grid grid-cols-1 gap-6">
         <Card
           title="Credits used by day"
           aside={

@@ -128,7 +128,7 @@ function KeywordTable({ rows, clusters }: { rows: Keyword[]; clusters: Cluster[]
   const remove = useDeleteKeyword()
   if (rows.length === 0) return <p className="card px-5 py-10 text-center text-ink-3">Nothing matches.</p>
   return (
-    <div className="grid gap-3">
+    <div className="grid grid-cols-1 gap-3">
       <RefusalLine error={move.error ?? remove.error} />
       <Table
         label="Keywords"
