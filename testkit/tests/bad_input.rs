@@ -111,7 +111,9 @@ fn plausible() -> Value {
 
 /// Refuses each of these bodies, but for an empty one where none is needed.
 fn refuses_each(operation: &Operation, cases: &[(&str, &str, Vec<u8>)]) {
-    let bad = cases.iter().filter(|(_, _, body)| !(operation.may_be_empty && body.is_empty()));
+    let bad = cases
+        .iter()
+        .filter(|(_, _, body)| !(operation.may_be_empty && body.is_empty()));
     for (case, content_type, body) in bad {
         assert_refused(operation, case, &send(operation, content_type, body.clone()));
     }

@@ -1,10 +1,5 @@
 //! Staying signed in through the proxy: where core's refresh cookie goes, and where it does not.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as a test does, by panicking"
-)]
-
 use igny8_testkit::raw::{Response, SetCookie};
 use igny8_testkit::stack::{App, PASSWORD, Stack, new_address};
 use serde_json::{Value, json};
@@ -25,7 +20,10 @@ fn stack() -> &'static Stack {
 fn post(path: &str, fields: &[(&str, &str)], body: &Value) -> Response {
     let request = stack().post(&format!("/api/v1/auth/{path}")).json(body);
     let request = request.field("X-Forwarded-For", "203.0.113.7");
-    fields.iter().fold(request, |request, (name, value)| request.field(name, value)).send()
+    fields
+        .iter()
+        .fold(request, |request, (name, value)| request.field(name, value))
+        .send()
 }
 
 fn cookie(answer: &Response, name: &str) -> SetCookie {
@@ -35,7 +33,11 @@ fn cookie(answer: &Response, name: &str) -> SetCookie {
 }
 
 fn sign_up(fields: &[(&str, &str)]) -> Response {
-    let answer = post("register/", fields, &json!({"email": new_address(), "password": PASSWORD}));
+    let answer = post(
+        "register/",
+        fields,
+        &json!({"email": new_address(), "password": PASSWORD}),
+    );
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer
 }
@@ -50,12 +52,20 @@ fn a_browser_stays_signed_in_by_its_cookie_and_signs_out_with_it() {
         let with = |cookie: &SetCookie| format!("theme=dark; {name}={}", cookie.value);
         let sent = with(&first);
         let fields_with = |sent: &str| {
-            let own: Vec<(String, String)> = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-            own.into_iter().chain([("Cookie".to_owned(), sent.to_owned())]).collect::<Vec<_>>()
+            let own: Vec<(String, String)> = fields
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect();
+            own.into_iter()
+                .chain([("Cookie".to_owned(), sent.to_owned())])
+                .collect::<Vec<_>>()
         };
         let refresh = |sent: &str| {
             let all = fields_with(sent);
-            let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let all: Vec<(&str, &str)> = all
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             post("refresh/", &all, &json!({}))
         };
         let answer = refresh(&sent);
@@ -70,7 +80,10 @@ fn a_browser_stays_signed_in_by_its_cookie_and_signs_out_with_it() {
         assert_ne!(first.value, second.value);
 
         let all = fields_with(&with(&second));
-        let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let all: Vec<(&str, &str)> = all
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         assert_eq!(post("logout/", &all, &json!({})).status, 204);
         assert_eq!(refresh(&with(&second)).code(), "token_revoked");
         igny8_testkit::wait::wait_until("the end to be felt", std::time::Duration::from_secs(5), || {
@@ -94,11 +107,22 @@ fn a_page_of_another_origin_neither_refreshes_nor_signs_out() {
     let given = cookie(&sign_up(&[]), "igny8_refresh");
     let sent = format!("igny8_refresh={}", given.value);
     for path in ["refresh/", "logout/"] {
-        let answer = post(path, &[("Cookie", &sent), ("Origin", "https://evil.example")], &json!({}));
-        assert_eq!((answer.status, answer.code().as_str()), (403, "origin_refused"), "{path}");
+        let answer = post(
+            path,
+            &[("Cookie", &sent), ("Origin", "https://evil.example")],
+            &json!({}),
+        );
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "origin_refused"),
+            "{path}"
+        );
     }
     let own = format!("http://{}", stack().public);
-    assert_eq!(post("refresh/", &[("Cookie", &sent), ("Origin", &own)], &json!({})).status, 200);
+    assert_eq!(
+        post("refresh/", &[("Cookie", &sent), ("Origin", &own)], &json!({})).status,
+        200
+    );
 }
 
 #[test]
@@ -106,16 +130,31 @@ fn what_needs_a_token_is_reached_with_one_and_not_without() {
     let answer = sign_up(&[]);
     let access = answer.json()["data"]["access"].as_str().unwrap().to_owned();
     let sessions = |bearer: Option<&str>| {
-        let request = stack().get("/api/v1/auth/sessions/").field("X-Forwarded-For", "203.0.113.7");
-        bearer.into_iter().fold(request, |request, bearer| request.bearer(bearer)).send()
+        let request = stack()
+            .get("/api/v1/auth/sessions/")
+            .field("X-Forwarded-For", "203.0.113.7");
+        bearer
+            .into_iter()
+            .fold(request, |request, bearer| request.bearer(bearer))
+            .send()
     };
     let listed = sessions(Some(&access));
     assert_eq!(listed.status, 200, "{}", listed.text());
-    assert_eq!(listed.json()["data"]["items"][0]["address"], "203.0.113.7", "the client's address, not the proxy's");
+    assert_eq!(
+        listed.json()["data"]["items"][0]["address"],
+        "203.0.113.7",
+        "the client's address, not the proxy's"
+    );
     assert_eq!(sessions(None).status, 401);
     let bearer = format!("Bearer {access}");
     let body = json!({"current_password": PASSWORD, "new_password": "harbour-quilt-58-lantern"});
-    assert_eq!(post("change-password/", &[("Authorization", &bearer)], &body).status, 200);
+    assert_eq!(
+        post("change-password/", &[("Authorization", &bearer)], &body).status,
+        200
+    );
     assert_eq!(post("change-password/", &[], &body).status, 401);
-    assert_eq!(post("password-reset/", &[], &json!({"email": new_address()})).status, 202);
+    assert_eq!(
+        post("password-reset/", &[], &json!({"email": new_address()})).status,
+        202
+    );
 }

@@ -29,7 +29,10 @@ enum Outcome {
     /// The sign-in is over.
     Over(Refusal),
     /// It was ended just now, since somebody has kept a token.
-    Stolen { user_id: UserId, sign_in_id: i64 },
+    Stolen {
+        user_id: UserId,
+        sign_in_id: i64,
+    },
 }
 
 struct Going {
