@@ -1,10 +1,5 @@
 //! Staying signed in through the proxy: where core's refresh cookie goes, and where it does not.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as a test does, by panicking"
-)]
-
 use igny8_testkit::raw::{Response, SetCookie};
 use igny8_testkit::stack::{App, PASSWORD, Stack, new_address};
 use serde_json::{Value, json};
