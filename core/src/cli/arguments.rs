@@ -86,7 +86,7 @@ pub enum Command {
     Db(Db),
 
     /// Print the OpenAPI description of the public API.
-    #[command(after_help = "Examples: igny8-core openapi > core/openapi.json\n          \
+    #[command(after_help = "Example: igny8-core openapi > core/openapi.json\n         \
         igny8-core openapi --errors > docs/errors.md")]
     Openapi {
         /// Print which refusals there are and which route answers them instead, as Markdown.
