@@ -143,20 +143,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         None => None,
     };
     let (open, mut closed) = mpsc::channel(1);
-    if let Some(every) = config
-        .worker_interval
-        .or(config.test_clock.then_some(TEST_CLOCK_FOLLOWED))
-    {
-        tokio::spawn(worker::run(service.core.clone(), every, stopping.clone(), open.clone()));
-    }
-    tokio::spawn(key_uses::keep_writing(
-        service.core.clone(),
-        stopping.clone(),
-        open.clone(),
-    ));
-    if let Some(every) = config.worker_interval {
-        tokio::spawn(mailer::run(service.core.clone(), every, stopping.clone(), open.clone()));
-    }
+    run_beside(&config, &service.core, &stopping, &open);
     if let Some((listener, whole)) = files {
         tokio::spawn(listener::serve(listener, whole, stopping.clone(), open.clone()));
     }
@@ -196,6 +183,22 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     }
     drop(lock);
     Ok(())
+}
+
+/// Begins what a core does unasked: the worker, the mailer, and noting when keys were used. Each holds `open` until it has ended.
+fn run_beside(config: &Config, core: &Core, stopping: &watch::Receiver<bool>, open: &mpsc::Sender<()>) {
+    let given = || (core.clone(), stopping.clone(), open.clone());
+    let (of_core, stops, held) = given();
+    tokio::spawn(key_uses::keep_writing(of_core, stops, held));
+    let follows_alone = config.test_clock.then_some(TEST_CLOCK_FOLLOWED);
+    if let Some(every) = config.worker_interval.or(follows_alone) {
+        let (of_core, stops, held) = given();
+        tokio::spawn(worker::run(of_core, every, stops, held));
+    }
+    if let Some(every) = config.worker_interval {
+        let (of_core, stops, held) = given();
+        tokio::spawn(mailer::run(of_core, every, stops, held));
+    }
 }
 
 /// Opens what both listeners need and proves that it can be used.

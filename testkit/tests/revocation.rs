@@ -290,6 +290,14 @@ fn a_database_that_was_put_back_makes_every_proxy_take_a_new_snapshot() {
     copy(&site.database, &backup);
     site.stack.start_core();
     let young = site.member();
+    let accounts = postgres().run_sql(&site.database, "SELECT COUNT(*) FROM account");
+    let known = format!("igny8_directory_entries{{kind=\"account\"}} {}", accounts.trim());
+    for doorway in &site.stack.proxies {
+        // Who has not heard of the account loses nothing with it.
+        wait_until("the news of an account", PATIENCE, || {
+            get(&doorway.ops, "/metrics").send().text().contains(&known).then_some(())
+        });
+    }
     site.stack.kill_core();
     postgres().run_sql("postgres", &format!("DROP DATABASE \"{}\" WITH (FORCE)", site.database));
     copy(&backup, &site.database);

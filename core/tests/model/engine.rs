@@ -114,7 +114,8 @@ impl Engine {
         // Whoever would say that the process stops is gone, so nobody does.
         let kept = Kept {
             answers: 30,
-            stripe_events: 90,
+            // For ever: the domain that it is compared with forgets no event.
+            stripe_events: 36_500,
         };
         let rounds = Rounds::new(kept, watch::channel(false).1);
         let identity = Config::read("", "", std::iter::empty()).map_err(told)?.identity;
