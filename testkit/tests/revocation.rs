@@ -295,7 +295,11 @@ fn a_database_that_was_put_back_makes_every_proxy_take_a_new_snapshot() {
     for doorway in &site.stack.proxies {
         // Who has not heard of the account loses nothing with it.
         wait_until("the news of an account", PATIENCE, || {
-            get(&doorway.ops, "/metrics").send().text().contains(&known).then_some(())
+            get(&doorway.ops, "/metrics")
+                .send()
+                .text()
+                .contains(&known)
+                .then_some(())
         });
     }
     site.stack.kill_core();
