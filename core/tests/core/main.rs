@@ -39,6 +39,7 @@ mod signup;
 mod site;
 mod starved;
 mod stripe;
+mod swept;
 mod test_clock;
 mod walk;
 mod worker;

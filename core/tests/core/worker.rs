@@ -9,7 +9,6 @@ use igny8_contract::time::{Clock, SystemClock, Timestamp};
 use igny8_core::domain::ledger::TransactionType;
 use igny8_core::domain::purse::{BucketKind, Reason};
 use igny8_core::domain::subscription::PaymentMethod;
-use igny8_core::storage::idempotency::RequestKey;
 use igny8_testkit::wait::wait_until;
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -18,31 +17,31 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A served site whose time staff put forward.
-struct Timed {
-    site: Site,
+pub struct Timed {
+    pub site: Site,
     server: Server,
     staff: String,
 }
 
 impl Timed {
-    fn on(site: Site) -> Self {
+    pub fn on(site: Site) -> Self {
         let server = site.serve_with(&[ON]);
         let staff = staff(&site, &server);
         Self { site, server, staff }
     }
 
-    fn sign_up(&self) -> (Member, AccountId) {
+    pub fn sign_up(&self) -> (Member, AccountId) {
         let member = self.server.sign_up();
         let id = member.data["account"]["id"].as_i64().unwrap();
         (member, AccountId(id))
     }
 
-    fn pass(&self, days: i64) -> Timestamp {
+    pub fn pass(&self, days: i64) -> Timestamp {
         advance(&self.server, &self.staff, days * DAY)
     }
 
     /// Stories told in this process, at the service's time.
-    fn inside(&self) -> Inside {
+    pub fn inside(&self) -> Inside {
         let clock = self.server.get("/api/v1/staff/clock/").bearer(&self.staff).send();
         Inside::of(&self.site, super::test_clock::instant(&clock.json()["data"]["now"]))
     }
@@ -52,7 +51,7 @@ impl Timed {
         standing(&self.site, id)
     }
 
-    fn end(self) {
+    pub fn end(self) {
         drop(self.server);
         self.site.is_healthy();
     }
@@ -70,7 +69,7 @@ fn standing(site: &Site, id: AccountId) -> [String; 3] {
     rows[0].clone()
 }
 
-fn reason(transaction_type: TransactionType) -> Reason {
+pub fn reason(transaction_type: TransactionType) -> Reason {
     Reason::plain(transaction_type, "x")
 }
 
@@ -244,52 +243,6 @@ fn holds_and_buckets_end_when_their_time_comes() {
         timed.pass(2);
         assert_eq!(timed.site.number(&credits), 2000);
         assert_eq!(amounts(&timed.site, id, "expiry"), [-50]);
-        timed.end();
-    });
-}
-
-#[test]
-fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
-    on_both(|site| {
-        let timed = Timed::on(site);
-        let (_, id) = timed.sign_up();
-        let key = RequestKey {
-            scope: [1; 32],
-            body_digest: [2; 32],
-        };
-        let consumed = timed.inside().change_with_key(id, Some(key), |book, _, now| {
-            book.purse
-                .consume(Credits(1), reason(TransactionType::Consumption), now)
-        });
-        assert!(consumed.is_ok());
-        let kept = "SELECT COUNT(*) FROM idempotency_key";
-        timed.pass(29);
-        assert_eq!(timed.site.number(kept), 1);
-        timed.pass(2);
-        assert_eq!(timed.site.number(kept), 0);
-        timed.end();
-    });
-}
-
-#[test]
-fn events_of_stripes_are_kept_for_as_long_as_the_configuration_says() {
-    on_both(|site| {
-        let timed = Timed::on(site);
-        // Nobody has anything to do with an event's account: it has none.
-        let now = timed.pass(1);
-        timed
-            .site
-            .sql(&format!(
-                "INSERT INTO stripe_event (event_id, event_type, status, outcome, facts, occurred_at_us, received_at_us, \
-                 processed_at_us) VALUES ('evt_1', 'x', 'ignored', 'ignored', '{{}}', {0}, {0}, {0})",
-                now.0
-            ))
-            .unwrap();
-        let kept = "SELECT COUNT(*) FROM stripe_event";
-        timed.pass(89);
-        assert_eq!(timed.site.number(kept), 1);
-        timed.pass(2);
-        assert_eq!(timed.site.number(kept), 0);
         timed.end();
     });
 }

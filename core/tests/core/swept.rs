@@ -1,0 +1,53 @@
+//! What is kept for a while alone, and swept away by the worker.
+
+use super::site::on_both;
+use super::worker::{Timed, reason};
+use igny8_contract::credits::Credits;
+use igny8_core::domain::ledger::TransactionType;
+use igny8_core::storage::idempotency::RequestKey;
+
+#[test]
+fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
+    on_both(|site| {
+        let timed = Timed::on(site);
+        let (_, id) = timed.sign_up();
+        let key = RequestKey {
+            scope: [1; 32],
+            body_digest: [2; 32],
+        };
+        let consumed = timed.inside().change_with_key(id, Some(key), |book, _, now| {
+            book.purse
+                .consume(Credits(1), reason(TransactionType::Consumption), now)
+        });
+        assert!(consumed.is_ok());
+        let kept = "SELECT COUNT(*) FROM idempotency_key";
+        timed.pass(29);
+        assert_eq!(timed.site.number(kept), 1);
+        timed.pass(2);
+        assert_eq!(timed.site.number(kept), 0);
+        timed.end();
+    });
+}
+
+#[test]
+fn events_of_stripes_are_kept_for_as_long_as_the_configuration_says() {
+    on_both(|site| {
+        let timed = Timed::on(site);
+        // Nobody has anything to do with an event's account: it has none.
+        let now = timed.pass(1);
+        timed
+            .site
+            .sql(&format!(
+                "INSERT INTO stripe_event (event_id, event_type, status, outcome, facts, occurred_at_us, received_at_us, \
+                 processed_at_us) VALUES ('evt_1', 'x', 'ignored', 'ignored', '{{}}', {0}, {0}, {0})",
+                now.0
+            ))
+            .unwrap();
+        let kept = "SELECT COUNT(*) FROM stripe_event";
+        timed.pass(89);
+        assert_eq!(timed.site.number(kept), 1);
+        timed.pass(2);
+        assert_eq!(timed.site.number(kept), 0);
+        timed.end();
+    });
+}
