@@ -49,7 +49,9 @@ fn findings_before(server: Server) -> Vec<Finding> {
     }
     let role = member.data["user"]["role"].as_str().unwrap_or("owner").to_owned();
     let truth = Truth {
-        prefixes: ["/", "/static", "/public", "/api", "/admin"].map(str::to_owned).to_vec(),
+        prefixes: ["/", "/static", "/public", "/api", "/admin"]
+            .map(str::to_owned)
+            .to_vec(),
         identity: [member.account_id.to_string(), member.user_id.to_string(), role],
     };
     judge(&cases, &exchanges, &records, &truth)

@@ -184,7 +184,11 @@ fn the_front_end_is_served(server: &Server) {
     let script = text
         .split('"')
         .find(|part| part.starts_with("/assets/") && part.ends_with(".js"));
-    let script = get(&server.public(), script.expect("the page loads no script")).send();
+    let script = get(
+        &server.public(),
+        script.unwrap_or_else(|| panic!("the page loads no script")),
+    )
+    .send();
     assert_eq!(script.status, 200);
     assert_eq!(
         script.field("cache-control"),
