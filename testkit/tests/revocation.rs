@@ -9,7 +9,7 @@
 use igny8_testkit::http::{get, post};
 use igny8_testkit::postgres::Postgres;
 use igny8_testkit::raw::Response;
-use igny8_testkit::stack::{App, Member, Stack};
+use igny8_testkit::stack::{App, Member, PASSWORD, Stack};
 use igny8_testkit::wait::{Deadline, wait_until};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
@@ -77,6 +77,29 @@ impl Site {
         member
     }
 
+    /// The member as they show themselves: by their token, or by an API key of theirs that every proxy has served.
+    fn shown(&self, how: How, member: &Member) -> Member {
+        if how != How::RevokedKey {
+            return member.clone();
+        }
+        let made = post(&self.stack.core, "/api/v1/account/api-keys/").bearer(&member.access);
+        let made = made.json(&json!({"name": "to be revoked"})).send().json();
+        let shown = Member {
+            access: made["data"]["key"].as_str().unwrap().to_owned(),
+            ..member.clone()
+        };
+        for proxy in 0..self.stack.proxies.len() {
+            assert_eq!(self.ask(proxy, &shown).status, 200, "a key works at once");
+        }
+        shown
+    }
+
+    /// A call to core by the member that must succeed.
+    fn call(&self, member: &Member, path: &str, body: &serde_json::Value) {
+        let answer = post(&self.stack.core, path).bearer(&member.access).json(body).send();
+        assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+    }
+
     fn sql(&self, sql: &str) {
         postgres().run_sql(&self.database, sql);
     }
@@ -97,6 +120,15 @@ impl Site {
                     .bearer(&member.access)
                     .send();
                 assert_eq!(answer.status, 204, "{}", answer.text());
+            }
+            How::NewPassword => {
+                let body = json!({"current_password": PASSWORD, "new_password": "plover-tannin-93-gazette"});
+                self.call(member, "/api/v1/auth/change-password/", &body);
+            }
+            How::RevokedKey => {
+                let keys = get(&self.stack.core, "/api/v1/account/api-keys/").bearer(&member.access);
+                let id = keys.send().json()["data"]["items"][0]["id"].as_i64().unwrap();
+                self.call(member, &format!("/api/v1/account/api-keys/{id}/revoke/"), &json!({}));
             }
             How::UserEpoch => self.sql(&format!("UPDATE users SET epoch = epoch + 1 WHERE id = {user}")),
             How::AccountEpoch => self.sql(&format!("UPDATE account SET epoch = epoch + 1 WHERE id = {account}")),
@@ -148,24 +180,34 @@ enum From {
 enum How {
     Suspension,
     SignOut,
+    NewPassword,
+    RevokedKey,
     UserEpoch,
     AccountEpoch,
 }
 
 impl How {
-    const ALL: [Self; 4] = [Self::Suspension, Self::SignOut, Self::UserEpoch, Self::AccountEpoch];
+    const ALL: [Self; 6] = [
+        Self::Suspension,
+        Self::SignOut,
+        Self::NewPassword,
+        Self::RevokedKey,
+        Self::UserEpoch,
+        Self::AccountEpoch,
+    ];
 
     const fn refusal(self) -> (u16, &'static str) {
         match self {
             Self::Suspension => (403, "account_suspended"),
-            Self::SignOut | Self::UserEpoch | Self::AccountEpoch => (401, "token_revoked"),
+            Self::RevokedKey => (401, "api_key_invalid"),
+            Self::SignOut | Self::NewPassword | Self::UserEpoch | Self::AccountEpoch => (401, "token_revoked"),
         }
     }
 
     /// What is done by a call is measured from its beginning; what another program does, from its end.
     const fn from(self) -> From {
         match self {
-            Self::Suspension | Self::SignOut => From::Beginning,
+            Self::Suspension | Self::SignOut | Self::NewPassword | Self::RevokedKey => From::Beginning,
             Self::UserEpoch | Self::AccountEpoch => From::End,
         }
     }
@@ -201,7 +243,8 @@ fn what_was_taken_away_is_refused_at_every_proxy_within_a_second() {
     for trial in 0..trials() {
         let how = How::ALL[trial % How::ALL.len()];
         let member = site.member();
-        felt.extend(site.felt(how, &member, how.from(), || site.take_away(how, &member)));
+        let shown = site.shown(how, &member);
+        felt.extend(site.felt(how, &shown, how.from(), || site.take_away(how, &member)));
     }
     assert_felt("refused at three proxies", felt);
     let metrics = site.stack.metrics();
@@ -220,9 +263,10 @@ fn a_proxy_that_has_just_been_started_knows_what_was_taken_away() {
     let site = Site::start();
     for how in How::ALL {
         let (gone, here) = (site.member(), site.member());
+        let shown = site.shown(how, &gone);
         site.take_away(how, &gone);
         site.stack.start_proxy_of(1);
-        let answer = site.ask(1, &gone);
+        let answer = site.ask(1, &shown);
         assert_eq!(
             (answer.status, answer.code().as_str()),
             how.refusal(),
