@@ -24,9 +24,12 @@ async function settled(page: Page) {
 /** Goes to a page of the app as a link does, without loading anything anew. */
 async function go(page: Page, path: string) {
   await page.evaluate((to) => {
+    // The heading that is there now is the last page's: a new page has a new one.
+    document.querySelector('h1')?.setAttribute('data-left', '')
     history.pushState(null, '', to)
     dispatchEvent(new PopStateEvent('popstate'))
   }, path)
+  await page.locator('h1:not([data-left])').first().waitFor({ state: 'attached' })
   await settled(page)
 }
 
