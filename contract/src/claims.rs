@@ -1,6 +1,6 @@
 //! What an access token of the core says.
 
-use crate::ids::{AccountId, UserId};
+use crate::ids::{AccountId, ApiKeyId, UserId};
 use crate::standing::TokenFacts;
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +18,23 @@ pub struct AccessClaims {
     pub role: AccountRole,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_role: Option<PlatformRole>,
-    /// The sign-in this token came from; ending it makes the token worthless.
+    /// The sign-in this token came from; ending it makes the token worthless. For an API key's token: [`key_sid`].
     pub sid: String,
+    /// The API key that this token was exchanged for. Such a token is for apps alone: its `aud` is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_id: Option<ApiKeyId>,
     pub account_epoch: i64,
     pub user_epoch: i64,
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
     pub jti: String,
+}
+
+/// What stands in `sid` where a token was exchanged for an API key. No sign-in has such a name.
+#[must_use]
+pub fn key_sid(id: ApiKeyId) -> String {
+    format!("api-key:{id}")
 }
 
 impl AccessClaims {
@@ -119,6 +128,7 @@ mod tests {
             role: AccountRole::Owner,
             platform_role: None,
             sid: "s".into(),
+            api_key_id: None,
             account_epoch: 0,
             user_epoch: 0,
             iat: 0,

@@ -27,6 +27,10 @@ id!(
     UserId
 );
 id!(
+    /// An API key of an account.
+    ApiKeyId
+);
+id!(
     /// A plan of the catalogue.
     PlanId
 );

@@ -7,12 +7,15 @@
 //! | `GET /.well-known/jwks.json` | | a JSON Web Key Set (RFC 7517) |
 //! | `POST /internal/v1/sessions/lookup` | [`SessionQuery`] | [`SessionFacts`] |
 //! | `POST /internal/v1/sessions/revoke` | [`SessionQuery`] | 204, also when there was nothing to end |
-//! | `POST /internal/v1/standing` | [`StandingQuery`] | [`StandingFacts`] |
+//! | `POST /internal/v1/keys/resolve` | [`KeyQuery`] | [`KeyAnswer`] |
+//! | `POST /internal/v1/standing` | [`StandingQuery`] | [`StandingAnswer`](crate::feed::StandingAnswer) |
+//! | `GET /internal/v1/snapshot` `changes` | | see [`feed`](crate::feed) |
 //! | `GET /internal/v1/health` | | 200 once the database answers |
 
 use crate::claims::{AccountRole, PlatformRole};
-use crate::ids::{AccountId, UserId};
+use crate::ids::{AccountId, ApiKeyId, UserId};
 use crate::standing::AccountFacts;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Where the key set is published on the internal listener.
@@ -23,6 +26,8 @@ pub const SESSION_LOOKUP_PATH: &str = "/internal/v1/sessions/lookup";
 pub const SESSION_REVOKE_PATH: &str = "/internal/v1/sessions/revoke";
 /// Standing of one account and one of its users.
 pub const STANDING_PATH: &str = "/internal/v1/standing";
+/// Resolution of one API key, and the token that it is exchanged for.
+pub const KEY_RESOLVE_PATH: &str = "/internal/v1/keys/resolve";
 /// Health of the core.
 pub const HEALTH_PATH: &str = "/internal/v1/health";
 
@@ -72,8 +77,58 @@ pub struct StandingFacts {
     pub account: Option<AccountFacts>,
     /// Nothing when core does not know the user, or the user belongs to another account.
     pub user: Option<UserFacts>,
-    /// Whether the sign-in still runs.
+    /// Whether the sign-in still runs; of an API key: whether it has not been revoked.
     pub sid_active: bool,
+}
+
+/// Which API key is meant. The key itself never leaves the proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyQuery {
+    /// The SHA-256 of the whole key, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What a key stands for.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyAnswer {
+    /// Nothing when core knows no such key, or it has been revoked.
+    pub key: Option<KeyFacts>,
+}
+
+/// One API key that has not been revoked.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFacts {
+    pub key_id: ApiKeyId,
+    pub account_id: AccountId,
+    /// Whoever made it: the key acts for them, and ends with them.
+    pub user_id: UserId,
+    /// The key's own role, never more than that of its maker now.
+    pub role: AccountRole,
+    pub expires_at_us: Option<Timestamp>,
+    /// Of the account, and of the maker.
+    pub standing: StandingFacts,
+    /// What the app is given in the key's place. It is no token for the public edge.
+    pub token: String,
+    /// When that token ends, in Unix seconds.
+    pub token_exp: i64,
+}
+
+impl std::fmt::Debug for KeyAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyAnswer").field("key", &self.key).finish()
+    }
+}
+
+impl std::fmt::Debug for KeyFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyFacts")
+            .field("key_id", &self.key_id)
+            .field("account_id", &self.account_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the proxy needs to know of a user.

@@ -50,11 +50,14 @@ refusals! {
     // Credentials.
     CredentialsRequired = 401 "credentials_required" "Send an access token as Authorization: Bearer.";
     CredentialsAmbiguous = 401 "credentials_ambiguous" "Send exactly one credential.";
-    TokenInvalid = 401 "token_invalid" "The access token is not valid.";
-    TokenExpired = 401 "token_expired" "The access token has expired; sign in again or refresh it.";
-    TokenRevoked = 401 "token_revoked" "The access token has been revoked; sign in again.";
+    TokenInvalid = 401 "token_invalid" "The token is not valid.";
+    TokenExpired = 401 "token_expired" "The token has expired; sign in again or refresh it.";
+    TokenRevoked = 401 "token_revoked" "The token has been revoked; sign in again.";
     ApiKeyInvalid = 401 "api_key_invalid" "The API key is not valid.";
     InvalidCredentials = 401 "invalid_credentials" "The e-mail address or the password is not right.";
+
+    TotpRequired = 401 "totp_required" "Give the code of your authenticator app, too, as totp.";
+    TotpInvalid = 401 "totp_invalid" "The code is not right or was used already; wait for the next one.";
 
     // Sessions, origins, networks.
     SessionNotAllowed = 403 "session_not_allowed" "Session authentication not allowed for API routes. Please use JWT.";
@@ -86,6 +89,8 @@ refusals! {
     EnterpriseNeedsStaff = 403 "enterprise_needs_staff" "Enterprise plan requires manual assignment";
     EmailTaken = 409 "email_taken" "This e-mail address is already registered; sign in instead.";
     WeakPassword = 422 "weak_password" "The password is too easy to guess.";
+    LinkInvalid = 422 "link_invalid" "The link was used already, is too old or was never ours; ask for a new one.";
+    TotpAlreadyOn = 409 "totp_already_on" "The second factor is on already; switch it off first.";
     ValidationFailed = 422 "validation_failed" "Some fields are not valid.";
     MalformedBody = 400 "malformed_body" "The body is not valid JSON in UTF-8.";
     UnsupportedMediaType = 415 "unsupported_media_type" "Send the body as application/json.";
@@ -100,6 +105,13 @@ refusals! {
     HoldEnded = 409 "hold_ended" "The hold has been confirmed or released, or has expired.";
     TooManyHolds = 409 "too_many_holds" "The account has too many open holds; confirm or release some.";
     IdempotencyKeyReused = 409 "idempotency_key_reused" "This Idempotency-Key was already used with another body.";
+    ApiKeyEnded = 409 "api_key_ended" "The API key has been revoked or rotated already, or has expired; make a new one.";
+    TooManyApiKeys = 409 "too_many_api_keys" "The account has too many API keys; revoke some.";
+    LastOwner = 409 "last_owner" "An account keeps at least one owner; name another one first.";
+    AlreadyMember = 409 "already_member" "This address already belongs to a member of the account.";
+    MemberElsewhere = 409 "member_elsewhere" "This address already belongs to a user of another account; one user belongs to one account.";
+    TooManyMembers = 409 "too_many_members" "The account has too many members and open invitations.";
+    InvitationInvalid = 404 "invitation_invalid" "The invitation is unknown, used, revoked or too old; ask for a new one.";
     WebhookSignatureInvalid = 400 "webhook_signature_invalid" "The webhook's signature or its time is not valid.";
     StorageUnavailable = 503 "storage_unavailable" "The database does not answer; nothing was changed, try again shortly.";
     Internal = 500 "internal" "Something went wrong on our side; the request id helps to find it.";

@@ -189,6 +189,44 @@ pub fn validate_token(
     validate_account_and_plan(Some(account), need, reads, now)
 }
 
+/// What is known of a resolved API key's use, beside the facts of its account and its maker.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUse {
+    pub expires_at: Option<Timestamp>,
+    /// The machine's time: keys end by it.
+    pub machine_now: Timestamp,
+    /// Whether the account is asked for its standing; off only by the flag `validate_api_key`.
+    pub asks_standing: bool,
+}
+
+/// Decides whether the bearer of an API key may make this request now. Whether the key exists, has been revoked or has
+/// expired, and whether its maker and account are there, is asked in any case.
+///
+/// # Errors
+/// `api_key_invalid` when the key has been revoked or has expired, or its maker is gone or switched off; `account_missing`;
+/// else what [`validate_account_and_plan`] says.
+pub fn validate_key(
+    key: KeyUse,
+    facts: &StandingFacts,
+    need: StandingNeed,
+    reads: bool,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(account) = &facts.account else {
+        return Err(Refusal::AccountMissing);
+    };
+    let has_maker = facts.user.as_ref().is_some_and(|user| user.is_active);
+    let runs = key.expires_at.is_none_or(|end| key.machine_now < end);
+    if !facts.sid_active || !has_maker || !runs {
+        return Err(Refusal::ApiKeyInvalid);
+    }
+    if key.asks_standing {
+        validate_account_and_plan(Some(account), need, reads, now)
+    } else {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,12 +245,13 @@ mod tests {
         }
     }
 
+    type Row = (AccountFacts, StandingNeed, bool, Result<(), Refusal>);
+
     /// The table of standings, row by row: (facts, need, reads) and what comes of it.
-    #[test]
-    fn the_table_of_standings_holds() {
+    fn table() -> Vec<Row> {
         use AccountStatus::*;
         use StandingNeed::*;
-        let rows = [
+        vec![
             (facts(Trial, None, 0), Required, false, Ok(())),
             (facts(Active, None, 0), Required, false, Ok(())),
             (facts(PastDue, None, 1_001), Required, false, Ok(())),
@@ -272,14 +311,75 @@ mod tests {
             (facts(Suspended, Some(SuspendReason::Staff), 0), Auth, false, Ok(())),
             (facts(Cancelled, None, 0), Any, true, Err(Refusal::AccountCancelled)),
             (facts(Cancelled, None, 0), Auth, true, Ok(())),
-        ];
-        for (account, need, reads, verdict) in rows {
+        ]
+    }
+
+    #[test]
+    fn the_table_of_standings_holds_for_accounts_tokens_and_keys_alike() {
+        for (account, need, reads, verdict) in table() {
+            let row = format!("{account:?} {need:?} reads={reads}");
             assert_eq!(
                 validate_account_and_plan(Some(&account), need, reads, NOW),
                 verdict,
-                "{account:?} {need:?} reads={reads}"
+                "{row}"
             );
+            let known = StandingFacts {
+                account: Some(AccountFacts {
+                    account_epoch: 3,
+                    ..account
+                }),
+                ..known()
+            };
+            assert_eq!(validate_token(&TOKEN, &known, need, reads, NOW), verdict, "token {row}");
+            assert_eq!(validate_key(KEY, &known, need, reads, NOW), verdict, "key {row}");
+            let off = KeyUse {
+                asks_standing: false,
+                ..KEY
+            };
+            assert_eq!(validate_key(off, &known, need, reads, NOW), Ok(()), "flag off {row}");
         }
+    }
+
+    const KEY: KeyUse = KeyUse {
+        expires_at: Some(Timestamp(2_001)),
+        machine_now: Timestamp(2_000),
+        asks_standing: true,
+    };
+
+    #[test]
+    fn a_key_that_is_revoked_expired_or_has_lost_its_maker_is_invalid_whatever_the_flag_says() {
+        let mut cases = vec![(KEY, known()); 4];
+        cases[0].0.machine_now = Timestamp(2_001);
+        cases[1].1.sid_active = false;
+        cases[2].1.user = None;
+        cases[3].1.user.as_mut().unwrap().is_active = false;
+        for (key, facts) in cases {
+            for asks_standing in [true, false] {
+                let key = KeyUse { asks_standing, ..key };
+                let verdict = validate_key(key, &facts, StandingNeed::Auth, true, NOW);
+                assert_eq!(verdict, Err(Refusal::ApiKeyInvalid), "{key:?} {facts:?}");
+                let nobody = StandingFacts {
+                    account: None,
+                    ..known()
+                };
+                let verdict = validate_key(key, &nobody, StandingNeed::Auth, true, NOW);
+                assert_eq!(verdict, Err(Refusal::AccountMissing));
+            }
+        }
+        let for_ever = KeyUse {
+            expires_at: None,
+            machine_now: Timestamp(i64::MAX),
+            ..KEY
+        };
+        assert_eq!(validate_key(for_ever, &known(), StandingNeed::Auth, true, NOW), Ok(()));
+    }
+
+    #[test]
+    fn a_key_outlives_its_makers_epochs() {
+        let mut later = known();
+        later.account.as_mut().unwrap().account_epoch = 9;
+        later.user.as_mut().unwrap().user_epoch = 9;
+        assert_eq!(validate_key(KEY, &later, StandingNeed::Required, false, NOW), Ok(()));
     }
 
     #[test]

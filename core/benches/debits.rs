@@ -15,7 +15,9 @@ use igny8_contract::time::{Clock, SystemClock};
 use igny8_core::app::change::Ask;
 use igny8_core::app::committer::MOST;
 use igny8_core::app::debits::{Command, Debit, Spend};
+use igny8_core::app::leaving::Brought;
 use igny8_core::app::register::{Registration, register};
+use igny8_core::app::sign_in::Visitor;
 use igny8_core::app::{Committer, Core, seed_plans};
 use igny8_core::config::Config;
 use igny8_core::http::credit_shapes::show_entry;
@@ -169,7 +171,8 @@ async fn on(url: &str, folder: &TestFolder) -> Vec<Row> {
 fn configuration(url: &str, folder: &TestFolder) -> Config {
     let place = folder.path().display();
     let text = format!(
-        "[database]\nurl = \"{url}\"\n[tokens]\nkeys_dir = \"{place}/keys\"\n[internal]\ntoken_file = \"{place}/token\"\n"
+        "[database]\nurl = \"{url}\"\n[tokens]\nkeys_dir = \"{place}/keys\"\n[internal]\ntoken_file = \"{place}/token\"\n\
+         [secrets]\nkey_file = \"{place}/core_key\"\n[mail]\nfolder = \"{place}/mail\"\n"
     );
     Config::read("bench", &text, std::iter::empty()).unwrap()
 }
@@ -383,6 +386,8 @@ async fn sign_ups_per_second(core: &Core, round: usize, clients: usize, count: u
                     last_name: String::new(),
                     account_name: None,
                     plan_slug: None,
+                    visitor: Visitor::default(),
+                    brought: Brought::default(),
                     request_id: "bench".into(),
                 };
                 register(&core, registration).await.expect("everybody may sign up");

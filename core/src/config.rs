@@ -4,10 +4,13 @@
 //! leaves this module.
 
 mod file;
+mod identity;
 
 use crate::app::BillingTerms;
+use crate::app::round::Kept;
 use crate::domain::token::TokenTerms;
 use crate::storage::Database;
+pub use identity::{IdentityConfig, MailConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,13 +82,14 @@ pub struct Config {
     pub keys_dir: PathBuf,
     pub internal_token_file: PathBuf,
     pub passwords: PasswordCost,
+    pub identity: IdentityConfig,
     pub flags: Flags,
     pub plans_file: PathBuf,
     pub billing: BillingTerms,
     /// How long a hold lives where its maker does not say.
     pub hold_ttl_seconds: i64,
-    /// How long answers are kept under their Idempotency-Key.
-    pub idempotency_days: i64,
+    /// How long what is kept for a while alone is kept.
+    pub kept: Kept,
     /// Where transfers go to, for people; empty where they are told another way.
     pub bank_details: String,
     /// How often the worker looks for what is due; nothing where this process does not work.
@@ -151,8 +155,12 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
     if !(30..=3600).contains(&tokens.access_ttl_seconds) {
         return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
     }
-    if tokens.issuer.is_empty() || tokens.audience.is_empty() {
-        return Err(wrong("tokens", "issuer and audience must not be empty"));
+    if tokens.issuer.is_empty() || tokens.audience.is_empty() || tokens.app_audience.is_empty() {
+        return Err(wrong("tokens", "issuer and audiences must not be empty"));
+    }
+    if tokens.app_audience == tokens.audience {
+        // The public edge would take what is meant for apps alone.
+        return Err(wrong("tokens.app_audience", "it must not be tokens.audience"));
     }
     let (public, internal) = (
         address("listen.public", &written.listen.public)?,
@@ -174,10 +182,13 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
             issuer: tokens.issuer,
             audience: tokens.audience,
             ttl_seconds: tokens.access_ttl_seconds,
+            app_audience: tokens.app_audience,
+            key_ttl_seconds: within("tokens.key_ttl_seconds", tokens.key_ttl_seconds, 60..=7200)?,
         },
         keys_dir: tokens.keys_dir,
         internal_token_file: written.internal.token_file,
         passwords: password_cost(&written.passwords)?,
+        identity: identity::identity(written.secrets, written.sign_in, written.mail)?,
         flags: Flags {
             enable_free_trial: written.signup.enable_free_trial,
             validate_api_key: written.flags.validate_api_key,
@@ -190,7 +201,11 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
             written.billing.hold_ttl_seconds,
             1..=MAX_HOLD_SECONDS,
         )?,
-        idempotency_days: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
+        kept: Kept {
+            answers: within("billing.idempotency_days", written.billing.idempotency_days, 1..=3650)?,
+            // Stripe itself sends an event again for up to thirty days.
+            stripe_events: within("stripe.event_days", written.stripe.event_days, 31..=3650)?,
+        },
         bank_details: written.billing.bank_details,
         worker_interval: written.worker.enabled.then_some(worker_interval),
         stripe: stripe(written.stripe)?,
@@ -361,11 +376,19 @@ mod tests {
     fn values_out_of_bounds_are_refused_by_name() {
         for (text, name) in [
             ("[tokens]\naccess_ttl_seconds = 5", "access_ttl_seconds"),
+            ("[tokens]\nkey_ttl_seconds = 59", "key_ttl_seconds"),
+            ("[tokens]\napp_audience = \"igny8-api\"", "app_audience"),
             ("[passwords]\nmemory_kib = 4", "memory_kib"),
             ("[passwords]\nparallelism = 0", "parallelism"),
             ("[listen]\npublic = \"localhost\"", "listen.public"),
             ("[database]\nurl = \"mysql://x\"", "database.url"),
             ("[server]\ngrace_seconds = -1", "grace_seconds"),
+            ("[sign_in]\nrefresh_grace_seconds = 61", "refresh_grace_seconds"),
+            ("[sign_in]\nattempts_per_name = 0", "attempts_per_name"),
+            ("[sign_in]\ntotp_issuer = \"a:b\"", "totp_issuer"),
+            ("[mail]\nfrom = \"nobody\"", "mail.from"),
+            ("[mail]\npublic_url = \"example.com\"", "mail.public_url"),
+            ("[mail]\nreset_link_seconds = 0", "reset_link_seconds"),
             ("[frontend]\nlisten = \"127.0.0.1:1\"", "frontend.dir"),
             ("[frontend]\ndir = \"dist\"", "frontend.listen"),
             ("[frontend]\ndir = \"dist\"\nlisten = \"here\"", "frontend.listen"),

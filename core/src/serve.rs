@@ -1,12 +1,16 @@
 //! `igny8-core serve`: opens everything, serves both listeners, and leaves when nothing is under way.
 
 use crate::adapters::keys::Keyring;
+use crate::adapters::mail::Mailer;
 use crate::adapters::passwords::Passwords;
 use crate::adapters::random::OsRandom;
+use crate::adapters::seal::Seal;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
 use crate::app::committer::BATCH_SIZE;
+use crate::app::feed::{Feed, note_key_set};
+use crate::app::key_uses::{self, KeyUses};
 use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
 use crate::app::{Committer, Core};
@@ -15,7 +19,7 @@ use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, frontend, listener, routes};
 use crate::storage::{self, Store, migrations};
-use crate::worker;
+use crate::{mailer, worker};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -68,14 +72,17 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     let keys = if make_key {
         Keyring::open(
             &config.keys_dir,
-            config.tokens.ttl_seconds,
+            config.tokens.longest_ttl_seconds(),
             random.as_ref(),
             machine.now(),
         )
     } else {
-        Keyring::read(&config.keys_dir, config.tokens.ttl_seconds)
+        Keyring::read(&config.keys_dir, config.tokens.longest_ttl_seconds())
     };
     let keys = keys.map_err(|error| setup("tokens.keys_dir")(&error))?;
+    let key_file = &config.identity.key_file;
+    let seal = Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
+    let mailer = Mailer::open(&config.identity.mail, Arc::clone(&random)).map_err(|error| setup("mail")(&error))?;
     let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
     Ok(Core {
         store,
@@ -87,10 +94,20 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         passwords,
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
+        sign_ins: config.identity.sign_ins,
+        budgets: config.identity.budgets,
+        links: config.identity.links,
+        seal: Arc::new(seal),
+        mailer,
+        mail_waits: Arc::default(),
+        totp_issuer: config.identity.totp_issuer.clone(),
         enable_free_trial: config.flags.enable_free_trial,
+        validate_api_key: config.flags.validate_api_key,
+        key_uses: KeyUses::default(),
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
+        feed: Arc::default(),
         payments: PaymentTerms {
             bank_details: config.bank_details.clone(),
             stripe_payment_url: config.stripe.as_ref().map(|stripe| stripe.payment_url.clone()),
@@ -114,7 +131,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let store = service.core.store.clone();
     let reload = listen(SignalKind::hangup())?;
     let background = tokio::spawn(upkeep(
-        Arc::clone(&service.core.keys),
+        service.core.clone(),
         service.stripe.clone(),
         service.metrics.clone(),
         reload,
@@ -131,6 +148,14 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         .or(config.test_clock.then_some(TEST_CLOCK_FOLLOWED))
     {
         tokio::spawn(worker::run(service.core.clone(), every, stopping.clone(), open.clone()));
+    }
+    tokio::spawn(key_uses::keep_writing(
+        service.core.clone(),
+        stopping.clone(),
+        open.clone(),
+    ));
+    if let Some(every) = config.worker_interval {
+        tokio::spawn(mailer::run(service.core.clone(), every, stopping.clone(), open.clone()));
     }
     if let Some((listener, whole)) = files {
         tokio::spawn(listener::serve(listener, whole, stopping.clone(), open.clone()));
@@ -190,7 +215,8 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
     if core.test_clock.is_some() {
         tracing::warn!("the test clock is on: staff can put the service's time forward");
     }
-    let rounds = || Arc::new(Rounds::new(config.idempotency_days, stopping));
+    core.feed = Arc::new(Feed::until(stopping.clone()));
+    let rounds = || Arc::new(Rounds::new(config.kept, stopping));
     core.rounds = config.worker_interval.map(|_| rounds());
     let internal_token = read_or_make_token(&config.internal_token_file, core.random.as_ref())
         .map_err(|error| setup(config.internal_token_file.display())(&error))?;
@@ -265,8 +291,9 @@ fn stripe(config: &Config) -> Result<Option<Arc<Webhooks>>, ServeError> {
         .map_err(|error| told(&error))
 }
 
-async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
+async fn upkeep(core: Core, stripe: Option<Arc<Webhooks>>, metrics: PrometheusHandle, mut reload: Signal) {
     let mut ticks = tokio::time::interval(KEYS_RELOAD);
+    let mut noted = None;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -277,8 +304,11 @@ async fn upkeep(keys: Arc<Keyring>, stripe: Option<Arc<Webhooks>>, metrics: Prom
                 }
             }
         }
-        if let Err(error) = keys.reload() {
+        if let Err(error) = core.keys.reload() {
             tracing::error!(%error, "the keys could not be read again: the ones in use stay");
+        }
+        if let Err(error) = note_key_set(&core, &mut noted).await {
+            tracing::warn!(%error, "the key set could not be told of: it is tried again");
         }
         metrics.run_upkeep();
     }

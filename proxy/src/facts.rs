@@ -37,6 +37,16 @@ impl Client {
         }
     }
 
+    /// Whether a trusted hop asks without saying, in a form that can be read, for whom.
+    #[must_use]
+    pub fn hop_is_silent(&self, framed: &Framed<'_>) -> bool {
+        let nearest = || {
+            let list = std::str::from_utf8(framed.forwarded_for?).ok()?;
+            list.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+        };
+        self.trusted_hop && nearest().is_none()
+    }
+
     /// The client of one request: through trusted hops it is the rightmost address that is not a trusted hop itself.
     #[must_use]
     pub fn behind_hops(&self, framed: &Framed<'_>, trusted_hops: &[Network]) -> Self {
@@ -75,6 +85,7 @@ fn ip_value(ip: IpAddr) -> HeaderValue {
 pub struct Seen<'a> {
     pub method: Method,
     pub accept: Option<&'a [u8]>,
+    pub origin: Option<&'a [u8]>,
     pub target: &'a [u8],
     pub has_body: bool,
     pub close: bool,
@@ -87,6 +98,7 @@ impl<'a> Seen<'a> {
         Self {
             method: framed.method,
             accept: framed.accept,
+            origin: framed.origin,
             target: framed.target,
             has_body: framed.body != Body::None,
             close: framed.close || (framed.http10 && !framed.keep_alive),
@@ -192,6 +204,25 @@ mod tests {
         for wrong in [&b""[..], b"00-0-0-01", &[b'0'; 55]] {
             assert!(!is_traceparent(wrong));
         }
+    }
+
+    #[test]
+    fn a_hop_that_does_not_say_for_whom_it_asks_is_silent() {
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        let client = |trusted_hop| Client {
+            ip,
+            ip_value: ip_value(ip),
+            trusted_hop,
+            tls: false,
+        };
+        let silent = |client: Client, field: &str| {
+            let block = format!("GET / HTTP/1.1\r\n{field}\r\n");
+            client.hop_is_silent(&framing::parse(block.as_bytes()).unwrap())
+        };
+        assert!(silent(client(true), ""));
+        assert!(silent(client(true), "X-Forwarded-For: 1.2.3.4, junk\r\n"));
+        assert!(!silent(client(true), "X-Forwarded-For: 1.2.3.4\r\n"));
+        assert!(!silent(client(false), ""));
     }
 
     #[test]

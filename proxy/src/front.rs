@@ -2,22 +2,28 @@
 //!
 //! pingora repairs some malformed requests and refuses others where no hook sees it. Here the client's bytes are linted as
 //! they are, refusals are answered and counted, and what goes on is a fresh block that the policy wrote: pingora never
-//! parses a byte of a header that the client sent. Bodies stream through pingora untouched.
+//! parses a byte of a header that the client sent. Bodies stream through pingora untouched. HTTP/2 (see [`http2`]) and
+//! WebSockets (see [`tunnel`]) meet the same policy on their own ways.
+
+mod http2;
+mod tunnel;
 
 use crate::answer::Answer;
 use crate::facts::{Client, RequestId, Seen};
 use crate::gate::Gate;
-use crate::gateway::{Gateway, rate_fields};
-use crate::passage::Refused;
-use crate::policy::framing;
+use crate::gateway::Gateway;
+use crate::outgoing::{rate_fields, refusal_fields};
+use crate::passage::{Passage, Refused};
+use crate::policy::cors;
+use crate::policy::framing::{self, Framed};
 use crate::telemetry::{Entry, loggable};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use igny8_contract::refusal::Refusal;
 use memchr::memmem;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use std::pin::Pin;
@@ -113,6 +119,10 @@ impl Drop for InFlight<'_> {
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let client = Arc::new(Client::of(&stream, &self.gate.config.trusted_hops));
+        if client.tls && matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            self.serve_http2(stream, client, shutdown).await;
+            return None;
+        }
         let mut settings = None;
         let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
         let mut patience = Patience::new(self.gate.config.header_timeout);
@@ -185,30 +195,26 @@ impl Front {
         };
         let end = framed.block_bytes;
         if framed.target == b"/healthz" && framed.method.reads() {
-            let told = tell_health(&mut stream, framed.method).await && !Seen::of(&framed).close;
+            let told = self.tell_health(&mut stream, framed.method).await && !Seen::of(&framed).close;
             return after_own_answer(stream, buffer, end, settings, told);
         }
         let request_id = self.gate.ids.next();
         let mut block = BytesMut::with_capacity(buffer.len() + OWN_BYTES);
-        match self.gate.decide(framed, client, request_id, &mut block).await {
+        let decided = match self.answer_preflight(&mut stream, &framed, client).await {
+            Some(Ok(told)) => return after_own_answer(stream, buffer, end, settings, told),
+            Some(Err(refused)) => Err(refused),
+            None => self.gate.decide(framed, client, request_id, &mut block).await,
+        };
+        match decided {
+            Ok(passage) if passage.forward.opens_tunnel() => {
+                let early = buffer.split_off(end);
+                Box::pin(self.open_tunnel(stream, &block, early, passage)).await;
+                Next::Close
+            }
             Ok(passage) => {
                 block.extend_from_slice(&buffer[end..]);
                 buffer.clear();
-                let mut session = ServerSession::new_http1(stream);
-                match settings {
-                    Some(settings) => settings.apply_to_session(&mut session),
-                    None => session.set_keepalive(Some(self.gate.config.keepalive_timeout.as_secs())),
-                }
-                session.set_read_timeout(Some(self.gate.config.body_timeout));
-                session.set_pipelined_prefix(block);
-                session.set_connection_user_context(Some(Box::new(passage)));
-                match self.proxy.process_new_http(session, shutdown).await {
-                    Some(reused) => {
-                        let (stream, settings) = reused.consume();
-                        Next::Read(stream, settings)
-                    }
-                    None => Next::Close,
-                }
+                self.forward(stream, block, passage, settings, shutdown).await
             }
             Err(refused) => {
                 let close = refused.close || self.gate.draining.load(Ordering::Relaxed) || buffer.len() > end;
@@ -222,21 +228,85 @@ impl Front {
         }
     }
 
+    /// Hands a permitted request, its new block and the start of its body on to pingora.
+    async fn forward(
+        &self,
+        stream: Stream,
+        block: BytesMut,
+        passage: Passage,
+        settings: Option<HttpPersistentSettings>,
+        shutdown: &ShutdownWatch,
+    ) -> Next {
+        let config = &self.gate.config;
+        let mut session = ServerSession::new_http1(stream);
+        match settings {
+            Some(settings) => settings.apply_to_session(&mut session),
+            None => session.set_keepalive(Some(config.keepalive_timeout.as_secs())),
+        }
+        session.set_read_timeout(Some(config.body_timeout));
+        session.set_write_timeout(Some(config.send_timeout));
+        session.set_total_drain_timeout(Some(config.body_timeout));
+        session.set_pipelined_prefix(block);
+        session.set_connection_user_context(Some(Box::new(passage)));
+        match self.proxy.process_new_http(session, shutdown).await {
+            Some(reused) => {
+                let (stream, settings) = reused.consume();
+                Next::Read(stream, settings)
+            }
+            None => Next::Close,
+        }
+    }
+
+    /// Answers a preflight; whether the connection goes on.
+    async fn answer_preflight(
+        &self,
+        stream: &mut Stream,
+        framed: &Framed<'_>,
+        client: &Arc<Client>,
+    ) -> Option<Result<bool, Box<Refused>>> {
+        let preflight = match self.gate.preflight(framed, client)? {
+            Ok(preflight) => preflight,
+            Err(refused) => return Some(Err(refused)),
+        };
+        let seen = Seen::of(framed);
+        let close = seen.close || seen.has_body;
+        Some(Ok(self.write(stream, &preflight.to_bytes(close)).await && !close))
+    }
+
+    /// Writes an answer of the proxy's own; whether the client took it in time.
+    async fn write(&self, stream: &mut Stream, bytes: &[u8]) -> bool {
+        let written = async { stream.write_all(bytes).await.is_ok() && stream.flush().await.is_ok() };
+        timeout(self.gate.config.send_timeout, written).await.unwrap_or(false)
+    }
+
     /// Tells a refusal, logs and counts it; whether the client was there to hear it.
     async fn tell(&self, stream: &mut Stream, refused: &Refused, request_id: RequestId, close: bool) -> bool {
-        let gate = &self.gate;
-        let answer = Answer {
+        let answer = self.answer(refused, &request_id);
+        self.note(refused, &request_id);
+        self.write(stream, &answer.to_bytes(close)).await
+    }
+
+    fn answer<'r>(&self, refused: &Refused, request_id: &'r RequestId) -> Answer<'r> {
+        let mut fields = refused.rate.as_ref().map(rate_fields).unwrap_or_default();
+        let secure = refused.client.tls;
+        fields.extend(refusal_fields(&self.gate, refused.route, &refused.cors, secure));
+        Answer {
             refusal: refused.refusal,
             request_id: request_id.as_str(),
             html: refused.html,
             cookies: if refused.expire_sessions {
-                gate.expired_cookies(refused.client.tls)
+                self.gate.expired_cookies(secure)
             } else {
                 Vec::new()
             },
-            fields: refused.rate.as_ref().map(rate_fields).unwrap_or_default(),
+            fields,
             head_only: refused.head_only,
-        };
+        }
+    }
+
+    /// Counts and logs a refusal.
+    fn note(&self, refused: &Refused, request_id: &RequestId) {
+        let gate = &self.gate;
         gate.metrics.refused(refused.route, refused.refusal);
         gate.access_log.add(&Entry {
             time_us: gate.clock.now().0,
@@ -249,21 +319,28 @@ impl Front {
                 .map_or("", |route| gate.config.routes.all()[route].label()),
             verdict: "refused",
             code: refused.refusal.code(),
+            shadow: "",
             status: refused.refusal.status(),
             account: None,
             user: None,
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
-        stream.write_all(&answer.to_bytes(close)).await.is_ok() && stream.flush().await.is_ok()
     }
 
     /// Refuses bytes that are no request; nothing further is read as one.
     async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) {
+        let refused = self.malformed(bytes, refusal, client);
+        self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;
+        drain(stream).await;
+    }
+
+    /// A refusal of bytes in which no request was found.
+    fn malformed(&self, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) -> Refused {
         let line = bytes
             .split(|byte| matches!(byte, b'\r' | b'\n'))
             .next()
             .unwrap_or_default();
-        let refused = Refused {
+        Refused {
             refusal,
             client: Arc::clone(client),
             route: None,
@@ -271,22 +348,22 @@ impl Front {
             head_only: false,
             expire_sessions: false,
             rate: None,
+            cors: cors::Verdict::Silent,
             close: true,
             has_body: true,
             started: self.gate.clock.elapsed(),
             method: "",
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
-        };
-        self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;
-        drain(stream).await;
+        }
     }
-}
 
-/// Answers `/healthz`: this process takes requests, and nothing more is said.
-async fn tell_health(stream: &mut Stream, method: framing::Method) -> bool {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
-    let body = if method == framing::Method::Head { "" } else { "ok" };
-    stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok() && stream.flush().await.is_ok()
+    /// Answers `/healthz`: this process takes requests, and nothing more is said.
+    async fn tell_health(&self, stream: &mut Stream, method: framing::Method) -> bool {
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
+        let body = if method == framing::Method::Head { "" } else { "ok" };
+        self.write(stream, format!("{head}{body}").as_bytes()).await
+    }
 }
 
 /// Goes on with a connection on which the proxy itself has answered a request without a body.

@@ -1,30 +1,33 @@
 //! What all requests share, and the way of one request through the policy: decide, ask whoever has to be asked, decide.
 
 use crate::config::{Config, Upstream};
+use crate::directory::keys::{self, Fresh, Keys, Known};
 use crate::directory::sessions::{SessionSources, Sighting};
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
 use crate::passage::{Passage, Refused};
 use crate::policy::cookies::SessionPair;
+use crate::policy::cors;
 use crate::policy::credential::Presented;
 use crate::policy::edits::OwnFields;
 use crate::policy::framing::{Framed, Method};
-use crate::policy::identity::Identity;
+use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
 use crate::policy::session::{self, SessionVerdict};
-use crate::policy::{Permit, Proven, Routed, Standing, edits};
+use crate::policy::{Forward, Permit, Proven, Routed, Standing, edits};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{Live, ScopeId, Throttle, Verdict, Who};
 use crate::tokens::Tokens;
 use crate::{answer, telemetry};
 use http::HeaderValue;
 use igny8_contract::edge::EdgeFields;
-use igny8_contract::headers;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
+use igny8_contract::{api_key, headers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct Gate {
     pub ids: RequestIds,
     pub tokens: Tokens,
     pub directory: Directory,
+    pub keys: Keys,
     pub sessions: SessionSources,
     pub throttle: Throttle,
     pub limits: Live,
@@ -42,6 +46,8 @@ pub struct Gate {
     pub metrics: Metrics,
     pub access_log: AccessLog,
     pub draining: AtomicBool,
+    /// Told when draining begins: to connections that wait for something else.
+    pub drain: Notify,
     pub in_flight: AtomicUsize,
 }
 
@@ -82,6 +88,7 @@ impl Gate {
         request_id: RequestId,
         out: &mut bytes::BytesMut,
     ) -> Result<Passage, Box<Refused>> {
+        let hop_is_silent = client.hop_is_silent(&framed);
         let behind = client
             .trusted_hop
             .then(|| Arc::new(client.behind_hops(&framed, &self.config.trusted_hops)));
@@ -94,14 +101,21 @@ impl Gate {
             now: self.clock.now(),
             elapsed: self.clock.elapsed(),
         };
-        let routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
+        let mut routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
             Err(refusal) => return Err(way.refused(refusal.into(), None, &seen)),
         };
         let route = routed.route_index();
+        if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
+            return Err(way.refused(refusal.into(), Some(route), &seen));
+        }
         let expire_sessions = self.is_logout(&routed);
         match way.permit(routed, expire_sessions).await {
             Ok((permit, rate)) => {
+                if let Some(refusal) = permit.routed().shadow() {
+                    let label = permit.routed().route().label().to_owned();
+                    metrics::counter!("igny8_shadowed_total", "route" => label, "code" => refusal.code()).increment(1);
+                }
                 way.write_block(&permit, &request_id, trace, out);
                 Ok(Passage {
                     request_id,
@@ -112,6 +126,9 @@ impl Gate {
                     now: way.now,
                     started: way.elapsed,
                     body_bytes: 0,
+                    body_open: seen.has_body,
+                    progress: None,
+                    cors: self.judge_origin(Some(route), &seen),
                     answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),
@@ -120,6 +137,41 @@ impl Gate {
             }
             Err(stop) => Err(way.refused(stop, Some(route), &seen)),
         }
+    }
+
+    fn judge_origin(&self, route: Option<usize>, seen: &Seen<'_>) -> cors::Verdict {
+        let rule = route.and_then(|route| self.config.routes.all()[route].edge.cors.as_deref());
+        cors::judge(rule, seen.origin)
+    }
+
+    /// Judges again whoever opened something that lasts, as [`Self::decide`] did at its start. What has no identity has
+    /// nothing that could be revoked.
+    ///
+    /// # Errors
+    /// See [`Forward::stands`].
+    pub async fn still_stands(&self, forward: &Forward) -> Result<(), Refusal> {
+        let Some(identity) = forward.identity() else {
+            return Ok(());
+        };
+        let route = &self.config.routes.all()[forward.route_index()];
+        if let Some(grant) = forward.grant() {
+            return match self.keys.ask(&grant.hash).await {
+                Some(Known::Granted(grant)) => {
+                    let asks_standing = self.config.flags.validate_api_key;
+                    Forward::stands_by_key(&grant, asks_standing, route, self.clock.now())
+                }
+                Some(Known::Refused) => Err(Refusal::ApiKeyInvalid),
+                None => Err(Refusal::CoreUnavailable),
+            };
+        }
+        let facts = match self.directory.fresh(identity, self.clock.elapsed()) {
+            Some(facts) => Some(facts),
+            None => {
+                let staff = identity.token.platform_role.is_some();
+                self.directory.ask(identity, staff).await
+            }
+        };
+        forward.stands(facts.as_deref(), route, self.clock.now())
     }
 
     /// The `Set-Cookie` values that make a browser forget its sessions.
@@ -146,6 +198,7 @@ impl<'a> Way<'a> {
             head_only: seen.method == Method::Head,
             expire_sessions: stop.expire_sessions,
             rate: stop.rate,
+            cors: self.gate.judge_origin(route, seen),
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
             started: self.elapsed,
@@ -162,13 +215,18 @@ impl<'a> Way<'a> {
         } else {
             self.prove(routed).await?
         };
+        if proven.grant().is_some() {
+            // What core says of a key has its standing with it.
+            let standing = proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now)?;
+            return self.admit(standing);
+        }
         let facts = match proven.identity() {
             None => None,
-            Some(identity) => match self.gate.directory.fresh(&identity.standing, self.elapsed) {
+            Some(identity) => match self.gate.directory.fresh(identity, self.elapsed) {
                 Some(facts) => Some(facts),
                 None => {
                     let staff = identity.token.platform_role.is_some();
-                    Box::pin(self.gate.directory.ask(&identity.standing, staff)).await
+                    Box::pin(self.gate.directory.ask(identity, staff)).await
                 }
             },
         };
@@ -198,8 +256,7 @@ impl<'a> Way<'a> {
                 };
                 Ok(routed.prove_token(identity))
             }
-            // Keys are exchanged at core; until a core that does so is there, no key is a good one.
-            Presented::ApiKey(_) => Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Presented::ApiKey(key) => Ok(routed.prove_key(self.grant(key).await?)),
             Presented::Nothing if routed.route().kind == RouteKind::Api => {
                 let rate = self.ask_address(self.gate.scopes[routed.route_index()]);
                 let refusal = if rate.allowed {
@@ -222,6 +279,29 @@ impl<'a> Way<'a> {
         self.pay_for_cold_work()?;
         let token = std::str::from_utf8(token).map_err(|_| Refusal::TokenInvalid)?;
         Ok(self.gate.tokens.verify(token, self.now).await?)
+    }
+
+    /// What core has said of a key. A mistyped one never gets there, and pays as a failed authentication. A key that is not
+    /// known pays for the look-up; one that is known is asked about again for nothing.
+    async fn grant(&self, key: &[u8]) -> Result<Arc<Grant>, Stop> {
+        if !api_key::is_well_formed(key) {
+            return Err(self.failed_authentication(Refusal::ApiKeyInvalid));
+        }
+        let hash = keys::hash(key);
+        let known = match self.gate.keys.fresh(&hash, self.elapsed) {
+            Fresh::Known(Known::Refused) => return Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Fresh::Known(known) => Some(known),
+            Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
+            Fresh::Cold => {
+                self.pay_for_cold_work()?;
+                Box::pin(self.gate.keys.ask(&hash)).await
+            }
+        };
+        match known {
+            Some(Known::Granted(grant)) => Ok(grant),
+            Some(Known::Refused) => Err(Refusal::ApiKeyInvalid.into()),
+            None => Err(Refusal::CoreUnavailable.into()),
+        }
     }
 
     fn failed_authentication(&self, refusal: Refusal) -> Stop {
@@ -392,6 +472,7 @@ impl<'a> Way<'a> {
             key.sign(&fields, &mut signature);
         }
         let own = [
+            ("Authorization", permit.authorization()),
             (headers::ACCOUNT_ID, account),
             (headers::USER_ID, user),
             (headers::USER_ROLE, role),

@@ -2,13 +2,12 @@
 
 use crate::answer::Answer;
 use crate::gate::Gate;
-use crate::passage::Passage;
-use crate::policy::edits::{self, SetCookie};
+use crate::outgoing::{self, rate_fields};
+use crate::passage::{Handover, Passage};
 use crate::telemetry::Entry;
-use crate::throttle;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::header;
 use igny8_contract::refusal::Refusal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -18,6 +17,7 @@ use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The proxy as pingora sees it.
 #[derive(Debug)]
@@ -49,6 +49,20 @@ impl Gateway {
         Self { gate, peers }
     }
 
+    /// Whether a body has come more slowly than it may since its request was let through.
+    fn trickles(&self, passage: &Passage) -> bool {
+        let config = &self.gate.config;
+        if config.routes.all()[passage.forward.route_index()].stream {
+            return false;
+        }
+        let seconds = passage
+            .body_bytes
+            .checked_div(config.min_body_rate)
+            .unwrap_or(u64::MAX / 2);
+        let allowed = config.body_timeout.saturating_add(Duration::from_secs(seconds));
+        self.gate.clock.elapsed().saturating_sub(passage.started) > allowed
+    }
+
     fn too_slow(&self, passage: &Passage) -> bool {
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let total = self.gate.config.upstreams[route.upstream].total_timeout;
@@ -77,22 +91,39 @@ impl ProxyHttp for Gateway {
         *ctx = front.downcast().ok();
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        let route = passage(ctx)?.forward.route_index();
-        Ok(Box::new(
-            self.peers[self.gate.config.routes.all()[route].upstream].clone(),
-        ))
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        if ctx.is_none() {
+            // HTTP/2 has no context of a connection; the passage came with the request itself.
+            *ctx = Handover::take_from(session.req_header_mut());
+        }
+        let route = &self.gate.config.routes.all()[passage(ctx)?.forward.route_index()];
+        let mut peer = Box::new(self.peers[route.upstream].clone());
+        if route.stream {
+            peer.options.read_timeout = Some(self.gate.config.stream_timeout);
+        }
+        Ok(peer)
     }
 
     async fn request_body_filter(
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let passage = passage(ctx)?;
+        passage.body_open &= !end;
+        if let Some(progress) = &passage.progress {
+            progress.note(self.gate.clock.elapsed(), end);
+        }
         passage.body_bytes += body.as_ref().map_or(0, |body| body.len() as u64);
+        if passage.body_open && self.trickles(passage) {
+            passage.refusal = Some(Refusal::RequestTimeout);
+            return Err(Error::explain(
+                ErrorType::HTTPStatus(408),
+                "the body came more slowly than it may",
+            ));
+        }
         let limit = self.gate.config.routes.all()[passage.forward.route_index()].max_body_bytes;
         if passage.body_bytes > limit {
             passage.refusal = Some(Refusal::BodyTooLarge);
@@ -127,16 +158,7 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() {
             return Ok(());
         }
-        strip_owned(response);
-        response.remove_header(&header::SERVER);
-        rewrite_cookies(&self.gate, response, passage)?;
-        if self.gate.config.rate_limit_fields {
-            insert_rate_fields(response, &passage.rate)?;
-        }
-        if self.gate.draining.load(std::sync::atomic::Ordering::Relaxed) {
-            response.insert_header(header::CONNECTION, "close")?;
-        }
-        Ok(())
+        outgoing::finish(&self.gate, response, passage)
     }
 
     fn response_body_filter(
@@ -145,7 +167,7 @@ impl ProxyHttp for Gateway {
         _body: &mut Option<Bytes>,
         end: bool,
         ctx: &mut Self::CTX,
-    ) -> Result<Option<std::time::Duration>> {
+    ) -> Result<Option<Duration>> {
         let passage = passage(ctx)?;
         passage.answer_parts += 1;
         // An answer of one part is not worth a look at the clock.
@@ -165,7 +187,16 @@ impl ProxyHttp for Gateway {
                 can_reuse_downstream: false,
             };
         };
-        let refusal = passage.refusal.or_else(|| refusal_of(error));
+        // An app that waits for the rest of a body is not the one that is slow.
+        let waits_for_body = passage.body_open && matches!(error.etype(), ErrorType::ReadTimedout);
+        let found = || {
+            if waits_for_body {
+                Some(Refusal::RequestTimeout)
+            } else {
+                refusal_of(error)
+            }
+        };
+        let refusal = passage.refusal.or_else(found);
         passage.refusal = refusal;
         let Some(refusal) = refusal.filter(|_| session.response_written().is_none()) else {
             return FailToProxy {
@@ -182,7 +213,16 @@ impl ProxyHttp for Gateway {
             } else {
                 Vec::new()
             },
-            fields: rate_fields(&passage.rate),
+            fields: [
+                rate_fields(&passage.rate),
+                outgoing::refusal_fields(
+                    &self.gate,
+                    Some(passage.forward.route_index()),
+                    &passage.cors,
+                    passage.client.tls,
+                ),
+            ]
+            .concat(),
             head_only: session.req_header().method == http::Method::HEAD,
         };
         if let Err(error) = tell(session, &answer).await {
@@ -219,6 +259,7 @@ impl ProxyHttp for Gateway {
                 "forwarded"
             },
             code: passage.refusal.map_or("", Refusal::code),
+            shadow: passage.forward.shadow().map_or("", Refusal::code),
             status,
             account: identity.map(|identity| identity.account().0),
             user: identity.map(|identity| identity.user().0),
@@ -253,72 +294,6 @@ async fn tell(session: &mut Session, answer: &Answer<'_>) -> Result<()> {
         .await?;
     if !answer.head_only {
         session.write_response_body(Some(body), true).await?;
-    }
-    Ok(())
-}
-
-/// The throttle's fields of an answer.
-#[must_use]
-pub fn rate_fields(rate: &throttle::Verdict) -> Vec<(&'static str, HeaderValue)> {
-    let mut fields = Vec::with_capacity(3);
-    fields.extend(rate.policy_value().map(|value| (throttle::RATE_LIMIT_POLICY, value)));
-    fields.extend(rate.limit_value().map(|value| (throttle::RATE_LIMIT, value)));
-    if !rate.allowed {
-        fields.push((throttle::RETRY_AFTER, HeaderValue::from(rate.retry_after_seconds())));
-    }
-    fields
-}
-
-fn insert_rate_fields(response: &mut ResponseHeader, rate: &throttle::Verdict) -> Result<()> {
-    if let (Some(policy), Some(limit)) = (rate.policy_value(), rate.limit_value()) {
-        response.insert_header(throttle::RATE_LIMIT_POLICY, policy)?;
-        response.insert_header(throttle::RATE_LIMIT, limit)?;
-    }
-    Ok(())
-}
-
-/// Takes away what only the proxy says.
-fn strip_owned(response: &mut ResponseHeader) {
-    if response
-        .headers
-        .keys()
-        .all(|name| edits::answer_field_passes(name.as_str()))
-    {
-        return;
-    }
-    let owned: Vec<_> = response
-        .headers
-        .keys()
-        .filter(|name| !edits::answer_field_passes(name.as_str()))
-        .cloned()
-        .collect();
-    for name in owned {
-        response.remove_header(&name);
-    }
-}
-
-/// Keeps sessions where they belong, and ends them where the browser is to forget them.
-fn rewrite_cookies(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> Result<()> {
-    let route = &gate.config.routes.all()[passage.forward.route_index()];
-    let secure = passage.client.tls;
-    if response.headers.contains_key(header::SET_COOKIE) {
-        let values: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        response.remove_header(&header::SET_COOKIE);
-        for value in values {
-            match edits::set_cookie(value.as_bytes(), route, &gate.config.sessions.rules, secure) {
-                SetCookie::Keep => drop(response.append_header(header::SET_COOKIE, value)?),
-                SetCookie::Drop => {}
-                SetCookie::Rescope { cookie, expiry } => {
-                    response.append_header(header::SET_COOKIE, cookie)?;
-                    response.append_header(header::SET_COOKIE, expiry)?;
-                }
-            }
-        }
-    }
-    if passage.expire_sessions {
-        for cookie in gate.expired_cookies(secure) {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
     }
     Ok(())
 }

@@ -37,7 +37,8 @@ enum Command {
         after_help = "Example:\n  IGNY8_PROXY__LISTEN__PUBLIC=127.0.0.1:9000 igny8-proxy serve --config config/proxy.toml"
     )]
     Serve,
-    /// Read the configuration and the limits, say what is wrong with them, and change nothing
+    /// Read the configuration and the limits, say what is wrong with them and where they are wider than the default, and
+    /// change nothing
     #[command(after_help = "Example:\n  igny8-proxy check --config config/proxy.toml")]
     Check,
 }
@@ -68,12 +69,19 @@ fn run(arguments: Arguments) -> Result<(), serve::ServeError> {
     match arguments.command {
         Command::Serve => serve::serve(config),
         Command::Check => {
-            serve::open_limits(&config, Arc::new(SystemClock::new()))?;
+            let limits = serve::open_limits(&config, Arc::new(SystemClock::new()))?;
             println!(
                 "{} and {} are valid",
                 arguments.config.display(),
                 config.limits_file.display()
             );
+            let mut wider = config.wider.clone();
+            for section in limits.load().shadows() {
+                wider.push(format!("limits `{section}`: mode = \"shadow\": refuses nobody"));
+            }
+            if !wider.is_empty() {
+                println!("wider than the default:\n  {}", wider.join("\n  "));
+            }
             Ok(())
         }
     }

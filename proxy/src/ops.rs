@@ -27,13 +27,16 @@ impl Ops {
         Self { gate, metrics }
     }
 
-    /// Ready means: tokens can be verified, and no shutdown has begun.
+    /// Ready means: tokens can be verified, accounts are known, and no shutdown has begun.
     fn readiness(&self) -> (StatusCode, &'static str) {
         if self.gate.draining.load(Ordering::Relaxed) {
             return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
         if !self.gate.tokens.ready(self.gate.clock.now()) {
             return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's key set\n");
+        }
+        if !self.gate.directory.is_synced() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's change feed\n");
         }
         (StatusCode::OK, "ready\n")
     }
@@ -48,7 +51,10 @@ impl ServeHttp for Ops {
                 let (status, text) = self.readiness();
                 (status, "text/plain", text.to_owned())
             }
-            "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render()),
+            "/metrics" => {
+                self.gate.directory.report();
+                (StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render())
+            }
             _ => (
                 StatusCode::NOT_FOUND,
                 "text/plain",

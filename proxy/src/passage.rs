@@ -2,10 +2,13 @@
 
 use crate::facts::{Client, RequestId};
 use crate::policy::Forward;
+use crate::policy::cors;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
-use std::sync::Arc;
+use pingora::http::RequestHeader;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A permitted request. It travels with pingora's session from the front to the hooks.
@@ -25,6 +28,12 @@ pub struct Passage {
     pub now: Timestamp,
     pub started: Duration,
     pub body_bytes: u64,
+    /// More of the body is still to come.
+    pub body_open: bool,
+    /// Whoever waits for the body beside pingora reads here how it goes on.
+    pub progress: Option<Arc<BodyProgress>>,
+    /// What the route's rule says of the origin that asked.
+    pub cors: cors::Verdict,
     /// Parts of the answer's body so far.
     pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
@@ -43,6 +52,8 @@ pub struct Refused {
     pub head_only: bool,
     pub expire_sessions: bool,
     pub rate: Option<Verdict>,
+    /// What the route's rule says of the origin that asked.
+    pub cors: cors::Verdict,
     /// No further request is read from the connection.
     pub close: bool,
     /// Body bytes may still be on their way.
@@ -52,4 +63,51 @@ pub struct Refused {
     /// For the log: method and path, in a form fit for it.
     pub method: &'static str,
     pub path: String,
+}
+
+/// How a request body goes on, as told by the hook that sees its parts.
+#[derive(Debug, Default)]
+pub struct BodyProgress {
+    /// The clock's elapsed milliseconds at the last part.
+    last_millis: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl BodyProgress {
+    /// A part has come; `ended` says that it was the last.
+    pub fn note(&self, elapsed: Duration, ended: bool) {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.last_millis.store(millis, Ordering::Relaxed);
+        self.ended.fetch_or(ended, Ordering::Relaxed);
+    }
+
+    /// How long the body has paused; nothing once it has ended.
+    #[must_use]
+    pub fn pause(&self, elapsed: Duration) -> Option<Duration> {
+        if self.ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
+        Some(elapsed.saturating_sub(last))
+    }
+}
+
+/// A passage that travels inside an HTTP/2 request, which has no other place for it. Whoever takes it first has it.
+#[derive(Clone, Debug)]
+pub struct Handover(Arc<Mutex<Option<Box<Passage>>>>);
+
+impl Handover {
+    /// Puts a passage into a request.
+    pub fn put_into(passage: Passage, request: &mut RequestHeader) {
+        let handover = Self(Arc::new(Mutex::new(Some(Box::new(passage)))));
+        request.extensions_mut().insert(handover);
+    }
+
+    /// The passage that came with a request; nothing when there is none.
+    #[must_use]
+    pub fn take_from(request: &mut RequestHeader) -> Option<Box<Passage>> {
+        let handover = request.extensions_mut().remove::<Self>()?;
+        let mut place = handover.0.lock().unwrap_or_else(PoisonError::into_inner);
+        place.take()
+    }
 }

@@ -1,6 +1,7 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
 use crate::gate::Gate;
+use crate::tls::Certificates;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
@@ -12,6 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often `limits.toml` is looked at: a change holds within two seconds.
 const LIMITS_EVERY: Duration = Duration::from_millis(500);
+/// How often the certificate's files are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(1);
 /// How often the key set is fetched anew, so that a key that was taken away goes.
 const KEYS_EVERY: Duration = Duration::from_secs(30);
 /// How often it is tried while there is none.
@@ -25,6 +28,7 @@ const DRAIN_EVERY: Duration = Duration::from_millis(20);
 pub struct Chores {
     gate: Arc<Gate>,
     metrics: PrometheusHandle,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl std::fmt::Debug for Chores {
@@ -35,8 +39,23 @@ impl std::fmt::Debug for Chores {
 
 impl Chores {
     #[must_use]
-    pub const fn new(gate: Arc<Gate>, metrics: PrometheusHandle) -> Self {
-        Self { gate, metrics }
+    pub const fn new(gate: Arc<Gate>, metrics: PrometheusHandle, certificates: Option<Arc<Certificates>>) -> Self {
+        Self {
+            gate,
+            metrics,
+            certificates,
+        }
+    }
+
+    async fn watch_certificates(&self) {
+        let Some(certificates) = &self.certificates else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(CERTIFICATES_EVERY).await;
+            // It says itself what was wrong with a bad file.
+            drop(certificates.poll_once());
+        }
     }
 
     async fn watch_limits(&self) {
@@ -73,6 +92,7 @@ impl Chores {
             let nanos = u64::try_from(self.gate.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.gate.throttle.sweep(nanos);
             self.gate.directory.sweep();
+            self.gate.keys.sweep();
             self.metrics.run_upkeep();
         }
     }
@@ -85,6 +105,7 @@ impl BackgroundService for Chores {
             () = self.watch_limits() => {}
             () = self.refresh_keys() => {}
             () = self.sweep() => {}
+            () = self.watch_certificates() => {}
             _ = shutdown.changed() => {}
         }
     }
@@ -145,6 +166,7 @@ impl ShutdownSignalWatch for Signals {
         }
         tracing::info!("draining");
         self.gate.draining.store(true, Ordering::Relaxed);
+        self.gate.drain.notify_waiters();
         let done = async {
             // One look after the flag is set sees every request that did not see the flag.
             loop {

@@ -1,8 +1,10 @@
 //! Puts the proxy together and runs it.
 
-use crate::config::{AccessLog as LogTarget, Config, ConfigError};
+use crate::config::{AccessLog as LogTarget, Config, ConfigError, Flags};
 use crate::directory::client::{ClientError, HttpClient};
 use crate::directory::core::{self, CoreClient};
+use crate::directory::follow::Follower;
+use crate::directory::keys::Keys;
 use crate::directory::sessions::{AppSource, SessionSources};
 use crate::directory::standing::Directory;
 use crate::facts::RequestIds;
@@ -13,6 +15,7 @@ use crate::ops::Ops;
 use crate::reload::{Chores, Signals, write_access_log};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{DEFAULT_MAX_BUCKETS, LimitsError, Live, Throttle};
+use crate::tls::{Certificates, TlsError};
 use crate::tokens::{Issuer, KeySource, KeySourceError, Tokens, TokensSettings};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,6 +23,7 @@ use http::Uri;
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use pingora::listeners::tls::TlsSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -52,6 +56,10 @@ pub enum ServeError {
         address: std::net::SocketAddr,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("listen.tls: {0}")]
+    Listener(String),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
@@ -102,6 +110,11 @@ pub fn open_limits(config: &Config, clock: Arc<dyn Clock>) -> Result<Live, Limit
     Live::open(&config.limits_file, &scopes, clock)
 }
 
+fn core_client(config: &Config, client: HttpClient) -> CoreClient {
+    let core = &config.core;
+    CoreClient::new(client, core.base.clone(), core.authorization.clone(), core.timeout)
+}
+
 fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dyn Random) -> Result<Gate, ServeError> {
     let limits = open_limits(&config, Arc::clone(clock))?;
     let scopes = config
@@ -110,12 +123,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         .iter()
         .map(|route| route.scope.as_deref().and_then(|name| limits.scope_id(name)))
         .collect();
-    let core = CoreClient::new(
-        client.clone(),
-        config.core.base.clone(),
-        config.core.authorization.clone(),
-        config.core.timeout,
-    );
+    let core = core_client(&config, client.clone());
     let app = config.sessions.app_introspection.clone().map(|url| AppSource {
         client: client.clone(),
         url,
@@ -140,6 +148,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         ids: RequestIds::new(id_seed),
         tokens: Tokens::new(issuer, Arc::new(source), Arc::clone(clock), settings),
         directory: Directory::new(core.clone(), config.core.stale_max, Arc::clone(clock)),
+        keys: Keys::new(Arc::new(core.clone()), config.core.stale_max, Arc::clone(clock)),
         sessions: SessionSources::new(core, app, Arc::clone(clock), config.sessions.memory, &memory_seed),
         throttle: Throttle::new(DEFAULT_MAX_BUCKETS),
         limits,
@@ -147,6 +156,7 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
         metrics: Metrics::new(&config.routes),
         access_log: AccessLog::new(config.access_log == LogTarget::Off),
         draining: AtomicBool::new(false),
+        drain: tokio::sync::Notify::new(),
         in_flight: AtomicUsize::new(0),
         clock: Arc::clone(clock),
         config,
@@ -165,24 +175,43 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     for address in [config.public, config.ops] {
         std::net::TcpListener::bind(address).map_err(|source| ServeError::Listen { address, source })?;
     }
+    show(config.flags);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
     let (client, client_service) = HttpClient::new();
+    let (feed_client, feed_client_service) = HttpClient::new();
     let gate = Arc::new(gate(config, &client, &clock, &SystemRandom)?);
     write_access_log(&gate).map_err(ServeError::Thread)?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&gate.config));
     server.bootstrap();
     server.add_service(background_service("client", client_service));
+    server.add_service(background_service("feed client", feed_client_service));
+    let core = core_client(&gate.config, feed_client);
+    server.add_service(background_service("feed", Follower::new(Arc::clone(&gate), core)));
     server.add_service(background_service(
         "chores",
-        Chores::new(Arc::clone(&gate), metrics.clone()),
+        Chores::new(Arc::clone(&gate), metrics.clone(), certificates.clone()),
     ));
-    server.add_service(public_service(&gate, &server));
+    server.add_service(public_service(&gate, certificates, &server)?);
     server.add_service(ops_service(&gate, metrics));
     tracing::info!(public = %gate.config.public, ops = %gate.config.ops, "serving");
     server.run(RunArgs {
         shutdown_signal: Box::new(Signals::new(gate)),
     });
     Ok(())
+}
+
+/// Says loudly that an emergency flag is off.
+fn show(flags: Flags) {
+    let on = f64::from(u8::from(flags.validate_api_key));
+    metrics::gauge!("igny8_flag", "flag" => "validate_api_key").set(on);
+    if !flags.validate_api_key {
+        tracing::warn!(
+            flag = "validate_api_key",
+            means = "API keys are not asked for the standing of their account",
+            "AN EMERGENCY FLAG IS OFF"
+        );
+    }
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -200,12 +229,27 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn public_service(gate: &Arc<Gate>, server: &Server) -> Service<Front> {
+fn public_service(
+    gate: &Arc<Gate>,
+    certificates: Option<Arc<Certificates>>,
+    server: &Server,
+) -> Result<Service<Front>, ServeError> {
     let mut proxy = pingora::proxy::http_proxy(&server.configuration, Gateway::new(Arc::clone(gate)));
     proxy.handle_init_modules();
     let mut service = Service::new("public".into(), Front::new(Arc::clone(gate), Arc::new(proxy)));
-    service.add_tcp(&gate.config.public.to_string());
-    service
+    let address = gate.config.public.to_string();
+    match certificates {
+        None => service.add_tcp(&address),
+        Some(certificates) => {
+            // The paths stand for nothing: the resolver goes before them.
+            let mut settings =
+                TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
+            settings.set_cert_resolver(certificates);
+            settings.enable_h2();
+            service.add_tls_with_settings(&address, None, settings);
+        }
+    }
+    Ok(service)
 }
 
 fn ops_service(gate: &Arc<Gate>, metrics: PrometheusHandle) -> Service<Ops> {

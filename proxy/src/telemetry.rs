@@ -97,6 +97,8 @@ pub struct Entry<'a> {
     pub verdict: &'a str,
     /// The refusal's code, or nothing.
     pub code: &'a str,
+    /// The code of what a route that only watches would have refused, or nothing.
+    pub shadow: &'a str,
     pub status: u16,
     pub account: Option<i64>,
     pub user: Option<i64>,
@@ -184,6 +186,11 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
     }
+    if !entry.shadow.is_empty() {
+        out.extend_from_slice(b",\"shadow\":\"");
+        out.extend_from_slice(entry.shadow.as_bytes());
+        out.push(b'"');
+    }
     number(out, ",\"status\":", i64::from(entry.status));
     if let Some(account) = entry.account {
         number(out, ",\"account\":", account);
@@ -230,6 +237,7 @@ mod tests {
             route: "/",
             verdict: "refused",
             code: "malformed_path",
+            shadow: "network_refused",
             status: 400,
             account: Some(7),
             user: None,
@@ -240,6 +248,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(line["path"], "/a\"b\\\u{0}\u{ff}");
         assert_eq!((&line["account"], &line["took_us"]), (&7.into(), &12.into()));
+        assert_eq!(line["shadow"], "network_refused");
         assert!(line.get("user").is_none());
     }
 

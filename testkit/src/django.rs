@@ -119,11 +119,15 @@ impl Django {
 #[must_use]
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let printed = run(&mut Command::new(repository().join("script/python-env")));
-        let folder = printed.lines().last().unwrap_or_default().to_owned();
-        Path::new(&folder).join("bin/python")
-    })
+    PYTHON.get_or_init(|| environment(&[]).join("bin/python"))
+}
+
+/// The folder of the environment that `script/python-env` makes from these requirements, or from the example app's.
+pub(crate) fn environment(requirements: &[&str]) -> PathBuf {
+    let mut command = Command::new(repository().join("script/python-env"));
+    command.current_dir(repository()).args(requirements);
+    let printed = run(&mut command);
+    PathBuf::from(printed.lines().last().unwrap_or_default())
 }
 
 /// A browser's session with Django's admin panel.

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod django;
+pub mod edge;
 pub mod folder;
 pub mod hostile;
 pub mod http;
@@ -14,5 +15,6 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod smtp;
 pub mod stack;
 pub mod wait;

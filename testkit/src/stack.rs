@@ -16,7 +16,9 @@ use crate::process::{Child, binary, repository, run};
 use crate::raw::Response;
 use crate::wait::wait_until;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +37,8 @@ pub struct Stack {
     pub public: String,
     /// Of the proxy's operations listener.
     pub ops: String,
+    /// Every proxy; the first is the one above, which has no more to say than the others.
+    pub proxies: Vec<Doorway>,
     /// Of the core's public listener.
     pub core: String,
     /// Of the core's internal listener.
@@ -46,16 +50,27 @@ pub struct Stack {
     /// The example app, when it is what stands behind the proxy.
     pub django: Django,
     server: Option<django::Server>,
+    /// Whether the proxy speaks TLS: then this harness's own requests go past it.
+    tls: bool,
     parts: Mutex<Parts>,
     // Dropped after the processes.
     _folder: TestFolder,
     _ports: PortBlock,
 }
 
+/// Where one of the proxies listens.
+#[derive(Clone, Debug)]
+pub struct Doorway {
+    /// `host:port` of its public listener.
+    pub public: String,
+    /// Of its operations listener.
+    pub ops: String,
+}
+
 #[derive(Debug, Default)]
 struct Parts {
-    // In the order in which they stop: the proxy before what it forwards to.
-    proxy: Option<Child>,
+    // In the order in which they stop: the proxies before what they forward to.
+    proxies: BTreeMap<usize, Child>,
     app: Option<Child>,
     core: Option<Child>,
 }
@@ -88,7 +103,9 @@ impl Stack {
             run(&mut self.core_command(&["seed-plans"]));
             self.start_core();
         });
-        self.start_proxy();
+        for number in 0..self.proxies.len() {
+            self.start_proxy_of(number);
+        }
     }
 
     /// `igny8-core` with this stack's configuration.
@@ -127,18 +144,59 @@ impl Stack {
     /// # Panics
     /// When it does not become so.
     pub fn start_proxy(&self) {
+        self.start_proxy_of(0);
+    }
+
+    /// Starts the proxy of this number, in the place of the one that may run, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become so.
+    pub fn start_proxy_of(&self, number: usize) {
+        let mut proxy = self.launch_proxy(number);
+        let doorway = &self.proxies[number];
+        let ready = |address: &str, path: &str| {
+            let answer = get(address, path).try_send().ok()?;
+            (answer.status == 200).then_some(())
+        };
+        proxy.wait_until("a ready proxy", START_PATIENCE, || ready(&doorway.ops, "/readyz"));
+        proxy.wait_until("a listening proxy", START_PATIENCE, || {
+            if self.tls {
+                TcpStream::connect(&doorway.public).ok().map(drop)
+            } else {
+                ready(&doorway.public, "/healthz")
+            }
+        });
+        self.parts().proxies.insert(number, proxy);
+    }
+
+    /// Starts the proxy of this number and waits until it lives, be it ready or not.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_proxy_unready(&self, number: usize) {
+        let mut proxy = self.launch_proxy(number);
+        proxy.wait_until("a living proxy", START_PATIENCE, || {
+            get(&self.proxies[number].public, "/healthz").try_send().ok()
+        });
+        self.parts().proxies.insert(number, proxy);
+    }
+
+    fn launch_proxy(&self, number: usize) -> Child {
+        self.kill_proxy(number);
+        let name = builder::proxy_name(number);
         let mut command = Command::new(binary("igny8-proxy"));
         command
             .args(["serve", "--config"])
-            .arg(self.var.join("run/proxy.toml"))
+            .arg(self.var.join(format!("run/{name}.toml")))
             .current_dir(repository());
-        let mut proxy = Child::start("igny8-proxy", &command, &self.log("proxy"));
-        for (address, path) in [(&self.ops, "/readyz"), (&self.public, "/healthz")] {
-            proxy.wait_until("a ready proxy", START_PATIENCE, || {
-                get(address, path).try_send().ok().filter(|answer| answer.status == 200)
-            });
+        Child::start("igny8-proxy", &command, &self.log(&name))
+    }
+
+    /// kill -9 of the proxy of this number.
+    pub fn kill_proxy(&self, number: usize) {
+        if let Some(mut proxy) = self.parts().proxies.remove(&number) {
+            proxy.kill();
         }
-        self.parts().proxy = Some(proxy);
     }
 
     /// Starts the example app again after [`Self::kill_app`].
@@ -174,8 +232,8 @@ impl Stack {
     #[must_use]
     pub fn proxy_id(&self) -> u32 {
         self.parts()
-            .proxy
-            .as_ref()
+            .proxies
+            .get(&0)
             .map(Child::id)
             .unwrap_or_else(|| panic!("the proxy does not run"))
     }
@@ -233,7 +291,8 @@ impl Stack {
     /// Asks to sign this address up through the proxy.
     #[must_use]
     pub fn try_sign_up(&self, email: &str) -> Response {
-        self.post("/api/v1/auth/register/")
+        let address = if self.tls { &self.core } else { &self.public };
+        post(address, "/api/v1/auth/register/")
             .json(&json!({ "email": email, "password": PASSWORD }))
             .send()
     }

@@ -189,7 +189,9 @@ fn is_own_fault(error: &StoryError) -> bool {
             | storage::Error::Raced
             | storage::Error::Setup(_) => false,
         },
-        StoryError::Refused(_) | StoryError::RefusedFields(..) | StoryError::Fault(_) => true,
+        StoryError::Refused(_) | StoryError::RefusedFields(..) | StoryError::Throttled(_) | StoryError::Fault(_) => {
+            true
+        }
         StoryError::Shared(error) => is_own_fault(error),
     }
 }

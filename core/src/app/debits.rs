@@ -97,7 +97,7 @@ struct Batch<'a> {
 pub async fn carry_out(store: &Store, commands: &[Command], now: Timestamp) -> Result<Vec<Verdict>, StoryError> {
     let batch = Batch { commands, now };
     store
-        .write(&batch, |connection, batch| Box::pin(commit(connection, batch)))
+        .write_quietly(&batch, |connection, batch| Box::pin(commit(connection, batch)))
         .await
 }
 

@@ -2,6 +2,7 @@
 
 use crate::adapters::keys::KeyFault;
 use crate::adapters::passwords::PasswordFault;
+use crate::adapters::seal::NotOpened;
 use crate::storage::{self, Aborts};
 use igny8_contract::refusal::Refusal;
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ pub enum StoryError {
     /// A rule says no, and which fields to change.
     #[error("refused: {}", .0.code())]
     RefusedFields(Refusal, Fields),
+    /// Somebody has no attempts left, and has one again after so many seconds.
+    #[error("refused: throttled")]
+    Throttled(i64),
     /// The database says no.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -42,6 +46,7 @@ impl StoryError {
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::Refused(refusal) | Self::RefusedFields(refusal, _) => *refusal,
+            Self::Throttled(_) => Refusal::Throttled,
             Self::Shared(error) => error.refusal(),
             Self::Storage(storage::Error::Unavailable(_) | storage::Error::Conflict(_) | storage::Error::Raced) => {
                 Refusal::StorageUnavailable
@@ -60,6 +65,12 @@ impl From<Refusal> for StoryError {
 
 impl From<PasswordFault> for StoryError {
     fn from(fault: PasswordFault) -> Self {
+        Self::Fault(fault.to_string())
+    }
+}
+
+impl From<NotOpened> for StoryError {
+    fn from(fault: NotOpened) -> Self {
         Self::Fault(fault.to_string())
     }
 }

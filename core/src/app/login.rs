@@ -1,15 +1,15 @@
 //! Signing in.
 
+use super::budgets::{self, Purse};
 use super::profile::{self, Profile};
-use super::register::SignedIn;
+use super::second_factor::{self, Factor};
+use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{Core, StoryError};
-use crate::domain::token;
 use crate::storage::Connection;
 use crate::storage::trail::{Actor, Audit, audit};
 use crate::storage::{sign_in, user};
 use igny8_contract::ids::UserId;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::time::Timestamp;
 use secrecy::SecretString;
 
 /// Who wants to sign in.
@@ -18,61 +18,76 @@ pub struct Login {
     /// In its normal form; nothing for a text that is no address, which nobody has.
     pub email: Option<String>,
     pub password: SecretString,
+    /// The code of an authenticator app, or a recovery code.
+    pub totp: Option<SecretString>,
+    pub visitor: Visitor,
     pub request_id: String,
 }
 
-struct Proven {
+struct Proven<'a> {
+    core: &'a Core,
     user_id: UserId,
-    sid: String,
+    password_hash: String,
+    totp: Option<SecretString>,
+    beginning: Beginning,
+    /// What was taken for this attempt.
+    purses: Vec<Purse>,
     request_id: String,
-    now: Timestamp,
 }
 
 /// Signs somebody in. An unknown address, a wrong password and a user who is shut out get one answer, after one work.
 ///
 /// # Errors
-/// `invalid_credentials`, `storage_unavailable`.
+/// `invalid_credentials`, `totp_required`, `totp_invalid`, `throttled`, `storage_unavailable`.
 pub async fn login(core: &Core, login: Login) -> Result<SignedIn, StoryError> {
-    let known = {
+    let name = login.email.as_deref().unwrap_or_default();
+    let (known, is_known) = {
         let mut connection = core.store.read().await?;
-        user::by_email(&mut connection, login.email.as_deref().unwrap_or_default()).await?
+        let known = user::by_email(&mut connection, name).await?;
+        let is_known = sign_in::is_known_address(&mut connection, name, &login.visitor.address).await?;
+        (known, is_known)
     };
+    let purses = core.budgets.of_sign_in(name, &login.visitor.address, is_known);
+    let purses = budgets::take(core, purses).await?;
     let (user, hash) = known.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
-    let right = core.passwords.verify(login.password, hash).await?;
+    let right = core.passwords.verify(login.password, hash.clone()).await?;
     let user = user
         .filter(|user| right && user.is_active)
         .ok_or(Refusal::InvalidCredentials)?;
     let proven = Proven {
+        core,
         user_id: user.id,
-        sid: core.unguessable(),
+        password_hash: hash.unwrap_or_default(),
+        totp: login.totp,
+        beginning: core.begin_sign_in(&login.visitor),
+        purses,
         request_id: login.request_id,
-        now: core.machine_now(),
     };
-    let profile = core
+    let outcome = core
         .store
         .write(&proven, |connection, proven| Box::pin(commit(connection, proven)))
         .await?;
-    let epoch = profile.account.account.epoch;
-    let claims = token::claims(
-        &core.tokens,
-        &profile.user,
-        epoch,
-        &proven.sid,
-        &core.unguessable(),
-        proven.now,
-    );
-    Ok(SignedIn {
-        access: core.keys.sign(&claims, proven.now)?,
-        profile,
-    })
+    core.signed_in(&proven.beginning, outcome.ok_or(Refusal::TotpRequired)?)
 }
 
-async fn commit(connection: &mut Connection, proven: &Proven) -> Result<Profile, StoryError> {
-    let profile = profile::of_user(connection, proven.user_id).await?;
-    if !profile.user.is_active {
+/// Nothing where a code is missing: whoever has the password has not guessed, and gets their attempt back.
+async fn commit(connection: &mut Connection, proven: &Proven<'_>) -> Result<Option<Profile>, StoryError> {
+    let now = proven.beginning.now;
+    // The password that was shown is the one that holds now: it may have been changed since it was looked at.
+    if !user::lock_with_password(connection, proven.user_id, &proven.password_hash).await? {
         return Err(Refusal::InvalidCredentials.into());
     }
-    sign_in::insert(connection, &proven.sid, proven.user_id, proven.now).await?;
+    let profile = profile::of_user(connection, proven.user_id).await?;
+    let factor = second_factor::check(proven.core, connection, proven.user_id, proven.totp.as_ref(), now).await?;
+    match factor {
+        Factor::Wrong => return Err(Refusal::TotpInvalid.into()),
+        Factor::Missing => {
+            budgets::give_back(connection, &proven.purses).await?;
+            return Ok(None);
+        }
+        Factor::NotNeeded | Factor::Right => {}
+    }
+    sign_in::insert(connection, proven.user_id, &proven.beginning.new, now).await?;
     let line = Audit {
         account_id: Some(profile.user.account_id),
         actor: Actor::User(proven.user_id),
@@ -80,6 +95,7 @@ async fn commit(connection: &mut Connection, proven: &Proven) -> Result<Profile,
         detail: "{}".into(),
         request_id: &proven.request_id,
     };
-    audit(connection, &line, proven.now).await?;
-    Ok(profile)
+    audit(connection, &line, now).await?;
+    budgets::give_back(connection, &proven.purses).await?;
+    Ok(Some(profile))
 }

@@ -3,40 +3,64 @@
 //! A story takes the [`Core`] and plain values, and answers plain values or a [`StoryError`]. It knows nothing of HTTP,
 //! and it is run to its end by whoever begins it: a client that hangs up does not cancel it.
 
+pub mod api_keys;
+pub mod budgets;
 pub mod by_staff;
 pub mod cancel;
 pub mod change;
+pub mod change_password;
 pub mod committer;
 pub mod confirm;
 pub mod credits;
+pub mod customers;
 pub mod debits;
 pub mod doctor;
 pub mod error;
+pub mod feed;
 pub mod identify;
+pub mod in_account;
+pub mod invitations;
+pub mod key_uses;
+pub mod leaving;
 pub mod login;
 pub mod logout;
+pub mod mailing;
+pub mod members;
 pub mod payments;
 pub mod profile;
 pub mod read;
+pub mod refresh;
 pub mod register;
 pub mod rename;
+pub mod reset_password;
+pub mod resolve_key;
 pub mod round;
+pub mod second_factor;
 pub mod seed_plans;
 pub mod sessions;
+pub mod sign_in;
+pub mod sign_in_list;
 pub mod staff;
 pub mod staff_billing;
 pub mod standing;
 pub mod stripe;
 pub mod suspend;
+pub mod sweep;
 pub mod test_clock;
 pub mod tick;
+pub mod trail;
 pub mod upgrade;
+pub mod verify_email;
 
 use crate::adapters::keys::Keyring;
+use crate::adapters::mail::Mailer;
 use crate::adapters::passwords::Passwords;
+use crate::adapters::seal::Seal;
 use crate::adapters::test_clock::TestClock;
 use crate::domain::book::Rules;
+use crate::domain::link::LinkTerms;
 use crate::domain::plan::Plan;
+use crate::domain::sign_in::SignInTerms;
 use crate::domain::token::TokenTerms;
 use crate::storage::Store;
 use base64::Engine;
@@ -46,6 +70,7 @@ pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The house's own terms of billing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +109,29 @@ pub struct Core {
     pub passwords: Passwords,
     pub keys: Arc<Keyring>,
     pub tokens: TokenTerms,
+    pub sign_ins: SignInTerms,
+    pub budgets: budgets::BudgetTerms,
+    pub links: LinkTerms,
+    /// Opens and makes what the database alone does not tell.
+    pub seal: Arc<Seal>,
+    pub mailer: Mailer,
+    /// Wakes the mailer where a mail was queued.
+    pub mail_waits: Arc<Notify>,
+    /// What authenticator apps show beside a code.
+    pub totp_issuer: String,
     pub enable_free_trial: bool,
+    /// Whether API keys are asked for their account's standing.
+    pub validate_api_key: bool,
+    /// When keys were last used, until it is written.
+    pub key_uses: key_uses::KeyUses,
     pub billing: BillingTerms,
     /// How long a hold lives where its maker does not say.
     pub hold_ttl_seconds: i64,
     /// Carries out debits.
     pub committer: Committer,
     pub payments: upgrade::PaymentTerms,
+    /// What those who follow the change feed share.
+    pub feed: Arc<feed::Feed>,
 }
 
 impl std::fmt::Debug for Core {

@@ -1,16 +1,21 @@
-//! Signing up: user, account, plan, credits, subscription, ledger entry, audit and outbox, in one transaction.
+//! Signing up: user, account, plan, credits, subscription, ledger entry, audit, outbox and mail, in one transaction.
+//!
+//! Whoever was signed in where it comes from is signed out with it.
 
+use super::leaving::{Brought, Leaving, leave, leaving};
 use super::profile::{AccountProfile, Profile};
+use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{BillingTerms, Core, StoryError};
 use crate::domain::account::{AccountKind, NewAccount, default_name};
 use crate::domain::book::Book;
+use crate::domain::link::Purpose;
 use crate::domain::plan::{NoSignupPlan, Plan, choose_for_signup};
-use crate::domain::token;
 use crate::domain::user::NewUser;
 use crate::storage::Connection;
 use crate::storage::book::By;
+use crate::storage::mailed_token::NewLink;
 use crate::storage::trail::{Actor, Audit, announce, audit};
-use crate::storage::{self, account, plan, sign_in, user};
+use crate::storage::{self, account, mailed_token, plan, sign_in, user};
 use igny8_contract::claims::AccountRole;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::AccountStatus;
@@ -28,14 +33,10 @@ pub struct Registration {
     pub account_name: Option<String>,
     /// The plan asked for. Sign-up decides by its own rule; this can only make it say no.
     pub plan_slug: Option<String>,
+    pub visitor: Visitor,
+    /// Whoever was signed in where this comes from.
+    pub brought: Brought,
     pub request_id: String,
-}
-
-/// What signing up or in gives.
-#[derive(Debug)]
-pub struct SignedIn {
-    pub access: String,
-    pub profile: Profile,
 }
 
 struct Decided {
@@ -44,10 +45,12 @@ struct Decided {
     plan_slug: Option<String>,
     enable_free_trial: bool,
     terms: BillingTerms,
-    sid: String,
+    beginning: Beginning,
+    leaving: Leaving,
+    /// The mail that asks to verify the address.
+    link: NewLink,
     request_id: String,
     now: Timestamp,
-    machine_now: Timestamp,
 }
 
 /// Signs somebody up, or changes nothing at all.
@@ -72,7 +75,11 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
     let account_name = registration
         .account_name
         .unwrap_or_else(|| default_name(&registration.first_name, &registration.last_name, &registration.email));
+    let beginning = core.begin_sign_in(&registration.visitor);
     let decided = Decided {
+        leaving: leaving(core, &registration.brought, beginning.now),
+        link: core.new_link(Purpose::VerifyEmail, beginning.now),
+        beginning,
         user: NewUser {
             email: registration.email,
             password_hash,
@@ -86,29 +93,16 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
         plan_slug: registration.plan_slug,
         enable_free_trial: core.enable_free_trial,
         terms: core.billing,
-        sid: core.unguessable(),
         request_id: registration.request_id,
         now: core.now(),
-        machine_now: core.machine_now(),
     };
     let profile = core
         .store
         .write(&decided, |connection, decided| Box::pin(commit(connection, decided)))
         .await?;
     metrics::counter!("igny8_core_signups_total").increment(1);
-    let epoch = profile.account.account.epoch;
-    let claims = token::claims(
-        &core.tokens,
-        &profile.user,
-        epoch,
-        &decided.sid,
-        &core.unguessable(),
-        decided.machine_now,
-    );
-    Ok(SignedIn {
-        access: core.keys.sign(&claims, decided.machine_now)?,
-        profile,
-    })
+    core.mail_waits.notify_one();
+    core.signed_in(&decided.beginning, profile)
 }
 
 /// Refuses what is refused anyway before the costly hash. The transaction decides again, on the state it commits to.
@@ -141,7 +135,7 @@ fn signup_plan<'a>(
 }
 
 async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profile, StoryError> {
-    let now = decided.now;
+    let (now, machine_now) = (decided.now, decided.beginning.now);
     let catalogue = plan::all(connection).await?;
     let plan = signup_plan(&catalogue, decided.plan_slug.as_deref(), decided.enable_free_trial)?;
     let new_account = NewAccount {
@@ -163,7 +157,8 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
     storage::book::save(connection, None, &book, by, &rules, now).await?;
     account.ledger = book.purse.head;
 
-    sign_in::insert(connection, &decided.sid, user.id, decided.machine_now).await?;
+    sign_in::insert(connection, user.id, &decided.beginning.new, machine_now).await?;
+    mailed_token::insert(connection, &user.email, &decided.link, machine_now).await?;
     let facts = serde_json::json!({
         "account_id": account.id, "user_id": user.id, "plan_slug": plan.terms.slug, "credits": account.ledger.balance,
     })
@@ -177,6 +172,7 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
     };
     audit(connection, &line, now).await?;
     announce(connection, "account.registered", account.id, &facts, now).await?;
+    leave(connection, &decided.leaving, &decided.request_id, machine_now).await?;
     let account = AccountProfile {
         account,
         plan: Some(plan.clone()),

@@ -4,7 +4,7 @@ use super::profile::{self, AccountProfile};
 use super::{Core, StoryError};
 use crate::storage::account;
 use crate::storage::trail::{Actor, Audit, audit};
-use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::ids::AccountId;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub struct Rename {
     pub account_id: AccountId,
-    pub by: UserId,
+    pub by: Actor,
     /// Not empty.
     pub name: String,
     pub request_id: String,
@@ -36,7 +36,7 @@ pub async fn rename(core: &Core, rename: Rename) -> Result<AccountProfile, Story
                     let detail = serde_json::json!({"name": rename.name, "previous_name": before.name});
                     let line = Audit {
                         account_id: Some(id),
-                        actor: Actor::User(rename.by),
+                        actor: rename.by,
                         action: "account.renamed",
                         detail: detail.to_string(),
                         request_id: &rename.request_id,

@@ -4,9 +4,10 @@
 //! Several processes may go their rounds at once: an account's lock and its due time let each thing happen once. An account
 //! that cannot be brought up to the present does not keep the others waiting; it is tried again later and later.
 
+use super::sweep::sweep;
 use super::tick::tick;
 use super::{Core, StoryError};
-use crate::storage::{self, Connection, account, idempotency, test_clock};
+use crate::storage::{self, account, test_clock};
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 use std::collections::HashMap;
@@ -21,15 +22,22 @@ const PAGE: i64 = 256;
 const CONCURRENCY: usize = 4;
 /// How often a round goes through everything that is due: an account can fall due again while it runs.
 const MAX_PASSES: usize = 100;
-/// How many rows one sweep takes at most; the next round goes on.
-const SWEPT_AT_ONCE: i64 = 1000;
 /// How long an account that could not be ticked is left alone at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// For how many days the worker keeps what is kept for a while alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Answers under their Idempotency-Key.
+    pub answers: i64,
+    /// Events of Stripe's.
+    pub stripe_events: i64,
+}
 
 /// What the rounds of a process go by.
 #[derive(Debug)]
 pub struct Rounds {
-    idempotency_days: i64,
+    kept: Kept,
     /// True once the process is to stop: no account is begun any more.
     stopping: watch::Receiver<bool>,
     /// Accounts that could not be ticked.
@@ -46,9 +54,9 @@ struct Pause {
 impl Rounds {
     /// Rounds that end early once `stopping` says so.
     #[must_use]
-    pub fn new(idempotency_days: i64, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(kept: Kept, stopping: watch::Receiver<bool>) -> Self {
         Self {
-            idempotency_days,
+            kept,
             stopping,
             paused: Mutex::default(),
         }
@@ -104,7 +112,7 @@ pub async fn round(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
             break;
         }
     }
-    sweep(core, rounds).await?;
+    sweep(core, rounds.kept).await?;
     let ended = core.clock.elapsed();
     metrics::gauge!("igny8_core_worker_paused_accounts").set(size(rounds.forget_old(ended)));
     metrics::histogram!("igny8_core_worker_round_seconds").record(ended.saturating_sub(begun).as_secs_f64());
@@ -203,30 +211,16 @@ async fn judge(
     Ok(outcome == "done")
 }
 
-/// Sweeps away answers that are kept under their Idempotency-Key for long enough.
-async fn sweep(core: &Core, rounds: &Rounds) -> Result<(), StoryError> {
-    let before = core.now().plus_days(-rounds.idempotency_days);
-    let oldest = idempotency::oldest(&mut *core.store.read().await?).await?;
-    // Most rounds have nothing to sweep and begin no transaction.
-    if oldest.is_none_or(|oldest| oldest >= before) {
-        return Ok(());
-    }
-    let swept = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
-            Box::pin(idempotency::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    metrics::counter!("igny8_core_worker_swept_total", "what" => "idempotency_keys").increment(swept);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rounds() -> Rounds {
-        Rounds::new(30, watch::channel(false).1)
+        let kept = Kept {
+            answers: 30,
+            stripe_events: 90,
+        };
+        Rounds::new(kept, watch::channel(false).1)
     }
 
     #[test]

@@ -86,8 +86,13 @@ pub enum Command {
     Db(Db),
 
     /// Print the OpenAPI description of the public API.
-    #[command(after_help = "Example: igny8-core openapi > core/openapi.json")]
-    Openapi,
+    #[command(after_help = "Example: igny8-core openapi > core/openapi.json\n         \
+        igny8-core openapi --errors > docs/errors.md")]
+    Openapi {
+        /// Print which refusals there are and which route answers them instead, as Markdown.
+        #[arg(long)]
+        errors: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

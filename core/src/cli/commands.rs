@@ -10,6 +10,7 @@ use crate::app::{StoryError, seed_plans};
 use crate::config::Config;
 use crate::domain::user::{User, normal_email};
 use crate::http::shapes::rfc_3339;
+use crate::http::{error_reference, openapi};
 use crate::serve::{self, ServeError};
 use crate::storage::{self, Store};
 use igny8_contract::time::{Clock, SystemClock};
@@ -45,6 +46,7 @@ impl From<StoryError> for Failure {
                 Self::No(format!("{}: {}", refusal.code(), fields.join(" ")))
             }
             StoryError::Storage(error) => error.into(),
+            StoryError::Throttled(seconds) => Self::No(format!("throttled: try again in {seconds} seconds")),
             StoryError::Shared(_) => Self::Machine(error.to_string()),
             StoryError::Fault(what) => Self::Machine(what),
         }
@@ -53,9 +55,13 @@ impl From<StoryError> for Failure {
 
 /// Carries a command out.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    if matches!(arguments.command, Command::Openapi) {
-        let text = crate::http::openapi::text().map_err(|error| Failure::Machine(error.to_string()))?;
-        return write(&text);
+    if let Command::Openapi { errors } = arguments.command {
+        let text = if errors {
+            error_reference::text()
+        } else {
+            openapi::text()
+        };
+        return write(&text.map_err(|error| Failure::Machine(error.to_string()))?);
     }
     let config = Config::load(arguments.config.as_deref(), environment())
         .map_err(|error| Failure::Configuration(error.to_string()))?;
@@ -67,7 +73,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keys(command) => keys_command(&config, command),
         Command::Doctor { output } => database::examine(&config, output).await,
         Command::Db(Db::Copy { from, to, output }) => database::copy(&config, &from, &to, output).await,
-        Command::Openapi => Ok(()),
+        Command::Openapi { .. } => Ok(()),
     }
 }
 
@@ -198,7 +204,7 @@ fn keys_command(config: &Config, command: Keys) -> Result<(), Failure> {
         }
         Keys::List { output } => output,
     };
-    let ring = Keyring::read(&config.keys_dir, config.tokens.ttl_seconds).map_err(told)?;
+    let ring = Keyring::read(&config.keys_dir, config.tokens.longest_ttl_seconds()).map_err(told)?;
     let (keys, uses) = (ring.all(), ring.uses(now));
     let rows = keys.iter().zip(&uses);
     let lines: Vec<String> = rows

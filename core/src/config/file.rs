@@ -23,7 +23,10 @@ section! { ConfigFile {
     database: Database = Database::default(),
     tokens: Tokens = Tokens::default(),
     internal: Internal = Internal::default(),
+    secrets: Secrets = Secrets::default(),
     passwords: Passwords = Passwords::default(),
+    sign_in: SignIn = SignIn::default(),
+    mail: Mail = Mail::default(),
     signup: Signup = Signup::default(),
     flags: Flags = Flags::default(),
     billing: Billing = Billing::default(),
@@ -45,10 +48,36 @@ section! { Tokens {
     issuer: String = "igny8-core".into(),
     audience: String = "igny8-api".into(),
     access_ttl_seconds: i64 = 300,
+    app_audience: String = "igny8-app".into(),
+    key_ttl_seconds: i64 = 600,
     keys_dir: PathBuf = "var/keys".into(),
 } }
 section! { Internal {
     token_file: PathBuf = "var/secrets/internal_token".into(),
+} }
+section! { Secrets {
+    key_file: PathBuf = "var/secrets/core_key".into(),
+} }
+section! { SignIn {
+    refresh_idle_seconds: i64 = 1_209_600,
+    refresh_absolute_seconds: i64 = 7_776_000,
+    refresh_grace_seconds: i64 = 10,
+    attempts_per_name: i64 = 10,
+    attempts_per_address: i64 = 50,
+    attempts_seconds: i64 = 900,
+    totp_issuer: String = "igny8".into(),
+} }
+section! { Mail {
+    smtp_url: String = String::new(),
+    smtp_url_file: PathBuf = PathBuf::new(),
+    from: String = "igny8 <no-reply@localhost>".into(),
+    public_url: String = "http://127.0.0.1:8080".into(),
+    folder: PathBuf = "var/mail".into(),
+    verify_link_seconds: i64 = 259_200,
+    reset_link_seconds: i64 = 3600,
+    mails_per_name: i64 = 5,
+    mails_per_address: i64 = 30,
+    mails_seconds: i64 = 3600,
 } }
 section! { Passwords {
     memory_kib: u32 = 19_456,
@@ -79,6 +108,7 @@ section! { Stripe {
     webhook_secret_file: PathBuf = PathBuf::new(),
     tolerance_seconds: i64 = 300,
     payment_url: String = String::new(),
+    event_days: i64 = 90,
 } }
 section! { Frontend {
     listen: String = String::new(),

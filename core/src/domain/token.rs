@@ -1,7 +1,8 @@
 //! Access tokens: what one says, when it is good, and which key signs.
 
+use super::api_key::ApiKey;
 use super::user::User;
-use igny8_contract::claims::AccessClaims;
+use igny8_contract::claims::{AccessClaims, AccountRole, key_sid};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
 
@@ -16,6 +17,19 @@ pub struct TokenTerms {
     pub issuer: String,
     pub audience: String,
     pub ttl_seconds: i64,
+    /// For whom the tokens are that API keys are exchanged for. Never the same as `audience`: such a token is nothing to the
+    /// public edge.
+    pub app_audience: String,
+    /// How long those live: longer than proxies serve what they know while the core is silent.
+    pub key_ttl_seconds: i64,
+}
+
+impl TokenTerms {
+    /// How long the longest-lived token lives.
+    #[must_use]
+    pub fn longest_ttl_seconds(&self) -> i64 {
+        self.ttl_seconds.max(self.key_ttl_seconds)
+    }
 }
 
 /// The claims of a token for `user`, made now. `jti` is unguessable and used once.
@@ -37,11 +51,44 @@ pub fn claims(
         role: user.role,
         platform_role: user.platform_role,
         sid: sid.to_owned(),
+        api_key_id: None,
         account_epoch,
         user_epoch: user.epoch,
         iat,
         nbf: iat,
         exp: iat + terms.ttl_seconds,
+        jti: jti.to_owned(),
+    }
+}
+
+/// Who an API key acts for.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker {
+    pub role: AccountRole,
+    pub user_epoch: i64,
+    pub account_epoch: i64,
+}
+
+/// The claims of the token that an API key is exchanged for, made now. It acts for the key's maker, with the key's role and
+/// never with a platform role, and does not outlive the key.
+#[must_use]
+pub fn key_claims(terms: &TokenTerms, key: &ApiKey, maker: Maker, jti: &str, now: Timestamp) -> AccessClaims {
+    let iat = now.unix_seconds();
+    let exp = iat + terms.key_ttl_seconds;
+    AccessClaims {
+        iss: terms.issuer.clone(),
+        aud: terms.app_audience.clone(),
+        sub: key.user_id.to_string(),
+        account_id: key.account_id,
+        role: key.effective_role(maker.role),
+        platform_role: None,
+        sid: key_sid(key.id),
+        api_key_id: Some(key.id),
+        account_epoch: maker.account_epoch,
+        user_epoch: maker.user_epoch,
+        iat,
+        nbf: iat,
+        exp: key.expires_at.map_or(exp, |end| exp.min(end.unix_seconds())),
         jti: jti.to_owned(),
     }
 }
@@ -52,7 +99,11 @@ pub fn claims(
 /// `token_expired` past its end, `token_invalid` for everything else.
 pub fn check(claims: &AccessClaims, terms: &TokenTerms, now: Timestamp) -> Result<(), Refusal> {
     let now = now.unix_seconds();
-    let ours = claims.iss == terms.issuer && claims.aud == terms.audience && claims.user_id().is_some();
+    let audience = match claims.api_key_id {
+        Some(_) => &terms.app_audience,
+        None => &terms.audience,
+    };
+    let ours = claims.iss == terms.issuer && claims.aud == *audience && claims.user_id().is_some();
     let begun = claims.nbf <= now + LEEWAY_SECONDS && claims.iat <= now + LEEWAY_SECONDS;
     if !ours || !begun || claims.exp <= claims.iat {
         return Err(Refusal::TokenInvalid);
@@ -128,6 +179,8 @@ mod tests {
             issuer: "igny8-core".into(),
             audience: "igny8-api".into(),
             ttl_seconds: 300,
+            app_audience: "igny8-app".into(),
+            key_ttl_seconds: 600,
         }
     }
 
@@ -175,6 +228,14 @@ mod tests {
                 ..good.clone()
             },
             AccessClaims {
+                aud: "igny8-app".into(),
+                ..good.clone()
+            },
+            AccessClaims {
+                api_key_id: Some(igny8_contract::ids::ApiKeyId(1)),
+                ..good.clone()
+            },
+            AccessClaims {
                 sub: "05".into(),
                 ..good.clone()
             },
@@ -182,6 +243,29 @@ mod tests {
         ] {
             assert_eq!(check(&wrong, &terms(), now), Err(Refusal::TokenInvalid));
         }
+    }
+
+    #[test]
+    fn an_api_keys_token_is_for_apps_has_the_keys_role_and_does_not_outlive_it() {
+        use crate::domain::api_key::tests::key;
+        let now = Timestamp(0).plus_days(20_000);
+        let maker = Maker {
+            role: AccountRole::Owner,
+            user_epoch: 3,
+            account_epoch: 4,
+        };
+        let claims = |key: &ApiKey, role| key_claims(&terms(), key, Maker { role, ..maker }, "jti", now);
+        let good = claims(&key(), AccountRole::Owner);
+        assert_eq!(check(&good, &terms(), now), Ok(()));
+        assert_eq!((good.aud.as_str(), good.sub.as_str()), ("igny8-app", "3"));
+        assert_eq!((good.role, good.platform_role), (AccountRole::Editor, None));
+        assert_eq!(good.exp - good.iat, 600);
+        assert_eq!(claims(&key(), AccountRole::Viewer).role, AccountRole::Viewer);
+        let ending = ApiKey {
+            expires_at: Some(now.plus_seconds(5)),
+            ..key()
+        };
+        assert_eq!(claims(&ending, AccountRole::Owner).exp, now.unix_seconds() + 5);
     }
 
     #[test]

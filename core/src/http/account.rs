@@ -15,13 +15,13 @@ use crate::app::identify::Identity;
 use crate::app::rename::{Rename, rename};
 use crate::app::upgrade::{Upgrade, upgrade as ask_for};
 use crate::app::{Fields, read};
+use crate::domain::role::Act;
 use crate::domain::subscription::PaymentMethod;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use garde::Validate;
 use http::StatusCode;
-use igny8_contract::claims::AccountRole;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -78,7 +78,7 @@ pub async fn change_account(
     Extension(request_id): Extension<RequestId>,
     Object(body): Object<AccountChange>,
 ) -> Result<Response, Refused> {
-    only(identity, &[AccountRole::Owner, AccountRole::Admin])?;
+    only(identity, Act::NameAccount)?;
     valid(&body)?;
     let Some(name) = body.name else {
         let account = read::account(&service.core, identity.account_id).await?;
@@ -87,7 +87,7 @@ pub async fn change_account(
     let name = trimmed(Some(name)).ok_or_else(|| invalid("name", "It must not be empty."))?;
     let change = Rename {
         account_id: identity.account_id,
-        by: identity.user_id,
+        by: identity.actor(),
         name,
         request_id: request_id.0,
     };
@@ -147,7 +147,7 @@ pub async fn upgrade(
     Extension(request_id): Extension<RequestId>,
     keyed: Keyed<UpgradeBody>,
 ) -> Result<Response, Refused> {
-    only(identity, &[AccountRole::Owner, AccountRole::Admin])?;
+    only(identity, Act::Upgrade)?;
     let upgrade = keyed.body.read()?;
     let ask = of_own(&keyed, identity, request_id);
     let core = service.core.clone();
@@ -201,7 +201,7 @@ async fn set_cancel(
     keyed: &Keyed<Nothing>,
     cancel: bool,
 ) -> Result<Response, Refused> {
-    only(identity, &[AccountRole::Owner])?;
+    only(identity, Act::EndSubscription)?;
     let ask = of_own(keyed, identity, request_id);
     let core = service.core.clone();
     let story = async move { cancel_at_period_end(&core, ask, cancel, billing::subscription).await };

@@ -2,9 +2,10 @@
 
 use crate::app::{Fields, StoryError};
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use igny8_contract::refusal::Refusal;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,6 +38,15 @@ pub fn answered(answer: crate::app::change::Answer) -> Response {
     response
 }
 
+/// What a story issued, in its envelope: `field` holds the secret, this once.
+pub fn issued(issued: crate::app::in_account::Issued, field: &str) -> Response {
+    let mut answer = issued.answer;
+    if let (Some(secret), Some(members)) = (issued.secret, answer.data.as_object_mut()) {
+        members.insert(field.to_owned(), secret.expose_secret().into());
+    }
+    answered(answer)
+}
+
 /// A refusal on its way out. The passage gives it the request's id, its body and its log line.
 #[derive(Clone, Debug, Default)]
 pub struct Refused {
@@ -44,6 +54,8 @@ pub struct Refused {
     pub fields: Option<Fields>,
     /// For our own log alone: what happened, never a secret.
     pub cause: Option<String>,
+    /// After how many seconds it is worth asking again.
+    pub retry_after: Option<i64>,
 }
 
 impl From<Refusal> for Refused {
@@ -66,12 +78,17 @@ impl From<StoryError> for Refused {
             StoryError::RefusedFields(_, fields) => Self {
                 reason,
                 fields: Some(fields),
-                cause: None,
+                ..Self::default()
+            },
+            StoryError::Throttled(seconds) => Self {
+                reason,
+                retry_after: Some(seconds),
+                ..Self::default()
             },
             StoryError::Storage(_) | StoryError::Shared(_) | StoryError::Fault(_) => Self {
                 reason,
-                fields: None,
                 cause: Some(error.to_string()),
+                ..Self::default()
             },
         }
     }
@@ -84,7 +101,7 @@ impl Refused {
         Self {
             reason: Some(Refusal::ValidationFailed),
             fields: Some(fields),
-            cause: None,
+            ..Self::default()
         }
     }
 
@@ -103,7 +120,10 @@ impl Refused {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::CONTENT_LENGTH);
-        if status == StatusCode::UNAUTHORIZED && refusal != Refusal::InvalidCredentials {
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED && !is_about_signing_in(refusal) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(refusal)));
         }
         if status != StatusCode::METHOD_NOT_ALLOWED {
@@ -114,6 +134,14 @@ impl Refused {
         *response.body_mut() = body.into();
         response
     }
+}
+
+/// Whether it is said to somebody who shows a password and no token.
+const fn is_about_signing_in(refusal: Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::InvalidCredentials | Refusal::TotpRequired | Refusal::TotpInvalid
+    )
 }
 
 /// RFC 6750, section 3: no error code where no credential was sent.

@@ -11,9 +11,19 @@ use igny8_contract::ids::AccountId;
 pub fn of_own<T>(keyed: &Keyed<T>, identity: Identity, request_id: RequestId) -> Ask {
     Ask {
         account_id: identity.account_id,
-        actor: Actor::User(identity.user_id),
+        actor: identity.actor(),
         request_id: request_id.0,
         key: keyed.request_key(identity),
+    }
+}
+
+/// A user asks something of their own account that may be repeated without a key.
+pub fn in_person(identity: Identity, request_id: RequestId) -> Ask {
+    Ask {
+        account_id: identity.account_id,
+        actor: identity.actor(),
+        request_id: request_id.0,
+        key: None,
     }
 }
 

@@ -2,17 +2,15 @@
 
 use super::Service;
 use super::answer::Refused;
-use crate::app::identify::{Identity, identify};
+use crate::app::identify::{Identity, identify, identify_sign_in};
+use crate::domain::role::{Act, may};
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use igny8_contract::claims::{AccountRole, PlatformRole};
+use igny8_contract::claims::PlatformRole;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::StandingNeed;
-
-/// How API keys begin.
-const API_KEY_PREFIX: &str = "igk_";
 
 /// The one bearer credential of a request.
 ///
@@ -36,24 +34,45 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+/// The access token of a request, and whether the request only reads.
+fn access_token(parts: &Parts) -> Result<(&str, bool), Refusal> {
     let token = bearer(&parts.headers)?;
-    if token.starts_with(API_KEY_PREFIX) {
-        return Err(Refusal::ApiKeyInvalid.into());
+    // Proxies exchange keys for tokens; one that comes here itself has not come through them.
+    if token.starts_with(igny8_contract::api_key::PREFIX) {
+        return Err(Refusal::ApiKeyInvalid);
     }
-    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    Ok((token, matches!(parts.method, Method::GET | Method::HEAD)))
+}
+
+async fn proven(parts: &Parts, service: &Service, need: StandingNeed) -> Result<Identity, Refused> {
+    let (token, reads) = access_token(parts)?;
     Ok(identify(&service.core, token, need, reads).await?)
 }
 
-/// Who makes a request to a route that is open to every account that exists.
+/// Who makes a request to a route that is open to every account that exists: a person, or a program by its API key.
 #[derive(Clone, Copy, Debug)]
-pub struct SignedIn(pub Identity);
+pub struct Known(pub Identity);
 
-impl FromRequestParts<Service> for SignedIn {
+impl FromRequestParts<Service> for Known {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
         proven(parts, service, StandingNeed::Auth).await.map(Self)
+    }
+}
+
+/// A person on a route that is open to every account that exists, and the `sid` of the sign-in with which they ask. A
+/// program has none, and its API key is refused.
+#[derive(Clone, Debug)]
+pub struct WithSignIn(pub Identity, pub String);
+
+impl FromRequestParts<Service> for WithSignIn {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
+        let (token, reads) = access_token(parts)?;
+        let (identity, sid) = identify_sign_in(&service.core, token, StandingNeed::Auth, reads).await?;
+        Ok(Self(identity, sid))
     }
 }
 
@@ -97,16 +116,13 @@ impl FromRequestParts<Service> for Staff {
     }
 }
 
-/// Refuses whoever has none of these roles in their account.
+/// Refuses whoever may not do this in their account.
 ///
 /// # Errors
 /// `role_required`.
-pub fn only(identity: Identity, roles: &[AccountRole]) -> Result<Identity, Refusal> {
-    if roles.contains(&identity.role) {
-        Ok(identity)
-    } else {
-        Err(Refusal::RoleRequired)
-    }
+pub fn only(identity: Identity, act: Act) -> Result<Identity, Refusal> {
+    may(identity.role, identity.api_key.is_some(), act)?;
+    Ok(identity)
 }
 
 #[cfg(test)]

@@ -124,6 +124,24 @@ impl<T: DeserializeOwned> FromRequest<Service> for Object<T> {
     }
 }
 
+/// A JSON object where one is sent; the default where the body is empty.
+#[derive(Debug)]
+pub struct Perhaps<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Service> for Perhaps<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Service) -> Result<Self, Refused> {
+        let headers = request.headers().clone();
+        let bytes = bytes(request).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json(&headers)?;
+        object::read(&bytes).map(Self)
+    }
+}
+
 /// No body, or an empty object.
 #[derive(Clone, Copy, Debug)]
 pub struct NoBody;

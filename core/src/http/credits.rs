@@ -17,20 +17,17 @@ use crate::app::change::Ask;
 use crate::app::debits::Spend;
 use crate::app::identify::Identity;
 use crate::app::{Fields, credits, read};
+use crate::domain::role::Act;
 use crate::storage::hold::parse_status;
-use crate::storage::trail::Actor;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use igny8_contract::claims::AccountRole;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{MICROS_PER_DAY, Timestamp};
 
-/// Who may spend an account's credits.
-const SPENDERS: [AccountRole; 3] = [AccountRole::Owner, AccountRole::Admin, AccountRole::Editor];
 /// How many days the usage shows where nothing is said.
 const USAGE_DAYS: i64 = 30;
 /// The most days that it shows.
@@ -45,7 +42,7 @@ impl FromRequestParts<Service> for Spender {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
         let Member(identity) = Member::from_request_parts(parts, service).await?;
-        Ok(Self(only(identity, &SPENDERS)?))
+        Ok(Self(only(identity, Act::SpendCredits)?))
     }
 }
 
@@ -60,7 +57,7 @@ fn pairs(query: Pairs) -> Result<Vec<(String, String)>, Refused> {
 fn ask<T>(identity: Identity, request_id: RequestId, keyed: &Keyed<T>) -> Ask {
     Ask {
         account_id: identity.account_id,
-        actor: Actor::User(identity.user_id),
+        actor: identity.actor(),
         request_id: request_id.0,
         key: keyed.request_key(identity),
     }

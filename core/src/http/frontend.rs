@@ -95,8 +95,8 @@ fn is_missing(error: &std::io::Error) -> bool {
 fn unreadable(error: &std::io::Error) -> Refused {
     Refused {
         reason: Some(Refusal::Internal),
-        fields: None,
         cause: Some(format!("the front end's files: {error}")),
+        ..Refused::default()
     }
 }
 

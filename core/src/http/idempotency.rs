@@ -137,6 +137,7 @@ mod tests {
                 user_id: UserId(user),
                 role: AccountRole::Owner,
                 platform_role: None,
+                api_key: None,
             };
             keyed.request_key(identity).unwrap().scope
         };

@@ -4,8 +4,9 @@ use super::Service;
 use super::answer::Refused;
 use super::bearer::bearer;
 use super::body::Object;
+use super::feed::{get_changes, get_snapshot};
 use super::passage::RequestId;
-use crate::app::{sessions, standing};
+use crate::app::{resolve_key, sessions, standing};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,8 +14,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use igny8_contract::feed::{CHANGES_PATH, SNAPSHOT_PATH};
 use igny8_contract::messages::{
-    HEALTH_PATH, JWKS_PATH, SESSION_LOOKUP_PATH, SESSION_REVOKE_PATH, STANDING_PATH, SessionQuery, StandingQuery,
+    HEALTH_PATH, JWKS_PATH, KEY_RESOLVE_PATH, KeyQuery, SESSION_LOOKUP_PATH, SESSION_REVOKE_PATH, STANDING_PATH,
+    SessionQuery, StandingQuery,
 };
 use igny8_contract::refusal::Refusal;
 use secrecy::ExposeSecret;
@@ -30,6 +33,9 @@ pub fn routes(service: &Service) -> Router<Service> {
         .route(SESSION_LOOKUP_PATH, post(look_up_session))
         .route(SESSION_REVOKE_PATH, post(revoke_session))
         .route(STANDING_PATH, post(get_standing))
+        .route(KEY_RESOLVE_PATH, post(resolve_key))
+        .route(CHANGES_PATH, get(get_changes))
+        .route(SNAPSHOT_PATH, get(get_snapshot))
         .route(HEALTH_PATH, get(health))
         .route(METRICS_PATH, get(metrics))
         .route_layer(axum::middleware::from_fn_with_state(service.clone(), only_with_token))
@@ -82,7 +88,11 @@ async fn get_standing(
     State(service): State<Service>,
     Object(query): Object<StandingQuery>,
 ) -> Result<Response, Refused> {
-    Ok(Json(standing::standing(&service.core.store, &query).await?).into_response())
+    Ok(Json(standing::standing_for_a_proxy(&service.core.store, &query).await?).into_response())
+}
+
+async fn resolve_key(State(service): State<Service>, Object(query): Object<KeyQuery>) -> Result<Response, Refused> {
+    Ok(Json(resolve_key::resolve(&service.core, &query).await?).into_response())
 }
 
 async fn health(State(service): State<Service>) -> Result<Response, Refused> {

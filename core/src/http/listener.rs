@@ -2,20 +2,27 @@
 
 use super::routes::Whole;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// How long a connection may take to send a header block, waiting for its first byte included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a header block may come to.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Serves `whole` until `stop` turns true, then lets every connection finish its request. Each connection holds a copy of
 /// `open` while it lives.
@@ -26,8 +33,12 @@ pub async fn serve(listener: TcpListener, whole: Whole, mut stop: watch::Receive
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, whole.clone(), stop.clone(), open.clone()));
+            Ok((stream, peer)) => {
+                let whole = whole.clone().map_request(move |mut request: Request<Body>| {
+                    request.extensions_mut().insert(Peer(peer.ip()));
+                    request
+                });
+                tokio::spawn(connection(stream, whole, stop.clone(), open.clone()));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: asking again at once would spin.
@@ -43,7 +54,11 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn connection(stream: TcpStream, whole: Whole, mut stop: watch::Receiver<bool>, _open: mpsc::Sender<()>) {
+async fn connection<W>(stream: TcpStream, whole: W, mut stop: watch::Receiver<bool>, _open: mpsc::Sender<()>)
+where
+    W: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    W::Future: Send,
+{
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no nodelay");
     }

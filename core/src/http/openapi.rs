@@ -1,9 +1,11 @@
 //! The OpenAPI description: its frame, and how refusals are told in it. The rest comes from the handlers.
 
+use super::error_reference::CODES;
 use igny8_contract::refusal::Refusal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
@@ -50,10 +52,11 @@ pub(crate) fn responses(refusals: &[Refusal]) -> BTreeMap<String, RefOr<Response
     by_status
         .into_iter()
         .map(|(status, refusals)| {
-            let codes: Vec<String> = refusals
+            let sentences: Vec<String> = refusals
                 .iter()
                 .map(|refusal| format!("`{}`: {}", refusal.code(), refusal.sentence()))
                 .collect();
+            let codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code()).collect();
             let example = refusals.first().map(|refusal| {
                 let fields = (status == 422).then(|| BTreeMap::from([("email", "It is required.")]));
                 serde_json::json!(refusal.body("5f0c1e6a9d3b47728e51c0ffee15900d", fields))
@@ -63,8 +66,9 @@ pub(crate) fn responses(refusals: &[Refusal]) -> BTreeMap<String, RefOr<Response
                 .example(example)
                 .build();
             let response = ResponseBuilder::new()
-                .description(codes.join(" · "))
+                .description(sentences.join(" · "))
                 .content("application/json", content)
+                .extensions(Some(ExtensionsBuilder::new().add(CODES, codes).build()))
                 .build();
             (status.to_string(), RefOr::T(response))
         })

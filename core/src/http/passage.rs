@@ -10,6 +10,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri};
+use igny8_contract::feed::CHANGES_PATH;
 use igny8_contract::headers::REQUEST_ID;
 use igny8_contract::random::Random;
 use igny8_contract::time::Clock;
@@ -73,16 +74,19 @@ pub async fn pass(State(passage): State<Passage>, mut request: Request, next: Ne
     } else {
         route.clone()
     };
-    tracing::info!(
-        listener = passage.listener,
-        request_id = %id,
-        %method,
-        route = %shown,
-        status,
-        code,
-        micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
+    // Every proxy asks for changes some times a second: that is no news.
+    if !(route == CHANGES_PATH && status == 200) {
+        tracing::info!(
+            listener = passage.listener,
+            request_id = %id,
+            %method,
+            route = %shown,
+            status,
+            code,
+            micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
     count(passage.listener, &route, status, code, taken.as_secs_f64());
     response
 }

@@ -25,8 +25,8 @@ const STYLE: &str = include_str!("receipt_page/receipt.css");
 pub fn page(receipt: &Receipt) -> Result<Response, Refused> {
     let html = fill(receipt).map_err(|error| Refused {
         reason: Some(Refusal::Internal),
-        fields: None,
         cause: Some(error.to_string()),
+        ..Refused::default()
     })?;
     let mut response = Html(html).into_response();
     if let Ok(policy) = HeaderValue::from_str(&policy()) {

@@ -2,7 +2,10 @@
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
-use super::{Service, account, auth, billing, clock, credits, internal, openapi, plans, receipts, staff, webhooks};
+use super::{
+    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, plans, receipts,
+    recovery, second_factor, sign_ins, staff, trail, webhooks,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -24,8 +27,22 @@ pub fn public() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(auth::me))
+        .routes(routes!(recovery::change_password))
+        .routes(routes!(recovery::reset_password))
+        .routes(routes!(recovery::confirm_reset))
+        .routes(routes!(recovery::verify_email))
+        .routes(routes!(recovery::resend_verification))
+        .routes(routes!(sign_ins::list_sessions, sign_ins::end_sessions))
+        .routes(routes!(sign_ins::end_session))
+        .routes(routes!(
+            second_factor::get_totp,
+            second_factor::enrol_totp,
+            second_factor::disable_totp
+        ))
+        .routes(routes!(second_factor::confirm_totp))
         .routes(routes!(plans::list_plans))
         .routes(routes!(account::get_account, account::change_account))
         .routes(routes!(account::get_subscription))
@@ -36,6 +53,19 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(receipts::list_receipts))
         .routes(routes!(receipts::get_receipt))
         .routes(routes!(receipts::print_receipt))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::delete_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(api_keys::revoke_api_key))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::invite_member))
+        .routes(routes!(members::list_invitations))
+        .routes(routes!(members::revoke_invitation))
+        .routes(routes!(members::delete_member))
+        .routes(routes!(members::change_member_role))
+        .routes(routes!(members::remove_member))
+        .routes(routes!(members::accept_invitation))
+        .routes(routes!(trail::list_audit))
         .routes(routes!(credits::get_credits))
         .routes(routes!(credits::list_transactions))
         .routes(routes!(billing::confirm_bank_transfer))
@@ -43,6 +73,8 @@ pub fn public() -> OpenApiRouter<Service> {
         .routes(routes!(billing::assign_plan))
         .routes(routes!(billing::adjust_credits))
         .routes(routes!(billing::list_pending))
+        .routes(routes!(customers::search_accounts))
+        .routes(routes!(customers::get_customer))
         .routes(routes!(staff::suspend_account))
         .routes(routes!(staff::reinstate_account))
         .routes(routes!(credits::get_usage))
@@ -93,8 +125,8 @@ fn panicked(panic: Box<dyn Any + Send>) -> http::Response<Body> {
         .unwrap_or_else(|| "a panic".to_owned());
     Refused {
         reason: Some(Refusal::Internal),
-        fields: None,
         cause: Some(cause),
+        ..Refused::default()
     }
     .into_response()
 }

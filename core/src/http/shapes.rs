@@ -1,6 +1,7 @@
 //! What clients see. Times are RFC 3339 in UTC with microseconds; amounts of money are decimal strings.
 
 pub mod billing;
+pub mod people;
 
 use crate::app::profile::{AccountProfile, Profile};
 use crate::domain;
@@ -188,18 +189,30 @@ impl From<&Profile> for Me {
     }
 }
 
-/// What signing up or in gives.
-#[derive(Debug, Serialize, ToSchema)]
+/// What signing up, signing in and refreshing give.
+#[derive(Serialize, ToSchema)]
 pub struct SignedIn {
     /// The access token: send it as `Authorization: Bearer`.
     pub access: String,
     /// How long it lives, in seconds.
     #[schema(example = 300)]
     pub expires_in: i64,
+    /// The refresh token, where it was asked for here; otherwise it is in a cookie that scripts cannot read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "igr_…")]
+    pub refresh: Option<String>,
     pub user: User,
     pub account: Account,
     /// Null for staff alone.
     pub subscription: Option<Subscription>,
+}
+
+impl std::fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The balance.

@@ -44,8 +44,8 @@ impl Stories {
             Ok(answer) => Ok(answer?),
             Err(error) => Err(Refused {
                 reason: Some(Refusal::Internal),
-                fields: None,
                 cause: Some(error.to_string()),
+                ..Refused::default()
             }),
         }
     }

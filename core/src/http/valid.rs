@@ -3,6 +3,8 @@
 use super::answer::Refused;
 use crate::app::Fields;
 use garde::Validate;
+use igny8_contract::claims::AccountRole;
+use igny8_contract::time::Timestamp;
 
 /// The longest name of a person or an account.
 pub(super) const NAME_MAX_CHARACTERS: usize = 100;
@@ -68,4 +70,32 @@ pub(super) fn is_account(id: &i64, (): &()) -> garde::Result {
     } else {
         Err(garde::Error::new("It must be the number of an account."))
     }
+}
+
+const ROLES: &str = "It must be owner, admin, editor or viewer.";
+
+/// The word of an account role.
+pub(super) fn is_account_role(word: &str, (): &()) -> garde::Result {
+    AccountRole::parse(word)
+        .map(drop)
+        .ok_or_else(|| garde::Error::new(ROLES))
+}
+
+/// The account role of the field `role`.
+///
+/// # Errors
+/// `validation_failed`.
+pub(super) fn role_of(word: &str) -> Result<AccountRole, Refused> {
+    AccountRole::parse(word).ok_or_else(|| Refused::invalid(Fields::from([("role".into(), ROLES.into())])))
+}
+
+/// The instant that a field says in the form of RFC 3339.
+///
+/// # Errors
+/// `validation_failed`.
+pub(super) fn instant(field: &str, text: &str) -> Result<Timestamp, Refused> {
+    let sentence = "It must be a time like 2027-01-01T00:00:00Z.";
+    text.parse::<jiff::Timestamp>()
+        .map(|instant| Timestamp(instant.as_microsecond()))
+        .map_err(|_| Refused::invalid(Fields::from([(field.to_owned(), sentence.to_owned())])))
 }

@@ -16,7 +16,7 @@ use igny8_contract::ids::{AccountId, PlanId};
 use igny8_contract::standing::{AccountFacts, AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
@@ -159,20 +159,28 @@ pub async fn save_counts(connection: &mut Connection, counts: &[Counts]) -> Resu
     Ok(())
 }
 
-/// What a book says of its account.
+/// What a book says of its account: its standing, its counts, and when time next changes something.
 ///
 /// # Errors
 /// What the database says.
-pub async fn save_standing(connection: &mut Connection, book: &Book, now: Timestamp) -> Result<(), Error> {
+pub async fn save(
+    connection: &mut Connection,
+    book: &Book,
+    due: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE account SET status = $2, suspend_reason = $3, plan_id = $4, payment_method = $5, updated_at_us = $6 \
-         WHERE id = $1",
+        "UPDATE account SET status = $2, suspend_reason = $3, plan_id = $4, payment_method = $5, bucket_count = $6, \
+         hold_count = $7, due_us = $8, updated_at_us = $9 WHERE id = $1",
     )
     .bind(book.account_id.0)
     .bind(book.status.as_str())
     .bind(book.suspend_reason.map(SuspendReason::as_str))
     .bind(book.plan_id.map(|id| id.0))
     .bind(book.payment_method.map(PaymentMethod::as_str))
+    .bind(book.purse.bucket_count)
+    .bind(book.purse.hold_count)
+    .bind(due.map(|due| due.0))
     .bind(now.0)
     .execute(connection)
     .await?;
@@ -250,6 +258,36 @@ pub async fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<
     row.as_ref().map(account).transpose()
 }
 
+/// The newest `limit` accounts of customers whose number lies below `before`, newest first, that match `words`: their number,
+/// or a part of their name or of an address of theirs, whatever the case. No words match every account.
+///
+/// # Errors
+/// What the database says.
+pub async fn search(connection: &mut Connection, words: &str, before: i64, limit: i64) -> Result<Vec<Account>, Error> {
+    let mut part = String::from("%");
+    for character in words.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            part.push('!');
+        }
+        part.push(character);
+    }
+    part.push('%');
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM account WHERE account.kind = 'customer' AND account.id < $1 AND (account.id = $2 \
+         OR lower(account.name) LIKE $3 ESCAPE '!' OR EXISTS (SELECT 1 FROM users WHERE users.account_id = account.id \
+         AND users.removed_at_us IS NULL AND users.email LIKE $3 ESCAPE '!')) ORDER BY account.id DESC LIMIT $4"
+    ))
+    .bind(before)
+    .bind(words.parse::<i64>().unwrap_or(0))
+    .bind(part)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(account).collect()
+}
+
 /// The first account of staff.
 ///
 /// # Errors
@@ -265,32 +303,80 @@ pub async fn staff(connection: &mut Connection) -> Result<Option<Account>, Error
     row.as_ref().map(account).transpose()
 }
 
+/// What the decision on standing needs to know, beside the account's own columns.
+macro_rules! facts {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
+             JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+             WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us, \
+             (SELECT subscription.grace_end_us FROM subscription \
+             WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS grace_end_us \
+             FROM account LEFT JOIN plan ON plan.id = account.plan_id "
+        )
+    };
+}
+
+fn of_facts(row: &AnyRow) -> Result<(AccountId, AccountFacts), Error> {
+    let plan_slug = optional_text(row, "plan_slug")?;
+    let period_end = optional_number(row, "period_end_us")?.map(Timestamp);
+    let grace_end = optional_number(row, "grace_end_us")?.map(Timestamp);
+    let account = account(row)?;
+    let facts = account_facts(&account, plan_slug.as_deref(), period_end, grace_end);
+    Ok((account.id, facts))
+}
+
 /// What the decision on its standing needs to know of an account.
 ///
 /// # Errors
 /// What the database says.
 pub async fn facts(connection: &mut Connection, id: AccountId) -> Result<Option<AccountFacts>, Error> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        columns!(),
-        ", plan.slug AS plan_slug, (SELECT MAX(subscription_period.end_us) FROM subscription \
-         JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
-         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS period_end_us, \
-         (SELECT subscription.grace_end_us FROM subscription \
-         WHERE subscription.account_id = account.id AND subscription.ended_at_us IS NULL) AS grace_end_us \
-         FROM account LEFT JOIN plan ON plan.id = account.plan_id WHERE account.id = $1"
-    ))
-    .bind(id.0)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let plan_slug = optional_text(&row, "plan_slug")?;
-    let period_end = optional_number(&row, "period_end_us")?.map(Timestamp);
-    let grace_end = optional_number(&row, "grace_end_us")?.map(Timestamp);
-    Ok(Some(account_facts(
-        &account(&row)?,
-        plan_slug.as_deref(),
-        period_end,
-        grace_end,
-    )))
+    let row = sqlx::query(concat!(facts!(), "WHERE account.id = $1"))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.as_ref().map(of_facts).transpose()?.map(|(_, facts)| facts))
+}
+
+/// The same of several accounts; those that are not there are left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_of(
+    connection: &mut Connection,
+    ids: &[AccountId],
+) -> Result<BTreeMap<AccountId, AccountFacts>, Error> {
+    let mut found = BTreeMap::new();
+    for group in groups(ids) {
+        let mut select = query(format!(
+            concat!(facts!(), "WHERE account.id IN {}"),
+            purse::ids(group.len())
+        ));
+        for id in group {
+            select = select.bind(id.0);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            found.extend([of_facts(&row)?]);
+        }
+    }
+    Ok(found)
+}
+
+/// The same of the first `limit` accounts after one, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_after(
+    connection: &mut Connection,
+    id: AccountId,
+    limit: i64,
+) -> Result<Vec<(AccountId, AccountFacts)>, Error> {
+    let rows = sqlx::query(concat!(facts!(), "WHERE account.id > $1 ORDER BY account.id LIMIT $2"))
+        .bind(id.0)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(of_facts).collect()
 }

@@ -1,6 +1,6 @@
 //! Books: an account's credits, subscription and pending payment, loaded whole under a lock and stored by what changed.
 
-use super::account::{self, Counts};
+use super::account;
 use super::error::Error;
 use super::payment::{self, Stored};
 use super::purse::{self, Changed, EntryIds};
@@ -65,10 +65,19 @@ pub async fn save(
 ) -> Result<Saved, Error> {
     let id = after.account_id;
     let mut saved = Saved::default();
+    let mut stored = before.and_then(|before| before.subscription.as_ref());
     for change in &after.changes {
         match change {
-            Change::SubscriptionBegun(new) => subscription::begin(connection, id, new, now).await?,
-            Change::SubscriptionEnded(ended) => subscription::update(connection, id, ended, now).await?,
+            Change::SubscriptionBegun(new) => {
+                let latest = after.subscription.as_ref().filter(|latest| latest.number == new.number);
+                let row = latest.unwrap_or(new);
+                subscription::begin(connection, id, row, new.period, now).await?;
+                stored = Some(row);
+            }
+            Change::SubscriptionEnded(ended) => {
+                subscription::update(connection, id, ended, now).await?;
+                stored = Some(ended);
+            }
             Change::PeriodClosed { subscription, period } => {
                 subscription::close_period(connection, id, *subscription, *period).await?;
             }
@@ -97,7 +106,7 @@ pub async fn save(
         }
     }
     if let Some(latest) = &after.subscription
-        && before.and_then(|before| before.subscription.as_ref()) != Some(latest)
+        && stored != Some(latest)
     {
         subscription::update(connection, id, latest, now).await?;
     }
@@ -108,7 +117,6 @@ pub async fn save(
         after: &after.purse,
     };
     saved.entry_ids = purse::save(connection, &[changed], now).await?;
-    account::save_counts(connection, &[Counts::of(id, &after.purse, after.due(rules))]).await?;
-    account::save_standing(connection, after, now).await?;
+    account::save(connection, after, after.due(rules), now).await?;
     Ok(saved)
 }

@@ -38,7 +38,7 @@ const fn numbered(name: &'static str, key: &'static [&'static str]) -> Table {
 }
 
 /// Every table with rows of its own, each after those that it refers to.
-pub const TABLES: [Table; 18] = [
+pub const TABLES: [Table; 24] = [
     numbered("plan", &["id"]),
     numbered("account", &["id"]),
     numbered("users", &["id"]),
@@ -54,7 +54,13 @@ pub const TABLES: [Table; 18] = [
     table("stripe_subscription", &["id"]),
     table("stripe_event", &["event_id"]),
     numbered("sign_in", &["id"]),
+    table("refresh_token", &["sign_in_id", "generation"]),
+    numbered("mailed_token", &["id"]),
+    table("totp", &["user_id"]),
+    table("totp_recovery_code", &["user_id", "code_hash"]),
     numbered("admin_session", &["id"]),
+    numbered("api_key", &["id"]),
+    numbered("invitation", &["id"]),
     numbered("audit", &["id"]),
     numbered("outbox", &["id"]),
 ];
@@ -62,8 +68,14 @@ pub const TABLES: [Table; 18] = [
 /// Tables whose one row comes with the schema, and the column that is copied.
 pub const SINGLE: [(&str, &str); 2] = [("receipt_counter", "last_number"), ("test_clock", "ahead_us")];
 
+/// Tables whose rows are not copied: how many attempts somebody has left begins anew.
+pub const NOT_COPIED: [&str; 1] = ["sign_in_budget"];
+
 /// Tables whose rows come with the schema.
 pub const OF_THE_SCHEMA: [&str; 1] = ["account_status"];
+
+/// Tables that each database has for itself: proxies that followed the feed of one take a new snapshot of the other.
+pub const ITS_OWN: [&str; 3] = ["feed_head", "feed_change", "key_set"];
 
 /// What must come to the same in both databases.
 const SUMS: [(&str, &str); 8] = [

@@ -66,6 +66,14 @@ steps! {
     16 "0016_stripe_events"
     17 "0017_test_clock"
     18 "0018_reporting_views"
+    19 "0019_stripe_event_age"
+    20 "0020_api_keys"
+    21 "0021_members"
+    22 "0022_refresh_tokens"
+    23 "0023_mailed_tokens"
+    24 "0024_sign_in_budgets"
+    25 "0025_totp"
+    26 "0026_change_feed"
 }
 
 /// Every migration of an engine, oldest first.

@@ -5,15 +5,20 @@
 //! transaction; none of them decides anything.
 
 pub mod account;
+pub mod api_key;
+pub mod audit;
 pub mod book;
 mod bulk;
 pub mod copy;
 pub mod database;
 pub mod error;
 mod fail_point;
+pub mod feed;
 pub mod hold;
 pub mod idempotency;
 pub mod ledger;
+pub mod mailed_token;
+pub mod member;
 pub mod migrations;
 pub mod oddity;
 pub mod payment;
@@ -23,11 +28,13 @@ pub mod receipt;
 pub mod row;
 pub mod session;
 pub mod sign_in;
+pub mod sign_in_budget;
 pub mod store;
 pub mod stripe_event;
 pub mod subscription;
 pub mod survey;
 pub mod test_clock;
+pub mod totp;
 pub mod trail;
 pub mod user;
 

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 14] = [
+const OF_ACCOUNTS: [&str; 22] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -48,6 +48,16 @@ const OF_ACCOUNTS: [&str; 14] = [
      WHERE account_id > $1 AND account_id <= $2 AND number > 1 AND NOT EXISTS (SELECT 1 FROM audit \
      WHERE audit.account_id = subscription.account_id AND audit.created_at_us = subscription.created_at_us \
      AND audit.action IN ('subscription.activated', 'subscription.renewed'))",
+    // Stripe.
+    "SELECT account_id, 'subscription ' || number || ' is paid through Stripe as ' || stripe_subscription_id || \
+     ', which is not known as the account''s' AS what FROM subscription \
+     WHERE account_id > $1 AND account_id <= $2 AND stripe_subscription_id IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM stripe_subscription WHERE stripe_subscription.id = subscription.stripe_subscription_id \
+     AND stripe_subscription.account_id = subscription.account_id)",
+    "SELECT subscription.account_id, 'event ' || stripe_event.event_id || ' of Stripe''s waits for a payment that has come' \
+     AS what FROM subscription \
+     JOIN stripe_event ON stripe_event.stripe_subscription_id = subscription.stripe_subscription_id \
+     WHERE subscription.account_id > $1 AND subscription.account_id <= $2 AND stripe_event.status = 'waiting'",
     // Payments.
     "SELECT account_id, 'it waits for ' || COUNT(*) || ' payments at once' AS what FROM payment \
      WHERE account_id > $1 AND account_id <= $2 AND status = 'pending' GROUP BY account_id HAVING COUNT(*) > 1",
@@ -70,6 +80,31 @@ const OF_ACCOUNTS: [&str; 14] = [
      WHERE subscription.account_id = payment.account_id AND subscription.number = payment.subscription_number \
      AND subscription_period.sequence = payment.period_sequence \
      AND subscription_period.start_us = payment.period_start_us)",
+    // Keys and people.
+    "SELECT api_key.account_id, 'API key ' || api_key.id || ' acts for a user of another account' AS what FROM api_key \
+     LEFT JOIN users ON users.id = api_key.user_id AND users.account_id = api_key.account_id \
+     WHERE api_key.account_id > $1 AND api_key.account_id <= $2 AND users.id IS NULL",
+    "SELECT invitation.account_id, 'invitation ' || invitation.id || ' was accepted by a user of another account' AS what \
+     FROM invitation LEFT JOIN users ON users.id = invitation.accepted_by AND users.account_id = invitation.account_id \
+     WHERE invitation.account_id > $1 AND invitation.account_id <= $2 AND invitation.accepted_by IS NOT NULL \
+     AND users.id IS NULL",
+    "SELECT account_id, 'user ' || id || ' was removed and can sign in' AS what FROM users \
+     WHERE account_id > $1 AND account_id <= $2 AND removed_at_us IS NOT NULL AND is_active = 1",
+    // Sign-ins and second factors.
+    "SELECT users.account_id, 'sign-in ' || sign_in.id || ' has ' || COUNT(refresh_token.sign_in_id) || \
+     ' refresh tokens that are not spent' AS what FROM sign_in JOIN users ON users.id = sign_in.user_id \
+     LEFT JOIN refresh_token ON refresh_token.sign_in_id = sign_in.id AND refresh_token.spent_at_us IS NULL \
+     WHERE users.account_id > $1 AND users.account_id <= $2 AND sign_in.family_hash IS NOT NULL \
+     GROUP BY users.account_id, sign_in.id HAVING COUNT(refresh_token.sign_in_id) <> 1",
+    "SELECT users.account_id, 'the refresh token of sign-in ' || sign_in.id || ' that is not spent is not its newest' \
+     AS what FROM sign_in JOIN users ON users.id = sign_in.user_id \
+     JOIN refresh_token ON refresh_token.sign_in_id = sign_in.id AND refresh_token.spent_at_us IS NULL \
+     WHERE users.account_id > $1 AND users.account_id <= $2 AND EXISTS (SELECT 1 FROM refresh_token AS newer \
+     WHERE newer.sign_in_id = sign_in.id AND newer.generation > refresh_token.generation)",
+    "SELECT users.account_id, 'user ' || users.id || ' has a second factor and never got the recovery codes' AS what \
+     FROM totp JOIN users ON users.id = totp.user_id WHERE users.account_id > $1 AND users.account_id <= $2 \
+     AND totp.confirmed_at_us IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM totp_recovery_code WHERE totp_recovery_code.user_id = users.id)",
 ];
 
 /// What is odd in a batch of accounts, in sentences.

@@ -7,7 +7,9 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long a story waits for a connection before it answers `storage_unavailable`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,6 +19,12 @@ const SQLITE_WRITER_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_TRIES: u32 = 8;
 /// Connections of a PostgreSQL pool, and readers of an SQLite file.
 const MAX_CONNECTIONS: u32 = 16;
+/// Connections for those who follow the feed.
+const FOLLOWER_CONNECTIONS: u32 = 2;
+
+/// How long a connection may have rested and be believed to be alive all the same: a question costs a way to the database and
+/// back, for every story.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// `synchronous = FULL` together with the write-ahead log makes an answered commit outlive a power cut.
 const SQLITE_SETUP: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -49,6 +57,10 @@ pub struct Store {
     readers: AnyPool,
     /// SQLite has one writer at a time: a queue of our own is fairer than its busy handler.
     writers: AnyPool,
+    /// Those who follow the feed never wait behind everybody else.
+    followers: AnyPool,
+    /// Told after each commit that may have changed somebody's standing.
+    committed: Arc<Notify>,
 }
 
 impl Store {
@@ -69,6 +81,8 @@ impl Store {
             engine,
             readers,
             writers,
+            followers: pool(database, FOLLOWER_CONNECTIONS, ACQUIRE_TIMEOUT)?,
+            committed: Arc::default(),
         })
     }
 
@@ -86,19 +100,42 @@ impl Store {
         Ok(self.readers.acquire().await?)
     }
 
+    /// The same for those who follow the feed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn follower(&self) -> Result<PoolConnection<Any>, Error> {
+        Ok(self.followers.acquire().await?)
+    }
+
     /// A transaction that reads one state of the database, whatever others write meanwhile.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn snapshot(&self) -> Result<Transaction<'static, Any>, Error> {
-        Ok(match self.engine {
-            Engine::Sqlite => self.readers.begin_with("BEGIN DEFERRED").await?,
-            Engine::Postgres => {
-                self.readers
-                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?
-            }
-        })
+        self.snapshot_of(&self.readers).await
+    }
+
+    /// [`Store::snapshot`] for those who follow the feed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn followers_snapshot(&self) -> Result<Transaction<'static, Any>, Error> {
+        self.snapshot_of(&self.followers).await
+    }
+
+    async fn snapshot_of(&self, pool: &AnyPool) -> Result<Transaction<'static, Any>, Error> {
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN DEFERRED",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        Ok(pool.begin_with(begin).await?)
+    }
+
+    /// Wakes whoever waits for it after each commit of this process by [`Store::write`].
+    #[must_use]
+    pub fn committed(&self) -> &Notify {
+        &self.committed
     }
 
     /// Whether the database answers.
@@ -118,6 +155,24 @@ impl Store {
     /// # Errors
     /// What the story refuses, or what the database says.
     pub async fn write<A, T, E, S>(&self, given: &A, story: S) -> Result<T, E>
+    where
+        A: Sync,
+        E: Aborts,
+        S: for<'c> Fn(&'c mut AnyConnection, &'c A) -> StoryFuture<'c, T, E>,
+    {
+        let answered = self.write_quietly(given, story).await;
+        if answered.is_ok() {
+            self.committed.notify_waiters();
+        }
+        answered
+    }
+
+    /// [`Store::write`] for stories that are told many times a second and never change anybody's standing. Where one did all
+    /// the same, those who follow the feed would learn of it a moment later.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub async fn write_quietly<A, T, E, S>(&self, given: &A, story: S) -> Result<T, E>
     where
         A: Sync,
         E: Aborts,
@@ -152,6 +207,7 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
+        self.followers.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }
@@ -196,6 +252,15 @@ fn pool(database: &Database, max_connections: u32, acquire_timeout: Duration) ->
     let options = AnyPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, rest| {
+            Box::pin(async move {
+                if rest.idle_for > BELIEVED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(setup)).await?;

@@ -168,3 +168,31 @@ pub async fn finish(connection: &mut Connection, id: &str, outcome: Outcome, now
         .await?;
     Ok(())
 }
+
+/// When the oldest event came; nothing where there is none.
+///
+/// # Errors
+/// What the database says.
+pub async fn oldest(connection: &mut Connection) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query("SELECT MIN(received_at_us) AS oldest_us FROM stripe_event")
+        .fetch_one(connection)
+        .await?;
+    Ok(optional_number(&row, "oldest_us")?.map(Timestamp))
+}
+
+/// Forgets events that came before `before`, at most `limit` of them, and says how many. One that still waits is forgotten,
+/// too: nobody is going to pay for its subscription any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn sweep(connection: &mut Connection, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    let swept = sqlx::query(
+        "DELETE FROM stripe_event WHERE event_id IN \
+         (SELECT event_id FROM stripe_event WHERE received_at_us < $1 ORDER BY received_at_us LIMIT $2)",
+    )
+    .bind(before.0)
+    .bind(limit)
+    .execute(connection)
+    .await?;
+    Ok(swept.rows_affected())
+}

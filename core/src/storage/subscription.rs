@@ -20,7 +20,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Adds a subscription and its first period.
+/// Adds a subscription as it stands now, and the period that it began with: it may have gone on since.
 ///
 /// # Errors
 /// What the database says.
@@ -28,12 +28,14 @@ pub async fn begin(
     connection: &mut Connection,
     account_id: AccountId,
     new: &Subscription,
+    first: Period,
     now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, trial_grace_days, \
-         cancel_at_period_end, anchor_us, grants, stripe_subscription_id, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+         cancel_at_period_end, anchor_us, grants, stripe_subscription_id, external_payment_id, grace_end_us, \
+         ended_at_us, created_at_us, updated_at_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)",
     )
     .bind(account_id.0)
     .bind(new.number)
@@ -46,10 +48,13 @@ pub async fn begin(
     .bind(new.anchor.0)
     .bind(new.grants)
     .bind(new.stripe_subscription_id.as_deref())
+    .bind(new.external_payment_id.as_deref())
+    .bind(new.grace_end.map(|end| end.0))
+    .bind(new.ended_at.map(|end| end.0))
     .bind(now.0)
     .execute(&mut *connection)
     .await?;
-    begin_period(connection, account_id, new.number, new.period, now).await
+    begin_period(connection, account_id, new.number, first, now).await
 }
 
 /// Adds a period. The database refuses one that leaves a gap, overlaps, or repeats a sequence.

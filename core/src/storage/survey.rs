@@ -161,8 +161,9 @@ struct Head {
 
 async fn heads(connection: &mut Connection, batch: Batch) -> Result<Vec<Head>, Error> {
     let rows = sqlx::query(
-        "SELECT account.id, (SELECT COUNT(*) FROM users WHERE users.account_id = account.id) AS users, \
-         (SELECT COUNT(*) FROM users WHERE users.account_id = account.id AND users.role = 'owner') AS owners, \
+        "SELECT account.id, (SELECT COUNT(*) FROM users WHERE users.account_id = account.id AND users.removed_at_us IS NULL) AS users, \
+         (SELECT COUNT(*) FROM users WHERE users.account_id = account.id AND users.role = 'owner' \
+         AND users.removed_at_us IS NULL) AS owners, \
          CASE WHEN EXISTS (SELECT 1 FROM audit WHERE audit.account_id = account.id) THEN 1 ELSE 0 END AS has_audit \
          FROM account WHERE account.id > $1 AND account.id <= $2 ORDER BY account.id",
     )

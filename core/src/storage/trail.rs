@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::store::Connection;
-use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
 use igny8_contract::time::Timestamp;
 
 /// Who acted.
@@ -10,6 +10,8 @@ use igny8_contract::time::Timestamp;
 pub enum Actor {
     /// A user, for themselves.
     User(UserId),
+    /// A program, by an API key that acts for its maker.
+    Key(UserId, ApiKeyId),
     /// A member of staff, for somebody else.
     Staff(UserId),
     /// Whoever runs commands on the machine.
@@ -36,15 +38,16 @@ pub struct Audit<'a> {
 /// # Errors
 /// What the database says.
 pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp) -> Result<(), Error> {
-    let (kind, user) = match line.actor {
-        Actor::User(user) => ("user", Some(user.0)),
-        Actor::Staff(user) => ("staff", Some(user.0)),
-        Actor::Command => ("command", None),
-        Actor::System => ("system", None),
+    let (kind, user, key) = match line.actor {
+        Actor::User(user) => ("user", Some(user.0), None),
+        Actor::Key(user, key) => ("user", Some(user.0), Some(key.0)),
+        Actor::Staff(user) => ("staff", Some(user.0), None),
+        Actor::Command => ("command", None, None),
+        Actor::System => ("system", None, None),
     };
     sqlx::query(
-        "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us, \
+         actor_key_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(line.account_id.map(|id| id.0))
     .bind(kind)
@@ -53,6 +56,7 @@ pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp
     .bind(&line.detail)
     .bind(line.request_id)
     .bind(now.0)
+    .bind(key)
     .execute(connection)
     .await?;
     Ok(())

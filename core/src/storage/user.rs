@@ -1,6 +1,8 @@
 //! Users.
 
+use super::bulk::{groups, query};
 use super::error::Error;
+use super::purse;
 use super::row::{flag, instant, number, optional_number, optional_word, text, word};
 use super::store::Connection;
 use crate::domain::user::{NewUser, User};
@@ -9,6 +11,7 @@ use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::UserFacts;
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
+use std::collections::BTreeMap;
 
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
@@ -123,6 +126,77 @@ pub async fn disable(connection: &mut Connection, id: UserId, now: Timestamp) ->
     Ok(())
 }
 
+/// The people of an account, those who have been removed left out, in the order in which they joined.
+///
+/// # Errors
+/// What the database says.
+pub async fn of_account(connection: &mut Connection, account_id: AccountId) -> Result<Vec<User>, Error> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE account_id = $1 AND removed_at_us IS NULL ORDER BY id"
+    ))
+    .bind(account_id.0)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(user).collect()
+}
+
+/// Whether a user still has this password (by its PHC string) and is not shut out. Until the transaction ends nobody
+/// changes it.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_with_password(connection: &mut Connection, id: UserId, password_hash: &str) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = password_hash WHERE id = $1 AND password_hash = $2 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(password_hash)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a user another password and raises their epoch, which makes every token of theirs worthless. Says whether the
+/// user is there and not shut out.
+///
+/// # Errors
+/// What the database says.
+pub async fn set_password(
+    connection: &mut Connection,
+    id: UserId,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET password_hash = $2, epoch = epoch + 1, updated_at_us = $3 WHERE id = $1 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(password_hash)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes that a user reads the mail of this address, if it is still theirs; says whether it is.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify_email(connection: &mut Connection, id: UserId, email: &str, now: Timestamp) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE users SET email_verified_at_us = COALESCE(email_verified_at_us, $3), updated_at_us = $3 \
+         WHERE id = $1 AND email = $2 AND is_active = 1",
+    )
+    .bind(id.0)
+    .bind(email)
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// What the decision on a token needs to know of a user of this account, and whether this sign-in of theirs runs.
 ///
 /// # Errors
@@ -145,12 +219,62 @@ pub async fn facts(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let user = user(&row)?;
-    let facts = UserFacts {
+    Ok(Some((of_facts(&user(&row)?), number(&row, "running")? > 0)))
+}
+
+const fn of_facts(user: &User) -> UserFacts {
+    UserFacts {
         is_active: user.is_active,
         role: user.role,
         platform_role: user.platform_role,
         user_epoch: user.epoch,
-    };
-    Ok(Some((facts, number(&row, "running")? > 0)))
+    }
+}
+
+/// What the decision on a token needs to know of several users, and whose they are; those that are not there are left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_of(
+    connection: &mut Connection,
+    ids: &[UserId],
+) -> Result<BTreeMap<UserId, (AccountId, UserFacts)>, Error> {
+    let mut found = BTreeMap::new();
+    for group in groups(ids) {
+        let mut select = query(format!(
+            concat!("SELECT ", columns!(), " FROM users WHERE users.id IN {}"),
+            purse::ids(group.len())
+        ));
+        for id in group {
+            select = select.bind(id.0);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            let user = user(&row)?;
+            found.insert(user.id, (user.account_id, of_facts(&user)));
+        }
+    }
+    Ok(found)
+}
+
+/// The same of the first `limit` users after one, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn facts_after(
+    connection: &mut Connection,
+    id: UserId,
+    limit: i64,
+) -> Result<Vec<(UserId, AccountId, UserFacts)>, Error> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.id > $1 ORDER BY users.id LIMIT $2"
+    ))
+    .bind(id.0)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| user(row).map(|user| (user.id, user.account_id, of_facts(&user))))
+        .collect()
 }

@@ -98,7 +98,7 @@ fn every_public_route_refuses_bad_bodies_and_writes_nothing() {
         let (member, staff) = (server.sign_up(), super::site::staff(&site, &server));
         let before = site.counts();
         for (method, path) in routes() {
-            let of_staff = ["/api/v1/billing/", "/api/v1/staff/"]
+            let of_staff = ["/api/v1/billing/", "/api/v1/staff/", "/api/v1/auth/totp/"]
                 .iter()
                 .any(|area| path.starts_with(area));
             let access = if of_staff { &staff } else { &member.access };
@@ -122,6 +122,7 @@ fn every_internal_route_refuses_bad_bodies() {
         "/internal/v1/sessions/lookup",
         "/internal/v1/sessions/revoke",
         "/internal/v1/standing",
+        "/internal/v1/keys/resolve",
     ] {
         for (what, kind, body, statuses) in bad_bodies() {
             let answer = patient(post(&server.internal, path).bearer(&server.token), kind, body);
@@ -163,7 +164,7 @@ fn every_field_that_is_wrong_is_named() {
             vec!["first_name"],
         ),
         (
-            json!({"email": "a@b.de", "password": "plover-tannin-93", "refresh_delivery": "body"}),
+            json!({"email": "a@b.de", "password": "plover-tannin-93", "refresh_delivery": "carrier pigeon"}),
             vec!["refresh_delivery"],
         ),
     ] {
@@ -186,7 +187,7 @@ fn unknown_paths_and_methods_are_refused_as_json() {
         "/",
         "/api/v1/",
         "/api/v1/nothing",
-        "/api/v1/auth/refresh/",
+        "/api/v1/auth/nothing/",
         "/internal/v1/health",
         "/metrics",
         "/api/v1/plans/1",

@@ -1,6 +1,7 @@
 //! What lies in a database, in a form that both engines share.
 
 use super::site::Site;
+use igny8_core::storage::copy::ITS_OWN;
 use sqlx::Row;
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ pub type Columns = BTreeMap<String, Vec<String>>;
 /// The rows of every table.
 pub type Contents = BTreeMap<String, Vec<String>>;
 
-/// The columns that there are now.
+/// The columns that there are now, but for those of tables that each database has for itself.
 pub fn columns(site: &Site) -> Columns {
     let listed = if site.engine == "sqlite" {
         "SELECT m.name, c.name, c.type FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' \
@@ -25,13 +26,14 @@ pub fn columns(site: &Site) -> Columns {
         (text(0), text(1), text(2))
     }) {
         let shown = match kind.as_str() {
-            "BLOB" => format!("hex({column})"),
+            "BLOB" => format!("CASE WHEN {column} IS NULL THEN NULL ELSE hex({column}) END"),
             "bytea" => format!("upper(encode({column}, 'hex'))"),
             _ => format!("CAST({column} AS TEXT)"),
         };
         let cell = format!("'{column}=' || COALESCE({shown}, 'nothing')");
         found.entry(table).or_default().push(cell);
     }
+    found.retain(|table, _| !ITS_OWN.contains(&table.as_str()));
     found
 }
 

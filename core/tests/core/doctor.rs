@@ -1,6 +1,6 @@
 //! The doctor on real databases: silent on a sound one, and finding what is broken, account by account.
 
-use super::filled::{ANNUAL, BUSY, CANCELLED, PAST_DUE, RESTARTED, WAITING, fill};
+use super::filled::{ANNUAL, BUSY, CANCELLED, PAST_DUE, RESTARTED, STRIPE, WAITING, fill};
 use super::site::{Site, on_both};
 
 #[test]
@@ -99,7 +99,7 @@ fn breaks() -> Vec<(&'static str, i64, &'static str)> {
     ]
 }
 
-/// More of the same: subscriptions, payments, receipts, people.
+/// More of the same: subscriptions, and what stands in the audit.
 fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
     vec![
         (
@@ -147,6 +147,12 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
             RESTARTED,
             "is not in the audit",
         ),
+    ]
+}
+
+/// And of payments, receipts and what Stripe has said.
+fn breaks_of_payments() -> Vec<(&'static str, i64, &'static str)> {
+    vec![
         ("DELETE FROM receipt WHERE account_id = 12", RESTARTED, "has no receipt"),
         (
             "UPDATE receipt SET amount_minor = 1 WHERE account_id = 12",
@@ -159,6 +165,13 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
             "for a period that there is not",
         ),
         ("DELETE FROM users WHERE account_id = 12", RESTARTED, "it has no user"),
+        ("DELETE FROM stripe_subscription", STRIPE, "not known as the account's"),
+        (
+            "INSERT INTO stripe_event (event_id, event_type, status, outcome, stripe_subscription_id, facts, occurred_at_us, \
+             received_at_us) VALUES ('evt_9', 'x', 'waiting', 'waiting', 'sub_1', '{}', 0, 0)",
+            STRIPE,
+            "waits for a payment that has come",
+        ),
         (
             "DELETE FROM receipt WHERE number = 2",
             0,
@@ -168,11 +181,57 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
     ]
 }
 
+/// The same for keys and people.
+fn broken_people() -> Vec<(&'static str, i64, &'static str)> {
+    vec![
+        (
+            "UPDATE api_key SET user_id = 2",
+            1,
+            "acts for a user of another account",
+        ),
+        (
+            "UPDATE invitation SET accepted_at_us = 1, accepted_by = 2",
+            1,
+            "was accepted by a user of another account",
+        ),
+        (
+            "UPDATE users SET removed_at_us = 1 WHERE account_id = 12",
+            RESTARTED,
+            "was removed and can sign in",
+        ),
+    ]
+}
+
+/// And of the same: sign-ins and second factors.
+fn breaks_of_identity() -> Vec<(&'static str, i64, &'static str)> {
+    vec![
+        (
+            "DELETE FROM refresh_token WHERE sign_in_id = 2",
+            2,
+            "sign-in 2 has 0 refresh tokens",
+        ),
+        (
+            "INSERT INTO refresh_token (sign_in_id, generation, token_hash, next_nonce, spent_at_us) \
+             SELECT 2, 2, nonce, nonce, 1 FROM mailed_token WHERE id = 2",
+            2,
+            "is not its newest",
+        ),
+        ("DELETE FROM totp_recovery_code", 14, "never got the recovery codes"),
+    ]
+}
+
 #[test]
 fn whatever_is_broken_is_found_where_it_is() {
     on_both(|site| {
         fill(&site);
-        for (statement, account, sentence) in breaks().into_iter().chain(more_breaks()) {
+        let all = [
+            breaks(),
+            more_breaks(),
+            breaks_of_payments(),
+            broken_people(),
+            breaks_of_identity(),
+        ];
+        for (statement, account, sentence) in all.concat() {
             let twin = site.twin();
             twin.tamper(statement);
             let found = twin.findings();

@@ -23,6 +23,7 @@ pub const PAST_DUE: i64 = 5;
 pub const WAITING: i64 = 7;
 pub const CANCELLED: i64 = 9;
 pub const RESTARTED: i64 = 12;
+pub const STRIPE: i64 = 13;
 
 fn day(count: i64) -> Timestamp {
     BEGUN.plus_days(count)
@@ -176,14 +177,22 @@ fn fill_busy(inside: &Inside, id: AccountId) {
 
 /// Rows that come from outside.
 fn what_no_story_makes(site: &Site) {
-    let hash = if site.engine == "sqlite" {
-        format!("X'{}'", "a0".repeat(32))
-    } else {
-        format!("'\\x{}'", "a0".repeat(32))
+    let bytes = |count| match site.engine {
+        "sqlite" => format!("X'{}'", "a0".repeat(count)),
+        _ => format!("'\\x{}'", "a0".repeat(count)),
     };
+    let (hash, sealed) = (bytes(32), bytes(48));
     for statement in [
         format!(
             "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 14, 1, 2)"
+        ),
+        format!(
+            "INSERT INTO api_key (account_id, user_id, name, visible, secret_hash, role, created_at_us) \
+             VALUES (1, 1, 'x', 'igk_00000000', {hash}, 'editor', 1)"
+        ),
+        format!(
+            "INSERT INTO invitation (account_id, email, role, token_hash, invited_by, created_at_us, expires_at_us) \
+             VALUES (1, 'grace@example.com', 'viewer', {hash}, 1, 1, 2)"
         ),
         "INSERT INTO stripe_subscription (id, account_id, reference, mirrored_at_us, created_at_us) \
          VALUES ('sub_1', 13, NULL, 3, 2), ('sub_2', NULL, NULL, NULL, 2)"
@@ -194,6 +203,11 @@ fn what_no_story_makes(site: &Site) {
          '{\"fact\":\"deleted\",\"subscription\":\"sub_2\"}', 'waiting', 1, 2, NULL), \
          ('evt_2', 'charge.succeeded', 'ignored', NULL, '{\"fact\":\"nothing\"}', 'ignored', 1, 2, 2)"
             .to_owned(),
+        format!(
+            "INSERT INTO totp (user_id, sealed_secret, last_step, created_at_us, confirmed_at_us) \
+             VALUES (14, {sealed}, 5, 1, 2)"
+        ),
+        format!("INSERT INTO totp_recovery_code (user_id, code_hash, used_at_us) VALUES (14, {hash}, 3)"),
         "UPDATE test_clock SET ahead_us = 5000000".to_owned(),
     ] {
         site.sql(&statement).unwrap();

@@ -6,7 +6,9 @@ use igny8_contract::ids::AccountId;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
 use igny8_core::app::change::{Answer, Ask, change};
+use igny8_core::app::leaving::Brought;
 use igny8_core::app::register::{Registration, register};
+use igny8_core::app::sign_in::Visitor;
 use igny8_core::app::{Core, tick};
 use igny8_core::config::Config;
 use igny8_core::domain::billing::Confirmation;
@@ -73,6 +75,8 @@ impl Inside {
             last_name: "Lovelace".into(),
             account_name: None,
             plan_slug: None,
+            visitor: Visitor::default(),
+            brought: Brought::default(),
             request_id: "inside".into(),
         };
         let signed_in = self.run(register(&self.core, registration)).unwrap();

@@ -59,6 +59,9 @@ fn everything_but_the_key_set_needs_the_internal_token() {
         ("POST", "/internal/v1/sessions/lookup"),
         ("POST", "/internal/v1/sessions/revoke"),
         ("POST", "/internal/v1/standing"),
+        ("POST", "/internal/v1/keys/resolve"),
+        ("GET", "/internal/v1/snapshot"),
+        ("GET", "/internal/v1/changes?after=0"),
         ("GET", "/internal/v1/health"),
         ("GET", "/metrics"),
     ] {

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod api_keys;
+mod attempts;
 mod bad_input;
 mod billing;
 mod commands;
@@ -15,19 +17,28 @@ mod copy;
 mod crash;
 mod credits;
 mod doctor;
+mod feed;
 mod filled;
 mod identity;
 mod inside;
 mod internal;
 mod killed;
+mod leaks;
 mod life;
+mod mail;
+mod members;
 mod openapi;
+mod people;
 mod races;
+mod recovery;
+mod refresh;
 mod reporting;
 mod schema;
+mod second_factor;
 mod signup;
 mod site;
 mod starved;
 mod stripe;
 mod test_clock;
+mod walk;
 mod worker;

@@ -20,6 +20,16 @@ fn the_committed_description_is_fresh() {
 }
 
 #[test]
+fn the_committed_list_of_refusals_is_fresh() {
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md")).unwrap();
+    let fresh = igny8_core::http::error_reference::text().unwrap();
+    assert!(
+        committed == fresh,
+        "run `igny8-core openapi --errors > docs/errors.md` and commit it"
+    );
+}
+
+#[test]
 fn every_operation_has_a_name_a_summary_and_its_refusals() {
     let description = description();
     assert_eq!(description["openapi"], "3.1.0");
@@ -46,9 +56,18 @@ fn every_operation_has_a_name_a_summary_and_its_refusals() {
                 assert_eq!(content["example"]["success"], false, "{place} {status}");
             }
             let secured = operation["security"].as_array().is_some_and(|needs| !needs.is_empty());
-            let open = ["/auth/register/", "/auth/login/", "/plans/", "/webhooks/stripe/"]
-                .iter()
-                .any(|end| path.ends_with(end));
+            let without_token = [
+                "/auth/register/",
+                "/auth/login/",
+                "/auth/refresh/",
+                "/auth/invitations/accept/",
+                "/auth/password-reset/",
+                "/auth/password-reset/confirm/",
+                "/auth/verify-email/",
+                "/plans/",
+                "/webhooks/stripe/",
+            ];
+            let open = without_token.iter().any(|end| path.ends_with(end));
             assert_ne!(secured, open, "{place}");
         }
     }

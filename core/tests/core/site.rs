@@ -20,7 +20,7 @@ pub const PASSWORD: &str = "plover-tannin-93-gazette";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every table with rows of its own, for counting.
-pub const TABLES: [&str; 18] = [
+pub const TABLES: [&str; 24] = [
     "account",
     "users",
     "ledger_entry",
@@ -35,7 +35,13 @@ pub const TABLES: [&str; 18] = [
     "stripe_subscription",
     "stripe_event",
     "sign_in",
+    "refresh_token",
+    "mailed_token",
+    "totp",
+    "totp_recovery_code",
     "admin_session",
+    "api_key",
+    "invitation",
     "audit",
     "outbox",
     "plan",
@@ -120,6 +126,8 @@ impl Site {
             ("DATABASE__URL", self.url.clone()),
             ("TOKENS__KEYS_DIR", place("keys")),
             ("INTERNAL__TOKEN_FILE", place("secrets/internal_token")),
+            ("SECRETS__KEY_FILE", place("secrets/core_key")),
+            ("MAIL__FOLDER", place("mail")),
             ("SIGNUP__PLANS_FILE", format!("{root}/config/plans.toml")),
             ("PASSWORDS__MEMORY_KIB", "8".into()),
             ("PASSWORDS__ITERATIONS", "1".into()),

@@ -271,6 +271,29 @@ fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
     });
 }
 
+#[test]
+fn events_of_stripes_are_kept_for_as_long_as_the_configuration_says() {
+    on_both(|site| {
+        let timed = Timed::on(site);
+        // Nobody has anything to do with an event's account: it has none.
+        let now = timed.pass(1);
+        timed
+            .site
+            .sql(&format!(
+                "INSERT INTO stripe_event (event_id, event_type, status, outcome, facts, occurred_at_us, received_at_us, \
+                 processed_at_us) VALUES ('evt_1', 'x', 'ignored', 'ignored', '{{}}', {0}, {0}, {0})",
+                now.0
+            ))
+            .unwrap();
+        let kept = "SELECT COUNT(*) FROM stripe_event";
+        timed.pass(89);
+        assert_eq!(timed.site.number(kept), 1);
+        timed.pass(2);
+        assert_eq!(timed.site.number(kept), 0);
+        timed.end();
+    });
+}
+
 /// Accounts whose trial ended yesterday, by the machine's clock.
 fn overdue(site: &Site, count: usize) -> Vec<AccountId> {
     let inside = Inside::of(site, SystemClock::new().now().plus_days(-15));

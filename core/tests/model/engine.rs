@@ -9,16 +9,21 @@ use igny8_contract::random::Random;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, MICROS_PER_DAY, Timestamp};
 use igny8_core::adapters::keys::Keyring;
+use igny8_core::adapters::mail::Mailer;
 use igny8_core::adapters::passwords::Passwords;
+use igny8_core::adapters::seal::Seal;
 use igny8_core::app::change::{self, Answer};
 use igny8_core::app::confirm::{BankTransfer, confirm_bank_transfer};
 use igny8_core::app::debits::{ShowEntry, ShowHold, Spend};
+use igny8_core::app::key_uses::KeyUses;
+use igny8_core::app::leaving::Brought;
 use igny8_core::app::register::{Registration, register};
-use igny8_core::app::round::Rounds;
+use igny8_core::app::round::{Kept, Rounds};
+use igny8_core::app::sign_in::Visitor;
 use igny8_core::app::staff_billing::{self, CreditChange};
 use igny8_core::app::upgrade::{self, PaymentTerms, Upgrade};
 use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, round, stripe, suspend};
-use igny8_core::config::PasswordCost;
+use igny8_core::config::{Config, PasswordCost};
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::Book;
 use igny8_core::domain::token::TokenTerms;
@@ -95,6 +100,8 @@ impl Engine {
             issuer: "https://core.test".into(),
             audience: "igny8".into(),
             ttl_seconds: 300,
+            app_audience: "igny8-app".into(),
+            key_ttl_seconds: 600,
         };
         // Older than any step back of the clock.
         let made_at = Timestamp(BEGINNING.0 - 365 * MICROS_PER_DAY);
@@ -105,8 +112,20 @@ impl Engine {
         };
         let shared: Arc<dyn Clock> = clock.clone();
         // Whoever would say that the process stops is gone, so nobody does.
-        let rounds = Rounds::new(30, watch::channel(false).1);
+        let kept = Kept {
+            answers: 30,
+            stripe_events: 90,
+        };
+        let rounds = Rounds::new(kept, watch::channel(false).1);
+        let identity = Config::read("", "", std::iter::empty()).map_err(told)?.identity;
         let core = Core {
+            sign_ins: identity.sign_ins,
+            budgets: identity.budgets,
+            links: identity.links,
+            seal: Arc::new(Seal::open(&identity.key_file, false, random.as_ref()).map_err(told)?),
+            mailer: Mailer::open(&identity.mail, Arc::clone(&random)).map_err(told)?,
+            mail_waits: Arc::default(),
+            totp_issuer: identity.totp_issuer,
             committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
             store,
             machine: Arc::clone(&shared),
@@ -118,8 +137,11 @@ impl Engine {
             keys: Arc::new(ring),
             tokens,
             enable_free_trial: true,
+            validate_api_key: true,
+            key_uses: KeyUses::default(),
             billing,
             hold_ttl_seconds: 900,
+            feed: Arc::default(),
             payments: PaymentTerms {
                 bank_details: String::new(),
                 stripe_payment_url: Some(String::new()),
@@ -184,6 +206,8 @@ impl Engine {
             last_name: String::new(),
             account_name: None,
             plan_slug: None,
+            visitor: Visitor::default(),
+            brought: Brought::default(),
             request_id: "sign-up".into(),
         };
         let signed_in = register(&self.core, registration).await.map_err(told)?;

@@ -1,5 +1,6 @@
 //! What the user wrote: the shape of `proxy.toml`, key by key, with the defaults. Unknown keys are refused.
 
+use super::edge::{Allow, Cors, Mode, Security, Tls};
 use crate::policy::edits::OwnFields;
 use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind};
 use igny8_contract::standing::StandingNeed;
@@ -35,7 +36,7 @@ impl TryFrom<String> for Span {
     }
 }
 
-const fn seconds(amount: u64) -> Span {
+pub const fn seconds(amount: u64) -> Span {
     Span(Duration::from_secs(amount))
 }
 
@@ -53,6 +54,10 @@ pub struct File {
     pub sessions: Sessions,
     #[serde(default)]
     pub flags: Flags,
+    #[serde(default)]
+    pub cors: Cors,
+    #[serde(default)]
+    pub security: Security,
     pub issuer: Vec<Issuer>,
     pub route: Vec<Route>,
 }
@@ -62,6 +67,7 @@ pub struct File {
 pub struct Listen {
     pub public: SocketAddr,
     pub ops: SocketAddr,
+    pub tls: Option<Tls>,
 }
 
 impl Default for Listen {
@@ -69,6 +75,7 @@ impl Default for Listen {
         Self {
             public: SocketAddr::from(([0, 0, 0, 0], 8080)),
             ops: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            tls: None,
         }
     }
 }
@@ -89,6 +96,12 @@ pub struct Server {
     pub keepalive_timeout: Span,
     /// The longest pause within a request body.
     pub body_timeout: Span,
+    /// A body that comes more slowly than this many bytes a second is cut off; routes with `stream` are exempt.
+    pub min_body_rate: u64,
+    /// The longest pause while a client takes its answer.
+    pub send_timeout: Span,
+    /// The longest silence of the app on routes with `stream`, and of a WebSocket.
+    pub stream_timeout: Span,
     pub max_body_bytes: u64,
     pub access_log: AccessLog,
     /// Whether answers tell the client where its limit stands.
@@ -106,6 +119,9 @@ impl Default for Server {
             header_timeout: seconds(10),
             keepalive_timeout: seconds(60),
             body_timeout: seconds(30),
+            min_body_rate: 256,
+            send_timeout: seconds(30),
+            stream_timeout: seconds(300),
             max_body_bytes: 10 * 1024 * 1024,
             access_log: AccessLog::Stdout,
             rate_limit_fields: true,
@@ -144,19 +160,19 @@ fn every_field() -> Vec<OwnFields> {
     OwnFields::ALL.to_vec()
 }
 
-const fn connect_timeout() -> Span {
+pub const fn connect_timeout() -> Span {
     seconds(2)
 }
 
-const fn exchange_timeout() -> Span {
+pub const fn exchange_timeout() -> Span {
     seconds(30)
 }
 
-const fn idle_timeout() -> Span {
+pub const fn idle_timeout() -> Span {
     seconds(1)
 }
 
-const fn total_timeout() -> Span {
+pub const fn total_timeout() -> Span {
     seconds(60)
 }
 
@@ -171,11 +187,11 @@ pub struct Core {
     pub timeout: Span,
 }
 
-const fn stale_max() -> Span {
+pub const fn stale_max() -> Span {
     seconds(300)
 }
 
-const fn core_timeout() -> Span {
+pub const fn core_timeout() -> Span {
     seconds(2)
 }
 
@@ -250,6 +266,15 @@ pub struct Route {
     pub max_body_bytes: Option<u64>,
     #[serde(default)]
     pub stream: bool,
+    #[serde(default)]
+    pub websocket: bool,
+    #[serde(default)]
+    pub networks: Vec<String>,
+    #[serde(default)]
+    pub mode: Mode,
+    #[serde(default)]
+    pub allow: Vec<Allow>,
+    pub cors: Option<Cors>,
 }
 
 #[cfg(test)]

@@ -22,8 +22,13 @@ pub enum ConfigError {
     },
     #[error("environment variable {name}: {message}")]
     Environment { name: String, message: String },
-    #[error("{path}: {key}: {message}")]
-    Invalid { path: String, key: String, message: String },
+    /// `place` is the file, with the line where it is known.
+    #[error("{place}: {key}: {message}")]
+    Invalid {
+        place: String,
+        key: String,
+        message: String,
+    },
 }
 
 /// Parses `text`, the content of `path`, and lays the environment's `IGNY8_PROXY__…` variables over it.
@@ -124,6 +129,31 @@ fn syntax(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
+/// The line, counted from 1, in which a key stands: `section.key`, or ``route `/prefix` `` by its prefix. Nothing where the
+/// key is not in the file itself, as when the environment sets it.
+pub fn line_of(text: &str, key: &str) -> Option<usize> {
+    let lines = || text.lines().map(str::trim).enumerate();
+    let says = |line: &str, name: &str| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    if let Some(prefix) = key.strip_prefix("route `") {
+        let quoted = format!("\"{}\"", prefix.trim_end_matches('`'));
+        return lines()
+            .find(|(_, line)| says(line, "prefix") && line.contains(&quoted))
+            .map(|(at, _)| at + 1);
+    }
+    let header = |name: &str| lines().find(|(_, line)| line.starts_with('[') && line.trim_matches(['[', ']']) == name);
+    if let Some((at, _)) = header(key) {
+        return Some(at + 1);
+    }
+    let (section, last) = key.rsplit_once('.')?;
+    let (start, _) = header(section)?;
+    let within = lines().skip(start + 1).take_while(|(_, line)| !line.starts_with('['));
+    let found = { within }.find(|(_, line)| says(line, last));
+    Some(found.map_or(start, |(at, _)| at) + 1)
+}
+
 /// From serde's "unknown field `x`, expected one of `a`, `b`": the expected key that is nearest to the unknown one.
 fn nearest_key(message: &str) -> Option<String> {
     let rest = message
@@ -205,6 +235,22 @@ mod tests {
         .unwrap();
         assert_eq!((shape.listen.public.as_str(), shape.listen.threads), ("127.0.0.1:1", 3));
         assert_eq!(shape.route[0].public, "s");
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_section_and_a_route_by_its_prefix() {
+        let text = "[listen]\nops = 1\n\n[listen.tls]\nkey = 2\n[[route]]\nkind = 3\nprefix = \"/a\"\n";
+        for (key, line) in [
+            ("listen.ops", Some(2)),
+            ("listen.tls", Some(4)),
+            ("listen.tls.key", Some(5)),
+            ("listen.other", Some(1)),
+            ("route `/a`", Some(8)),
+            ("route `/b`", None),
+            ("server.hosts", None),
+        ] {
+            assert_eq!(line_of(text, key), line, "{key}");
+        }
     }
 
     #[test]

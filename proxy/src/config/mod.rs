@@ -1,17 +1,20 @@
 //! What the program runs with: validated once, here; the file's own shape never leaves this module.
 
+mod edge;
 mod file;
 mod load;
-mod network;
+mod wider;
 
-pub use file::AccessLog;
+pub use crate::policy::network::Network;
+pub use file::{AccessLog, Flags};
 pub use load::ConfigError;
-pub use network::Network;
 
 use crate::edge::EdgeKey;
 use crate::policy::cookies::CookieRules;
 use crate::policy::edits::OwnFieldSet;
 use crate::policy::route::{HostRule, Route, RouteKind, Routes};
+use crate::policy::security::SecurityFields;
+use crate::tls::TlsFiles;
 use file::File;
 use http::{HeaderValue, Uri};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +27,7 @@ use std::time::Duration;
 pub struct Config {
     pub public: SocketAddr,
     pub ops: SocketAddr,
+    pub tls: Option<TlsFiles>,
     pub threads: usize,
     pub trusted_hops: Vec<Network>,
     pub grace: Duration,
@@ -31,13 +35,21 @@ pub struct Config {
     pub header_timeout: Duration,
     pub keepalive_timeout: Duration,
     pub body_timeout: Duration,
+    /// Bytes a second.
+    pub min_body_rate: u64,
+    pub send_timeout: Duration,
+    pub stream_timeout: Duration,
+    pub security: SecurityFields,
     pub access_log: AccessLog,
     pub rate_limit_fields: bool,
     pub upstreams: Vec<Upstream>,
     pub core: Core,
     pub sessions: Sessions,
+    pub flags: Flags,
     pub issuer: Issuer,
     pub routes: Routes,
+    /// Every way in which the file is wider than the default.
+    pub wider: Vec<String>,
 }
 
 /// A named server the proxy forwards to.
@@ -96,7 +108,7 @@ impl Config {
         let environment: Vec<_> = environment.collect();
         let mut file: File = load::parse(&shown, &text, environment.iter().cloned())?;
         emergency_flags(&mut file, &environment)?;
-        Checker { path: shown }.config(file)
+        Checker { path: shown, text }.config(file)
     }
 }
 
@@ -128,13 +140,19 @@ fn emergency_flags(file: &mut File, environment: &[(String, String)]) -> Result<
 /// Turns the file into the configuration, naming the key of whatever is wrong.
 struct Checker {
     path: String,
+    /// The file's own text, to say in which line a wrong key stands.
+    text: String,
 }
 
 impl Checker {
     fn wrong<T>(&self, key: impl Into<String>, message: impl Into<String>) -> Result<T, ConfigError> {
+        let key = key.into();
         Err(ConfigError::Invalid {
-            path: self.path.clone(),
-            key: key.into(),
+            place: match load::line_of(&self.text, &key) {
+                Some(line) => format!("{}:{line}", self.path),
+                None => self.path.clone(),
+            },
+            key,
             message: message.into(),
         })
     }
@@ -145,23 +163,14 @@ impl Checker {
         if hosts.is_empty() {
             return self.wrong("server.hosts", "name at least one host");
         }
-        let trusted_hops = file
-            .server
-            .trusted_hops
-            .iter()
-            .map(|text| {
-                Network::parse(text).map_or_else(
-                    || self.wrong("server.trusted_hops", format!("`{text}` is no address and no network")),
-                    Ok,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let trusted_hops = self.networks("server.trusted_hops", &file.server.trusted_hops)?;
         let names: Vec<String> = file.upstream.keys().cloned().collect();
         let upstreams = self.upstreams(&file.upstream)?;
         let routes = self.routes(&file, &names, hosts)?;
         Ok(Config {
             public: file.listen.public,
             ops: file.listen.ops,
+            tls: self.tls(file.listen.tls.as_ref())?,
             threads: match file.server.threads {
                 0 => std::thread::available_parallelism().map_or(1, usize::from),
                 threads => threads,
@@ -172,13 +181,19 @@ impl Checker {
             header_timeout: file.server.header_timeout.0,
             keepalive_timeout: file.server.keepalive_timeout.0,
             body_timeout: file.server.body_timeout.0,
+            min_body_rate: file.server.min_body_rate,
+            send_timeout: file.server.send_timeout.0,
+            stream_timeout: file.server.stream_timeout.0,
+            security: self.security(&file.security)?,
             access_log: file.server.access_log,
             rate_limit_fields: file.server.rate_limit_fields,
             core: self.core(&file.core)?,
             sessions: self.sessions(&file, &upstreams)?,
+            flags: file.flags,
             issuer: self.issuer(&file.issuer)?,
             upstreams,
             routes,
+            wider: wider::than_default(&file),
         })
     }
 
@@ -320,6 +335,7 @@ impl Checker {
     }
 
     fn routes(&self, file: &File, upstreams: &[String], hosts: Vec<HostRule>) -> Result<Routes, ConfigError> {
+        let everywhere = self.cors("cors", &file.cors)?;
         let mut seen = BTreeSet::new();
         let mut routes = Vec::with_capacity(file.route.len());
         for route in &file.route {
@@ -350,6 +366,7 @@ impl Checker {
                 on_superuser_session: route.on_superuser_session,
                 max_body_bytes: route.max_body_bytes.unwrap_or(file.server.max_body_bytes),
                 stream: route.stream,
+                edge: self.edge_rules(&key, route, &file.route, everywhere.as_ref())?,
             });
         }
         if routes.is_empty() {

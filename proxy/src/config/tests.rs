@@ -36,6 +36,8 @@ fn the_file_that_is_shipped_is_valid_and_says_every_key() {
     assert_eq!(format!("{:?}", file.server), format!("{:?}", defaults.server));
     assert_eq!(format!("{:?}", file.listen), format!("{:?}", defaults.listen));
     assert_eq!(format!("{:?}", file.flags), format!("{:?}", defaults.flags));
+    assert_eq!(format!("{:?}", file.cors), format!("{:?}", defaults.cors));
+    assert_eq!(format!("{:?}", file.security), format!("{:?}", defaults.security));
     assert_eq!(file.core.stale_max, defaults.core.stale_max);
     assert_eq!(
         file.upstream["app"].total_timeout,
@@ -108,4 +110,85 @@ fn whatever_is_wrong_is_named() {
             .unwrap_err()
             .contains("strict_jwt_only")
     );
+}
+
+#[test]
+fn whatever_is_wrong_at_the_edge_is_named() {
+    for (more, part) in [
+        (
+            "[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\ncors = { origins = [\"https://a.b\"] }\n",
+            "no other origin's scripts",
+        ),
+        (
+            &format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\nkey = \"/nope\"\n"),
+            "listen.tls: /nope",
+        ),
+        (
+            &format!("{ROUTE}[listen.tls]\ncert = \"/nope\"\n"),
+            "missing field `key`",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"*\"]\ncredentials = true\n"),
+            "credentials never go with",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"*\", \"https://a.b\"]\n"),
+            "stands alone",
+        ),
+        (
+            &format!("{ROUTE}[cors]\norigins = [\"https://a.b\"]\nheaders = [\"*\"]\n"),
+            "is no name",
+        ),
+        (
+            &format!("{ROUTE}[security]\nframe_options = \"a\\nb\"\n"),
+            "security.frame_options",
+        ),
+        (
+            &format!("{ROUTE}networks = [\"10.0.0.0/33\"]\n"),
+            "is no address and no network",
+        ),
+        (
+            &format!(
+                "{ROUTE}allow = [\"encoded_slash\"]\n[[route]]\nprefix = \"/admin\"\nkind = \"admin\"\nupstream = \"app\"\n"
+            ),
+            "never on an admin route or above one",
+        ),
+    ] {
+        let error = load(more, &[]).expect_err(more);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_file_says_where_it_is_wider_than_the_default() {
+    assert_eq!(load(ROUTE, &[]).unwrap().wider, Vec::<String>::new());
+    let wide = format!(
+        "{ROUTE}websocket = true\nstream = true\nmax_body_bytes = 99999999\nmode = \"shadow\"\nallow = [\"encoded_slash\"]\n\
+         cookies_allow = [\"a\"]\nauthorization = \"pass\"\non_superuser_session = \"refuse\"\nstanding = \"auth\"\n\
+         cors = {{ origins = [\"https://a.b\"] }}\n[listen]\nops = \"0.0.0.0:1\"\n[flags]\nvalidate_api_key = false\n\
+         [server]\nheader_timeout = \"1h\"\nmin_body_rate = 1\ntrusted_hops = [\"10.0.0.1\"]\n[security]\nframe_options = \"\"\n\
+         [cors]\norigins = [\"*\"]\n"
+    );
+    let told = load(&wide, &[]).unwrap().wider.join("\n");
+    for part in [
+        "listen.ops",
+        "server.trusted_hops",
+        "server.header_timeout",
+        "server.min_body_rate",
+        "flags.validate_api_key",
+        "cors: scripts of *",
+        "security.frame_options",
+        "websocket",
+        "stream",
+        "max_body_bytes",
+        "shadow",
+        "encoded_slash",
+        "cookies_allow: a",
+        "authorization",
+        "on_superuser_session",
+        "standing = \"auth\"",
+        "route `/`: cors",
+    ] {
+        assert!(told.contains(part), "{part} is not in:\n{told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::client::{ClientError, HttpClient};
 use super::core::{CoreClient, read};
+use super::mirror::digest_of;
 use crate::edge::EdgeKey;
 use crate::policy::session::Found;
 use aws_lc_rs::hmac;
@@ -10,11 +11,13 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 use igny8_contract::edge::{EdgeFields, INTROSPECTION_RULE};
 use igny8_contract::headers;
-use igny8_contract::messages::SessionQuery;
+use igny8_contract::messages::{SessionFacts, SessionQuery};
 use igny8_contract::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How much longer than a look-up it is remembered that a session has ended: longer than an answer may take.
+const ENDED_LONGER: Duration = Duration::from_secs(10);
 /// How many sessions are remembered.
 const MAX_REMEMBERED: u64 = 50_000;
 
@@ -56,6 +59,9 @@ pub struct SessionSources {
     app: Option<AppSource>,
     clock: Arc<dyn Clock>,
     memory: moka::future::Cache<[u8; 32], Sighting>,
+    /// Sessions of core's panel of which the change feed told that they have ended, by the SHA-256 of their value: what is
+    /// remembered of them, or is being answered, is not used.
+    ended: moka::sync::Cache<[u8; 32], ()>,
     /// Sessions are remembered by keyed hash, so that a memory dump holds none.
     memory_key: hmac::Key,
 }
@@ -75,25 +81,48 @@ impl SessionSources {
         core: CoreClient,
         app: Option<AppSource>,
         clock: Arc<dyn Clock>,
-        memory: Duration,
+        lifetime: Duration,
         memory_seed: &[u8; 32],
     ) -> Self {
         let memory = moka::future::Cache::builder()
             .max_capacity(MAX_REMEMBERED)
-            .time_to_live(memory)
+            .time_to_live(lifetime)
+            .build();
+        let ended = moka::sync::Cache::builder()
+            .max_capacity(MAX_REMEMBERED)
+            .time_to_live(lifetime + ENDED_LONGER)
             .build();
         Self {
             core,
             app,
             clock,
             memory,
+            ended,
             memory_key: hmac::Key::new(hmac::HMAC_SHA256, memory_seed),
         }
     }
 
     /// What is remembered of a session.
     pub async fn remembered(&self, cookie: &str, session: &str) -> Option<Sighting> {
-        self.memory.get(&self.digest(cookie, session)).await
+        let sighting = self.memory.get(&self.digest(cookie, session)).await?;
+        Some(self.without_ended(session, sighting))
+    }
+
+    /// Takes note that a session of core's panel has ended: the SHA-256 of its cookie's value, in hexadecimal digits.
+    pub fn forget(&self, digest: &str) {
+        if let Some(digest) = digest_of(digest) {
+            self.ended.insert(digest, ());
+        }
+    }
+
+    /// What was seen, but for what the change feed has told since.
+    fn without_ended(&self, session: &str, mut sighting: Sighting) -> Sighting {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, session.as_bytes());
+        let ended = <[u8; 32]>::try_from(digest.as_ref()).is_ok_and(|digest| self.ended.contains_key(&digest));
+        if ended && matches!(sighting.core, Found::Facts(_)) {
+            sighting.core = Found::Facts(SessionFacts::default());
+        }
+        sighting
     }
 
     /// Asks both sources, once for all who ask at the same time. Silence is not remembered.
@@ -106,10 +135,11 @@ impl SessionSources {
                 Ok(sighting)
             }
         });
-        match asked.await {
+        let sighting = match asked.await {
             Ok(sighting) => sighting,
             Err(silent) => Sighting::clone(&silent),
-        }
+        };
+        self.without_ended(session, sighting)
     }
 
     async fn ask(&self, cookie: &str, session: &str) -> Sighting {

@@ -196,6 +196,7 @@ mod tests {
             on_superuser_session: super::super::route::OnSuperuserSession::Revoke,
             max_body_bytes: 0,
             stream: false,
+            edge: super::super::route::EdgeRules::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::framing::Framed;
 use igny8_contract::refusal::Refusal;
 
 /// How API keys start.
-pub const API_KEY_PREFIX: &[u8] = b"igk_";
+pub const API_KEY_PREFIX: &[u8] = igny8_contract::api_key::PREFIX.as_bytes();
 
 /// What a request proves identity with; unverified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +74,11 @@ fn api_key(value: &[u8]) -> Option<&[u8]> {
 
 fn names_a_token(query: &str) -> bool {
     query.split('&').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        TOKEN_PARAMETERS
-            .iter()
-            .any(|parameter| name.eq_ignore_ascii_case(parameter))
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        value.as_bytes().starts_with(API_KEY_PREFIX)
+            || TOKEN_PARAMETERS
+                .iter()
+                .any(|parameter| name.eq_ignore_ascii_case(parameter))
     })
 }
 
@@ -129,6 +130,7 @@ mod tests {
                 Some("x=1&access_token=d"),
                 CredentialsAmbiguous,
             ),
+            ("X-Api-Key: igk_1", Some("k=igk_1"), CredentialsAmbiguous),
             ("Authorization: Basic YTpi", None, CredentialsRequired),
             ("Authorization: Bearer", None, TokenInvalid),
             ("X-Api-Key: a.b.c", None, ApiKeyInvalid),

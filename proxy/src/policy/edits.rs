@@ -1,12 +1,13 @@
 //! What a permitted request and its answer look like after us. Pure.
 
 use super::cookies::CookieRules;
-use super::fields::{FieldName, trim};
+use super::fields::{Field, FieldName, trim};
 use super::framing::Framed;
 use super::path::Canonical;
 use super::route::{Authorization, Route, RouteKind};
+use super::upgrade;
 use bytes::{BufMut, BytesMut};
-use igny8_contract::headers;
+use igny8_contract::{api_key, headers};
 use serde::Deserialize;
 
 /// What the proxy tells an upstream of its own, beside the edge signature. A field that is not told is removed all the
@@ -82,7 +83,7 @@ pub fn write_block(
     } else {
         b" HTTP/1.1\r\n"
     });
-    for field in framed.fields.iter().filter(|field| goes_on(field.name_kind, route)) {
+    for field in framed.fields.iter().filter(|field| goes_on(field, route)) {
         put_field(out, field.name, field.value);
     }
     if !cookies.is_empty() {
@@ -91,7 +92,9 @@ pub fn write_block(
     for (name, value) in own.iter().filter(|(_, value)| !value.is_empty()) {
         put_field(out, name.as_bytes(), value);
     }
-    if framed.close {
+    if upgrade::opens_tunnel(framed, route) {
+        out.put_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if framed.close {
         out.put_slice(b"Connection: close\r\n");
     } else if framed.http10 && framed.keep_alive {
         out.put_slice(b"Connection: keep-alive\r\n");
@@ -107,8 +110,8 @@ fn put_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
 }
 
 /// Whether a field of the client goes on as it came.
-const fn goes_on(name: FieldName, route: &Route) -> bool {
-    match name {
+fn goes_on(field: &Field<'_>, route: &Route) -> bool {
+    match field.name_kind {
         FieldName::Host
         | FieldName::Origin
         | FieldName::Accept
@@ -117,12 +120,14 @@ const fn goes_on(name: FieldName, route: &Route) -> bool {
         | FieldName::TransferEncoding
         | FieldName::Expect
         | FieldName::Other => true,
-        // On an api route the token has been verified by the time anything goes on.
+        // On an api route the token has been verified by the time anything goes on. A key never goes on: it is exchanged.
         FieldName::Authorization => {
-            matches!(route.kind, RouteKind::Api) || matches!(route.authorization, Authorization::Pass)
+            (matches!(route.kind, RouteKind::Api) || matches!(route.authorization, Authorization::Pass))
+                && !api_key::is_in(field.value)
         }
         FieldName::ApiKey
         | FieldName::Connection
+        | FieldName::Upgrade
         | FieldName::Cookie
         | FieldName::Traceparent
         | FieldName::ForwardedFor
@@ -215,7 +220,8 @@ pub fn expired_sessions<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{framing, path, route::OnSuperuserSession};
+    use super::super::route::{EdgeRules, OnSuperuserSession};
+    use super::super::{framing, path};
     use super::*;
     use igny8_contract::standing::StandingNeed;
 
@@ -232,6 +238,7 @@ mod tests {
             on_superuser_session: OnSuperuserSession::Revoke,
             max_body_bytes: 0,
             stream: false,
+            edge: EdgeRules::default(),
         }
     }
 
@@ -270,6 +277,19 @@ mod tests {
         assert!(has_token(RouteKind::Public, Authorization::Pass));
         assert!(!has_token(RouteKind::Public, Authorization::Drop));
         assert!(!has_token(RouteKind::Admin, Authorization::Drop));
+    }
+
+    #[test]
+    fn a_key_goes_on_nowhere() {
+        for value in ["Bearer igk_1", "bearer  igk_1", "igk_1", "Basic igk_1"] {
+            let request = REQUEST.replace("Bearer t", value);
+            for kind in [RouteKind::Api, RouteKind::Public, RouteKind::Page, RouteKind::Admin] {
+                for authorization in [Authorization::Drop, Authorization::Pass] {
+                    let block = written(&request, &route(kind, authorization));
+                    assert!(!block.contains("igk_"), "{kind:?} {value}: {block}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub enum FieldName {
     TransferEncoding,
     Expect,
     Connection,
+    Upgrade,
     Cookie,
     Traceparent,
     /// `X-Forwarded-For`: ours like [`Self::Owned`], and read when it comes from a trusted hop.
@@ -48,7 +49,7 @@ impl FieldName {
             (6, b'o') => is("origin").then_some(Self::Origin),
             (6, b'e') => is("expect").then_some(Self::Expect),
             (2, b't') => is("te").then_some(Self::HopByHop),
-            (7, b'u') => is("upgrade").then_some(Self::HopByHop),
+            (7, b'u') => is("upgrade").then_some(Self::Upgrade),
             (7, b't') => is("trailer").then_some(Self::HopByHop),
             (7, b'c') => is("cookie2").then_some(Self::HopByHop),
             (9, b'x') => is("x-api-key").then_some(Self::ApiKey),

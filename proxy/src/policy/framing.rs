@@ -85,6 +85,10 @@ pub struct Framed<'a> {
     pub body: Body,
     pub close: bool,
     pub keep_alive: bool,
+    /// `Connection` says that a change of protocol is offered.
+    pub connection_upgrade: bool,
+    /// What is offered.
+    pub upgrade: Option<&'a [u8]>,
     pub has_cookies: bool,
     /// How many bytes the header block has; what follows them belongs to the body.
     pub block_bytes: usize,
@@ -135,6 +139,8 @@ pub fn parse(bytes: &[u8]) -> Result<Framed<'_>, Refusal> {
         body: Body::None,
         close: false,
         keep_alive: false,
+        connection_upgrade: false,
+        upgrade: None,
         has_cookies: false,
         block_bytes: 0,
     };
@@ -274,6 +280,12 @@ fn note<'a>(framed: &mut Framed<'a>, seen: &mut Seen, field: &Field<'a>) -> Resu
             let tokens = fields::connection_tokens(field.value).ok_or(Refusal::ForbiddenField)?;
             framed.close |= tokens.close;
             framed.keep_alive |= tokens.keep_alive;
+            framed.connection_upgrade |= tokens.upgrade;
+            Ok(())
+        }
+        // Of two offers none is taken.
+        FieldName::Upgrade => {
+            framed.upgrade = Some(framed.upgrade.map_or(field.value, |_| b""));
             Ok(())
         }
         FieldName::Cookie => {

@@ -1,13 +1,17 @@
 //! Who a request acts for, once that has been proven.
 
 use http::HeaderValue;
-use igny8_contract::claims::AccessClaims;
-use igny8_contract::ids::{AccountId, UserId};
-use igny8_contract::messages::StandingQuery;
-use igny8_contract::standing::TokenFacts;
+use igny8_contract::claims::{AccessClaims, key_sid};
+use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
+use igny8_contract::messages::{KeyFacts, StandingFacts, StandingQuery};
+use igny8_contract::refusal::Refusal;
+use igny8_contract::standing::{KeyUse, TokenFacts};
+use igny8_contract::time::Timestamp;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// The outcome of a verified token. The header values are made once for a token, not once for a request.
-#[derive(Clone, Debug)]
+/// The outcome of a verified token, or of a resolved API key. The header values are made once for a token, not once for a request.
+#[derive(Debug)]
 pub struct Identity {
     /// Whose standing is asked for: account, user and sign-in.
     pub standing: StandingQuery,
@@ -17,6 +21,30 @@ pub struct Identity {
     pub account_value: HeaderValue,
     pub user_value: HeaderValue,
     pub role_value: HeaderValue,
+    /// What was last known of this standing. Whoever keeps standings writes it; no rule looks at it.
+    pub memo: Memo,
+}
+
+/// A standing, and the version of the directory under which it was read.
+#[derive(Debug, Default)]
+pub struct Memo(RwLock<Option<(u64, Arc<StandingFacts>)>>);
+
+impl Memo {
+    /// What was read under this version.
+    #[must_use]
+    pub fn get(&self, version: u64) -> Option<Arc<StandingFacts>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (of, facts) = known.as_ref()?;
+        (*of == version).then(|| Arc::clone(facts))
+    }
+
+    /// Keeps what was read under this version, unless a later one was kept meanwhile.
+    pub fn set(&self, version: u64, facts: &Arc<StandingFacts>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|(of, _)| *of <= version) {
+            *known = Some((version, Arc::clone(facts)));
+        }
+    }
 }
 
 impl Identity {
@@ -30,6 +58,7 @@ impl Identity {
             role_value: HeaderValue::from_static(claims.role.as_str()),
             token: TokenFacts::from(&claims),
             exp: claims.exp,
+            memo: Memo::default(),
             standing: StandingQuery {
                 account_id: claims.account_id,
                 user_id,
@@ -46,5 +75,144 @@ impl Identity {
     #[must_use]
     pub const fn user(&self) -> UserId {
         self.standing.user_id
+    }
+}
+
+/// What core has said of an API key: who it acts for, their standing, and what the app gets in the key's place.
+#[derive(Clone)]
+pub struct Grant {
+    pub key_id: ApiKeyId,
+    /// The SHA-256 of the key.
+    pub hash: [u8; 32],
+    pub identity: Arc<Identity>,
+    pub standing: Arc<StandingFacts>,
+    pub expires_at: Option<Timestamp>,
+    /// `Bearer ` and the token: the value of the `Authorization` field that goes on.
+    pub authorization: String,
+    /// When that token ends, in Unix seconds.
+    pub token_exp: i64,
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("key_id", &self.key_id)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Grant {
+    /// The grant of the key with this SHA-256 as core tells it.
+    #[must_use]
+    pub fn of(hash: [u8; 32], facts: KeyFacts) -> Self {
+        let epochs = (facts.standing.account.as_ref(), facts.standing.user.as_ref());
+        let identity = Identity {
+            account_value: facts.account_id.0.into(),
+            user_value: facts.user_id.0.into(),
+            role_value: HeaderValue::from_static(facts.role.as_str()),
+            token: TokenFacts {
+                role: facts.role,
+                platform_role: None,
+                account_epoch: epochs.0.map_or(0, |account| account.account_epoch),
+                user_epoch: epochs.1.map_or(0, |user| user.user_epoch),
+            },
+            exp: facts.token_exp,
+            memo: Memo::default(),
+            standing: StandingQuery {
+                account_id: facts.account_id,
+                user_id: facts.user_id,
+                sid: key_sid(facts.key_id),
+            },
+        };
+        Self {
+            key_id: facts.key_id,
+            hash,
+            identity: Arc::new(identity),
+            standing: Arc::new(facts.standing),
+            expires_at: facts.expires_at_us,
+            authorization: format!("Bearer {}", facts.token),
+            token_exp: facts.token_exp,
+        }
+    }
+
+    /// Its use now, as the one check of standing asks for it. `asks_standing` is the flag `validate_api_key`.
+    #[must_use]
+    pub const fn key_use(&self, asks_standing: bool, now: Timestamp) -> KeyUse {
+        KeyUse {
+            expires_at: self.expires_at,
+            machine_now: now,
+            asks_standing,
+        }
+    }
+
+    /// Whether the app could still verify what it would get. A token ends on a whole second, and so does a key that has one
+    /// with it.
+    ///
+    /// # Errors
+    /// `api_key_invalid` in a key's last second; `core_unavailable` where there has been no newer token for too long.
+    pub fn serves(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now.unix_seconds() < self.token_exp {
+            return Ok(());
+        }
+        let ends_with_key = self.expires_at.is_some_and(|end| end.unix_seconds() <= self.token_exp);
+        Err(if ends_with_key {
+            Refusal::ApiKeyInvalid
+        } else {
+            Refusal::CoreUnavailable
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use igny8_contract::claims::AccountRole;
+
+    fn grant(expires_at_us: Option<Timestamp>, token_exp: i64) -> Grant {
+        Grant::of(
+            [0; 32],
+            KeyFacts {
+                key_id: ApiKeyId(5),
+                account_id: AccountId(6),
+                user_id: UserId(7),
+                role: AccountRole::Viewer,
+                expires_at_us,
+                standing: StandingFacts {
+                    account: None,
+                    user: None,
+                    sid_active: true,
+                },
+                token: "t".into(),
+                token_exp,
+            },
+        )
+    }
+
+    #[test]
+    fn a_grant_is_the_keys_account_maker_and_role() {
+        let grant = grant(None, 10);
+        assert_eq!(grant.authorization, "Bearer t");
+        let identity = &grant.identity;
+        assert_eq!((identity.account(), identity.user()), (AccountId(6), UserId(7)));
+        assert_eq!(
+            (&identity.account_value, &identity.user_value, &identity.role_value),
+            (
+                &HeaderValue::from_static("6"),
+                &HeaderValue::from_static("7"),
+                &HeaderValue::from_static("viewer")
+            )
+        );
+    }
+
+    #[test]
+    fn a_token_that_has_ended_is_not_sent() {
+        let now = Timestamp(0).plus_seconds(10);
+        assert_eq!(grant(None, 11).serves(now), Ok(()));
+        assert_eq!(grant(None, 10).serves(now), Err(Refusal::CoreUnavailable));
+        let later = Some(now.plus_seconds(60));
+        assert_eq!(grant(later, 10).serves(now), Err(Refusal::CoreUnavailable));
+        let within_the_second = Some(Timestamp(now.0 + 999_999));
+        assert_eq!(grant(within_the_second, 10).serves(now), Err(Refusal::ApiKeyInvalid));
     }
 }

@@ -4,36 +4,43 @@
 //! | --- | --- | --- | --- |
 //! | framing | bytes | [`framing::Framed`] | [`framing`], [`fields`] |
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
+//! | source | `Routed` | a word on networks, and on the origin of a WebSocket | [`route`], [`upgrade`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
-//! | standing | `Proven` | [`Standing`] | [`validate_token`], the contract's one check |
+//! | standing | `Proven` | [`Standing`] | [`validate_token`] and [`validate_key`], the contract's one check |
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
-//! | edits | `Permit` | what goes upstream, what comes back | [`edits`] |
+//! | edits | `Permit` | what goes upstream, what comes back | [`edits`], [`cors`], [`security`] |
 //!
 //! Each stage can be made only by the step before it, and a [`Permit`] is the only thing that anything is forwarded for.
 //! Between the steps the gateway asks whoever has to be asked: the steps say what they need to know.
 
 pub mod cookies;
+pub mod cors;
 pub mod credential;
 pub mod edits;
 pub mod fields;
 pub mod framing;
+pub mod http2;
 pub mod identity;
+pub mod network;
 pub mod path;
 pub mod route;
+pub mod security;
 pub mod session;
+pub mod upgrade;
 
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
-use identity::Identity;
+use identity::{Grant, Identity};
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::validate_token;
+use igny8_contract::standing::{validate_key, validate_token};
 use igny8_contract::time::Timestamp;
 use path::Canonical;
 use route::{Route, RouteKind, Routes};
 use session::SessionVerdict;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A request that has met its route.
@@ -44,6 +51,8 @@ pub struct Routed<'a> {
     route: &'a Route,
     route_index: usize,
     cookies: Cookies<'a>,
+    /// What would have been refused if the route did not only watch.
+    shadow: Option<Refusal>,
 }
 
 impl<'a> Routed<'a> {
@@ -52,8 +61,10 @@ impl<'a> Routed<'a> {
     /// # Errors
     /// `malformed_path`, `bad_host`, `no_route`; `body_too_large` for a declared length over the route's limit.
     pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Self, Refusal> {
-        let canonical = path::canonicalize(framed.target)?;
-        let route_index = routes.find(framed.host, &canonical.path)?;
+        let (route_index, canonical) = match path::canonicalize(framed.target) {
+            Ok(canonical) => (routes.find(framed.host, &canonical.path)?, canonical),
+            Err(_) => routes.find_with_slash(framed.host, framed.target)?,
+        };
         let route = &routes.all()[route_index];
         if matches!(framed.body, Body::Length(length) if length > route.max_body_bytes) {
             return Err(Refusal::BodyTooLarge);
@@ -65,6 +76,7 @@ impl<'a> Routed<'a> {
             route,
             route_index,
             cookies,
+            shadow: None,
         })
     }
 
@@ -87,6 +99,42 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub const fn route_index(&self) -> usize {
         self.route_index
+    }
+
+    /// Whether the request opens a WebSocket.
+    #[must_use]
+    pub fn opens_tunnel(&self) -> bool {
+        upgrade::opens_tunnel(&self.framed, self.route)
+    }
+
+    /// Judges where the request comes from: the client's network, and the origin of a WebSocket. `hop_is_silent` says that a
+    /// trusted hop did not tell for whom it asks.
+    ///
+    /// # Errors
+    /// `network_refused`, `origin_refused`.
+    pub fn check_source(&mut self, client: IpAddr, hop_is_silent: bool, secure: bool) -> Result<(), Refusal> {
+        let within = self.route.edge.check_network(client, hop_is_silent);
+        within.or_else(|refusal| self.shadowed(refusal))?;
+        if self.opens_tunnel() {
+            upgrade::check_origin(&self.framed, self.route, secure)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a refusal pass where the route only watches, and notes it. Credentials are never shadowed.
+    fn shadowed(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.route.edge.shadow && route::can_be_shadowed(refusal) {
+            self.shadow = Some(refusal);
+            Ok(())
+        } else {
+            Err(refusal)
+        }
+    }
+
+    /// What would have been refused if the route did not only watch.
+    #[must_use]
+    pub const fn shadow(&self) -> Option<Refusal> {
+        self.shadow
     }
 
     /// The session cookies that the request brought.
@@ -127,7 +175,23 @@ impl<'a> Routed<'a> {
     pub fn prove_token(self, identity: Arc<Identity>) -> Proven<'a> {
         // Only an api route acts on an identity; elsewhere the token has merely been found good.
         let identity = (self.route.kind == RouteKind::Api).then_some(identity);
-        Proven { routed: self, identity }
+        Proven {
+            routed: self,
+            identity,
+            grant: None,
+        }
+    }
+
+    /// Goes on with an API key that core knows.
+    #[must_use]
+    pub fn prove_key(self, grant: Arc<Grant>) -> Proven<'a> {
+        // As with tokens: elsewhere the key has merely been found good.
+        let grant = (self.route.kind == RouteKind::Api).then_some(grant);
+        Proven {
+            identity: grant.as_ref().map(|grant| Arc::clone(&grant.identity)),
+            routed: self,
+            grant,
+        }
     }
 
     /// Goes on without a credential, where the route asks for none and no session stands against it.
@@ -141,6 +205,7 @@ impl<'a> Routed<'a> {
             (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => Ok(Proven {
                 routed: self,
                 identity: None,
+                grant: None,
             }),
         }
     }
@@ -151,6 +216,8 @@ impl<'a> Routed<'a> {
 pub struct Proven<'a> {
     routed: Routed<'a>,
     identity: Option<Arc<Identity>>,
+    /// Where the identity is an API key's.
+    grant: Option<Arc<Grant>>,
 }
 
 impl<'a> Proven<'a> {
@@ -160,11 +227,35 @@ impl<'a> Proven<'a> {
         self.identity.as_ref()
     }
 
+    /// What core has said of the API key, where one was presented: its standing is known already.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
+    }
+
+    /// Judges the standing of an API key. `asks_standing` is the flag `validate_api_key`.
+    ///
+    /// # Errors
+    /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
+    /// `api_key_invalid` where that is because the key itself is about to end.
+    pub fn stand_by_key(mut self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+        let Some(grant) = &self.grant else {
+            return self.stand(None, now);
+        };
+        let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
+        let (need, key_use) = (self.routed.route.standing, grant.key_use(asks_standing, now));
+        let stands = validate_key(key_use, &grant.standing, need, reads, now);
+        grant.serves(now)?;
+        let facts = Some(Arc::clone(&grant.standing));
+        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
+        Ok(Standing { proven: self, facts })
+    }
+
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
     /// See [`validate_token`]; `core_unavailable` when there is an identity and nothing is known of it.
-    pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand(mut self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
                 proven: self,
@@ -172,8 +263,10 @@ impl<'a> Proven<'a> {
             });
         };
         let known = facts.as_deref().ok_or(Refusal::CoreUnavailable)?;
-        let reads = self.routed.framed.method.reads();
-        validate_token(&identity.token, known, self.routed.route.standing, reads, now)?;
+        // What goes through a tunnel may write.
+        let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
+        let stands = validate_token(&identity.token, known, self.routed.route.standing, reads, now);
+        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
         Ok(Standing { proven: self, facts })
     }
 }
@@ -207,6 +300,7 @@ impl<'a> Standing<'a> {
             Ok(Permit {
                 routed: self.proven.routed,
                 identity: self.proven.identity,
+                grant: self.proven.grant,
             })
         } else {
             Err(Refusal::Throttled)
@@ -219,6 +313,7 @@ impl<'a> Standing<'a> {
 pub struct Permit<'a> {
     routed: Routed<'a>,
     identity: Option<Arc<Identity>>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl<'a> Permit<'a> {
@@ -230,6 +325,12 @@ impl<'a> Permit<'a> {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
+    }
+
+    /// The `Authorization` that goes on in the place of an API key; nothing where none was presented.
+    #[must_use]
+    pub fn authorization(&self) -> &[u8] {
+        self.grant.as_ref().map_or(b"", |grant| grant.authorization.as_bytes())
     }
 
     /// Writes the header block that goes on, the proxy's `own` fields in it.
@@ -250,8 +351,19 @@ impl<'a> Permit<'a> {
     pub fn into_forward(self) -> Forward {
         Forward {
             route_index: self.routed.route_index,
+            opens_tunnel: self.routed.opens_tunnel(),
+            shadow: self.routed.shadow,
             identity: self.identity,
+            grant: self.grant,
         }
+    }
+}
+
+/// A verdict on standing, on a route that may only watch.
+fn unless_shadowed(route: &Route, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
+    match verdict {
+        Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
+        verdict => verdict,
     }
 }
 
@@ -259,10 +371,56 @@ impl<'a> Permit<'a> {
 #[derive(Debug)]
 pub struct Forward {
     route_index: usize,
+    opens_tunnel: bool,
+    shadow: Option<Refusal>,
     identity: Option<Arc<Identity>>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl Forward {
+    /// Whether the request opens a WebSocket.
+    #[must_use]
+    pub const fn opens_tunnel(&self) -> bool {
+        self.opens_tunnel
+    }
+
+    /// Judges again the standing of whoever opened what lasts on `route`. What goes through it may write.
+    ///
+    /// # Errors
+    /// As for [`Proven::stand`].
+    pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let known = facts.ok_or(Refusal::CoreUnavailable)?;
+        unless_shadowed(
+            route,
+            validate_token(&identity.token, known, route.standing, false, now),
+        )
+    }
+
+    /// The same where an API key opened it, by what core says of the key now.
+    ///
+    /// # Errors
+    /// As for [`Proven::stand_by_key`].
+    pub fn stands_by_key(grant: &Grant, asks_standing: bool, route: &Route, now: Timestamp) -> Result<(), Refusal> {
+        let key_use = grant.key_use(asks_standing, now);
+        unless_shadowed(
+            route,
+            validate_key(key_use, &grant.standing, route.standing, false, now),
+        )
+    }
+
+    /// What core had said of the API key that this was opened with.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Arc<Grant>> {
+        self.grant.as_ref()
+    }
+
+    /// What would have been refused if the route did not only watch.
+    #[must_use]
+    pub const fn shadow(&self) -> Option<Refusal> {
+        self.shadow
+    }
+
     #[must_use]
     pub const fn route_index(&self) -> usize {
         self.route_index

@@ -50,6 +50,18 @@ const fn unreserved(byte: u8) -> bool {
 /// # Errors
 /// `malformed_path` for everything that two readers could read as two paths.
 pub fn canonicalize(target: &[u8]) -> Result<Canonical<'_>, Refusal> {
+    read(target, false)
+}
+
+/// The same for a target that may hold `%2F`: it stays escaped, and the path is sound with it decoded, too.
+///
+/// # Errors
+/// `malformed_path`, as for [`canonicalize`].
+pub fn canonicalize_with_slash(target: &[u8]) -> Result<Canonical<'_>, Refusal> {
+    read(target, true)
+}
+
+fn read(target: &[u8], slash: bool) -> Result<Canonical<'_>, Refusal> {
     let end = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (raw, query) = (&target[..end], target.get(end + 1..));
     let query = query.map(visible).transpose()?;
@@ -75,7 +87,7 @@ pub fn canonicalize(target: &[u8]) -> Result<Canonical<'_>, Refusal> {
         return Err(Refusal::MalformedPath);
     }
     let path = if escapes {
-        Cow::Owned(normalize(raw)?)
+        Cow::Owned(normalize(raw, slash)?)
     } else {
         Cow::Borrowed(std::str::from_utf8(raw).map_err(|_| Refusal::MalformedPath)?)
     };
@@ -96,7 +108,7 @@ fn visible(bytes: &[u8]) -> Result<&str, Refusal> {
 }
 
 /// Judges and normalises the escapes of a path whose other bytes have been judged.
-fn normalize(raw: &[u8]) -> Result<String, Refusal> {
+fn normalize(raw: &[u8], slash: bool) -> Result<String, Refusal> {
     let mut path = String::with_capacity(raw.len());
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -110,7 +122,7 @@ fn normalize(raw: &[u8]) -> Result<String, Refusal> {
         let value = escaped(rest).ok_or(Refusal::MalformedPath)?;
         rest = &rest[2..];
         // NUL, controls, separators and dots have no business in an escape.
-        if value < 0x20 || matches!(value, b'/' | b'\\' | b'.' | 0x7f) {
+        if value < 0x20 || matches!(value, b'\\' | b'.' | 0x7f) || (value == b'/' && !slash) {
             return Err(Refusal::MalformedPath);
         }
         decoded.push(value);
@@ -132,7 +144,8 @@ fn normalize(raw: &[u8]) -> Result<String, Refusal> {
     }
     let decoded = std::str::from_utf8(&decoded).map_err(|_| Refusal::MalformedPath)?;
     let blank_end = |segment: &str| segment.starts_with(char::is_whitespace) || segment.ends_with(char::is_whitespace);
-    if decoded.split('/').any(blank_end) {
+    let unsound = |segment: &str| dots(segment.as_bytes()) || blank_end(segment);
+    if decoded.split('/').any(unsound) || decoded.contains("//") {
         Err(Refusal::MalformedPath)
     } else {
         Ok(path)

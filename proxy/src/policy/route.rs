@@ -1,9 +1,13 @@
 //! Which route a request meets: by Host, then by the longest prefix of whole segments. Pure.
 
+use super::cors::CorsRule;
+use super::network::Network;
 use super::path;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::StandingNeed;
 use serde::Deserialize;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What a route is for; everything that is allowed follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -80,6 +84,52 @@ pub struct Route {
     pub on_superuser_session: OnSuperuserSession,
     pub max_body_bytes: u64,
     pub stream: bool,
+    pub edge: EdgeRules,
+}
+
+/// What a route says of the network around it. The default is the narrowest.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeRules {
+    /// WebSockets may be opened here.
+    pub websocket: bool,
+    /// Whom the route serves; everybody when it is empty.
+    pub networks: Vec<Network>,
+    /// Standing and networks are judged, counted and logged, and nobody is refused for them.
+    pub shadow: bool,
+    /// `%2F` may stand in a segment.
+    pub encoded_slash: bool,
+    pub cors: Option<Arc<CorsRule>>,
+}
+
+impl EdgeRules {
+    /// Whether the route serves a client. `hop_is_silent` says that a trusted hop did not tell for whom it asks: then the
+    /// client is nobody whom a network could contain.
+    ///
+    /// # Errors
+    /// `network_refused`.
+    pub fn check_network(&self, client: IpAddr, hop_is_silent: bool) -> Result<(), Refusal> {
+        let within = |network: &Network| !hop_is_silent && network.contains(client);
+        if self.networks.is_empty() || self.networks.iter().any(within) {
+            Ok(())
+        } else {
+            Err(Refusal::NetworkRefused)
+        }
+    }
+}
+
+/// Whether a route that only watches lets this refusal pass: standing and networks alone are ever shadowed, never framing,
+/// paths, cookies, sessions or credentials, and never what could not be judged.
+#[must_use]
+pub const fn can_be_shadowed(refusal: Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NetworkRefused
+            | Refusal::AccountMissing
+            | Refusal::AccountSuspended
+            | Refusal::AccountCancelled
+            | Refusal::TrialEnded
+            | Refusal::PaymentRequired
+    )
 }
 
 impl Route {
@@ -109,8 +159,9 @@ fn is_at_or_below(path: &str, hidden: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(hidden)) && ends_segment(&path[hidden.len()..])
 }
 
-/// The port that a Host field without one means.
-const DEFAULT_PORT: u16 = 80;
+/// The ports that a Host field without one can mean: which of them depends on the scheme, and a terminator before us may
+/// have spoken another one than we do.
+const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
 /// A host that is served: a name or an address, with a port where only that port will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +184,10 @@ impl HostRule {
 
     fn matches(&self, host: &Host<'_>) -> bool {
         host.name.eq_ignore_ascii_case(&self.name)
-            && self.port.is_none_or(|port| host.port.unwrap_or(DEFAULT_PORT) == port)
+            && self.port.is_none_or(|port| match host.port {
+                Some(named) => named == port,
+                None => DEFAULT_PORTS.contains(&port),
+            })
     }
 }
 
@@ -186,6 +240,8 @@ pub struct Routes {
     protected: Vec<String>,
     /// Where the app answers for its sessions, without a trailing slash: nobody else's business.
     hidden: Option<String>,
+    /// Whether any route lets an encoded slash pass.
+    encoded_slash: bool,
 }
 
 impl Routes {
@@ -193,7 +249,8 @@ impl Routes {
     /// served at or below the path `hidden`, however it is spelled.
     #[must_use]
     pub fn new(hosts: Vec<HostRule>, mut routes: Vec<Route>, hidden: Option<String>) -> Self {
-        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        // Of two with one prefix, the one that names its hosts goes before the one for all others.
+        routes.sort_by_key(|route| (std::cmp::Reverse(route.prefix.len()), route.hosts.is_empty()));
         let mut protected: Vec<String> = routes
             .iter()
             .filter(|route| route.kind != RouteKind::Page)
@@ -206,6 +263,7 @@ impl Routes {
             .filter(|path| !path.is_empty());
         Self {
             hosts,
+            encoded_slash: routes.iter().any(|route| route.edge.encoded_slash),
             routes,
             protected,
             hidden,
@@ -224,6 +282,29 @@ impl Routes {
             .iter()
             .filter(|route| route.kind == RouteKind::Admin)
             .map(Route::label)
+    }
+
+    /// The route of a target that holds an encoded slash, and its canonical path: only where the route allows one by name,
+    /// and only if the path with its slashes decoded, as a careless app reads it, meets the same route.
+    ///
+    /// # Errors
+    /// `malformed_path`, and what [`Self::find`] says.
+    pub fn find_with_slash<'t>(
+        &self,
+        host: Option<&[u8]>,
+        target: &'t [u8],
+    ) -> Result<(usize, path::Canonical<'t>), Refusal> {
+        if !self.encoded_slash {
+            return Err(Refusal::MalformedPath);
+        }
+        let canonical = path::canonicalize_with_slash(target)?;
+        let found = self.find(host, &canonical.path)?;
+        let decoded = self.find(host, &canonical.path.replace("%2F", "/"))?;
+        if self.routes[found].edge.encoded_slash && decoded == found {
+            Ok((found, canonical))
+        } else {
+            Err(Refusal::MalformedPath)
+        }
     }
 
     /// The place in [`Self::all`] of the route that a host and a canonical path meet.
@@ -288,6 +369,7 @@ mod tests {
             on_superuser_session: OnSuperuserSession::Revoke,
             max_body_bytes: 1,
             stream: false,
+            edge: EdgeRules::default(),
         }
     }
 
@@ -384,8 +466,70 @@ mod tests {
     }
 
     #[test]
+    fn a_host_without_a_port_means_the_default_ones() {
+        let rule = HostRule::parse("example.com:443").unwrap();
+        let matches = |host: &str| rule.matches(&Host::parse(host.as_bytes()).unwrap());
+        assert!(matches("example.com") && matches("example.com:443"));
+        assert!(!matches("example.com:80") && !matches("example.com:8443"));
+    }
+
+    #[test]
+    fn a_route_with_networks_serves_nobody_else() {
+        let rules = EdgeRules {
+            networks: vec![Network::parse("10.0.0.0/8").unwrap(), Network::parse("::1").unwrap()],
+            ..EdgeRules::default()
+        };
+        let check = |ip: &str, silent| rules.check_network(ip.parse().unwrap(), silent);
+        assert_eq!(check("10.1.2.3", false), Ok(()));
+        assert_eq!(check("::1", false), Ok(()));
+        assert_eq!(check("11.0.0.1", false), Err(Refusal::NetworkRefused));
+        assert_eq!(check("10.1.2.3", true), Err(Refusal::NetworkRefused));
+        assert_eq!(
+            EdgeRules::default().check_network("11.0.0.1".parse().unwrap(), true),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn an_encoded_slash_passes_where_it_is_allowed_and_never_leads_to_another_route() {
+        let mut files = route("/files", RouteKind::Page);
+        files.edge.encoded_slash = true;
+        let routes = Routes::new(
+            vec![HostRule::parse("h").unwrap()],
+            vec![route("/", RouteKind::Page), files, route("/files/api", RouteKind::Api)],
+            None,
+        );
+        let find = |target: &str| {
+            routes
+                .find_with_slash(Some(b"h"), target.as_bytes())
+                .map(|(at, canonical)| (routes.all()[at].label().to_owned(), canonical.path.into_owned()))
+        };
+        assert_eq!(find("/files/a%2fb"), Ok(("/files".into(), "/files/a%2Fb".into())));
+        for wrong in [
+            "/files%2fa",
+            "/other/a%2fb",
+            "/files/api%2fx",
+            "/files/..%2fadmin",
+            "/files/%2fa",
+            "/files/a%2f%2fb",
+            "/files/a%2f.",
+            "/files/a%5cb",
+            "/files/a%252fb",
+            "/files/%00%2f",
+        ] {
+            assert_eq!(find(wrong), Err(Refusal::MalformedPath), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_route_may_demand_its_own_host() {
         assert_eq!(found("[::1]", "/admin/"), Err(Refusal::NoRoute));
         assert_eq!(found("localhost", "/admin/").as_deref(), Ok("/admin"));
+        let mut own = route("/files", RouteKind::Api);
+        own.hosts = vec![HostRule::parse("b").unwrap()];
+        let hosts = ["a", "b"].iter().filter_map(|host| HostRule::parse(host)).collect();
+        let routes = Routes::new(hosts, vec![route("/files", RouteKind::Page), own], None);
+        let kind = |host: &str| routes.all()[routes.find(Some(host.as_bytes()), "/files/x").unwrap()].kind;
+        assert_eq!((kind("a"), kind("b")), (RouteKind::Page, RouteKind::Api));
     }
 }

@@ -187,6 +187,24 @@ impl Limits {
             .filter(|scope| !self.scope_ids.contains_key(*scope))
     }
 
+    /// The sections of the file that refuse nobody.
+    #[must_use]
+    pub fn shadows(&self) -> Vec<&str> {
+        let shared = [&self.default, &self.address, &self.cold];
+        let all = shared
+            .into_iter()
+            .chain(self.plans.values())
+            .chain(self.accounts.values())
+            .chain(self.scopes.iter().flatten());
+        let mut sections: Vec<&str> = all
+            .filter(|limit| limit.mode() == Mode::Shadow)
+            .map(|limit| limit.section().as_ref())
+            .collect();
+        sections.sort_unstable();
+        sections.dedup();
+        sections
+    }
+
     /// The id of a scope of this file.
     #[must_use]
     pub fn scope_id(&self, name: &str) -> Option<ScopeId> {

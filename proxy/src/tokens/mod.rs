@@ -264,6 +264,6 @@ impl std::fmt::Debug for Tokens {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! How a stack should be, and the files that make it so.
 
-use super::Stack;
+use super::{Doorway, Stack};
 use crate::config::set;
 use crate::django::{self, Django};
 use crate::folder::TestFolder;
@@ -37,6 +37,7 @@ pub struct Builder {
     app_environment: Vec<(String, String)>,
     core_edits: Vec<Edit>,
     proxy_edits: Vec<Edit>,
+    proxies: usize,
 }
 
 impl Default for Builder {
@@ -48,6 +49,7 @@ impl Default for Builder {
             app_environment: Vec::new(),
             core_edits: Vec::new(),
             proxy_edits: Vec::new(),
+            proxies: 1,
         }
     }
 }
@@ -104,6 +106,13 @@ impl Builder {
         self
     }
 
+    /// Starts this many proxies before the one core, at most three.
+    #[must_use]
+    pub const fn proxies(mut self, count: usize) -> Self {
+        self.proxies = count;
+        self
+    }
+
     /// Starts everything and waits until it is ready.
     ///
     /// # Panics
@@ -139,11 +148,18 @@ impl Builder {
         self.core_edits.into_iter().for_each(|edit| edit(&mut core_file));
         self.proxy_edits.into_iter().for_each(|edit| edit(&mut proxy_file));
         write(&var.join("run/core.toml"), &core_file.to_string());
-        write(&var.join("run/proxy.toml"), &proxy_file.to_string());
+        let proxies: Vec<Doorway> = (0..self.proxies).map(|number| doorway(&ports, number)).collect();
+        for (number, doorway) in proxies.iter().enumerate() {
+            set(&mut proxy_file, "listen.public", doorway.public.as_str());
+            set(&mut proxy_file, "listen.ops", doorway.ops.as_str());
+            let path = var.join(format!("run/{}.toml", proxy_name(number)));
+            write(&path, &proxy_file.to_string());
+        }
         write(&var.join("limits.toml"), &self.limits);
         let stack = Stack {
             public: ports.address(0),
             ops: ports.address(1),
+            proxies,
             core: ports.address(2),
             internal: ports.address(3),
             app: app_address,
@@ -152,6 +168,7 @@ impl Builder {
                 App::Django(server) => Some(server),
                 App::At(_) => None,
             },
+            tls: proxy_file["listen"].get("tls").is_some(),
             parts: Mutex::default(),
             var,
             _folder: folder,
@@ -186,6 +203,9 @@ fn core_config(ports: &PortBlock, var: &Path, database: Option<&str>) -> Table {
         "internal.token_file",
         path_text(&var.join("secrets/internal_token")),
     );
+    set(&mut file, "secrets.key_file", path_text(&var.join("secrets/core_key")));
+    set(&mut file, "mail.folder", path_text(&var.join("mail")));
+    set(&mut file, "mail.public_url", format!("http://{}", ports.address(0)));
     set(&mut file, "server.grace_seconds", 1);
     // Argon2 as cheap as it goes: tests sign hundreds of people up, and none of these passwords outlives its test.
     set(&mut file, "passwords.memory_kib", 64);
@@ -195,8 +215,6 @@ fn core_config(ports: &PortBlock, var: &Path, database: Option<&str>) -> Table {
 
 fn proxy_config(ports: &PortBlock, var: &Path, app: &str) -> Table {
     let mut file = crate::config::read("proxy.toml");
-    set(&mut file, "listen.public", ports.address(0));
-    set(&mut file, "listen.ops", ports.address(1));
     set(&mut file, "server.threads", 2);
     set(&mut file, "server.grace_seconds", 1);
     set(&mut file, "server.limits_file", path_text(&var.join("limits.toml")));
@@ -226,6 +244,28 @@ fn proxy_config(ports: &PortBlock, var: &Path, app: &str) -> Table {
         format!("http://{}/.well-known/jwks.json", ports.address(3)),
     );
     file
+}
+
+/// The first proxy has the ports that the plan gives it; the others have what is left of the block.
+fn doorway(ports: &PortBlock, number: usize) -> Doorway {
+    let first = if number == 0 {
+        0
+    } else {
+        4 + 2 * u16::try_from(number).unwrap_or(u16::MAX)
+    };
+    Doorway {
+        public: ports.address(first),
+        ops: ports.address(first + 1),
+    }
+}
+
+/// The name of a proxy's configuration and log.
+pub(super) fn proxy_name(number: usize) -> String {
+    if number == 0 {
+        "proxy".to_owned()
+    } else {
+        format!("proxy-{number}")
+    }
 }
 
 fn path_text(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Networks of trusted hops.
+//! Address ranges: of trusted hops, and of those whom a route serves. Pure.
 
 use std::net::IpAddr;
 

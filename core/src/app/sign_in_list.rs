@@ -1,0 +1,84 @@
+//! The sign-ins of a user, for the user: looked at and ended.
+
+use super::{Core, StoryError};
+use crate::storage::Connection;
+use crate::storage::sign_in::{self, SignIn};
+use crate::storage::trail::{Actor, Audit, audit};
+use igny8_contract::ids::{AccountId, UserId};
+use igny8_contract::refusal::Refusal;
+use igny8_contract::time::Timestamp;
+
+/// The running sign-ins of a user, the newest first.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn list(core: &Core, user_id: UserId) -> Result<Vec<SignIn>, StoryError> {
+    Ok(sign_in::running(&mut *core.store.read().await?, user_id, core.machine_now()).await?)
+}
+
+/// Which sign-ins are to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one of this number.
+    One(i64),
+    All,
+    /// All but the one of this `sid`.
+    Others(String),
+}
+
+struct Ending {
+    user_id: UserId,
+    account_id: AccountId,
+    which: Which,
+    request_id: String,
+    now: Timestamp,
+}
+
+/// Ends sign-ins of a user.
+///
+/// # Errors
+/// `not_found` where the one is not running or not theirs, `storage_unavailable`.
+pub async fn end(
+    core: &Core,
+    (user_id, account_id): (UserId, AccountId),
+    which: Which,
+    request_id: String,
+) -> Result<(), StoryError> {
+    let ending = Ending {
+        user_id,
+        account_id,
+        which,
+        request_id,
+        now: core.machine_now(),
+    };
+    core.store
+        .write(&ending, |connection, ending| Box::pin(commit(connection, ending)))
+        .await
+}
+
+async fn commit(connection: &mut Connection, ending: &Ending) -> Result<(), StoryError> {
+    let (user_id, now) = (ending.user_id, ending.now);
+    let (action, detail) = match &ending.which {
+        Which::One(id) => ("sign_in.ended", serde_json::json!({"sign_in_id": id})),
+        Which::All => ("sign_in.all_ended", serde_json::json!({})),
+        Which::Others(_) => ("sign_in.others_ended", serde_json::json!({})),
+    };
+    let line = Audit {
+        account_id: Some(ending.account_id),
+        actor: Actor::User(user_id),
+        action,
+        detail: detail.to_string(),
+        request_id: &ending.request_id,
+    };
+    audit(connection, &line, now).await?;
+    match &ending.which {
+        Which::One(id) => {
+            if !sign_in::end_by_id(connection, *id, user_id, now).await? {
+                return Err(Refusal::NotFound.into());
+            }
+        }
+        Which::All => sign_in::end_all(connection, user_id, now).await?,
+        Which::Others(sid) => sign_in::end_others(connection, user_id, sid, now).await?,
+    }
+    Ok(())
+}

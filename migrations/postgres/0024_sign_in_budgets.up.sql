@@ -1,0 +1,8 @@
+-- How many attempts somebody has left, by the SHA-256 of who: a budget fills up again by itself and is full at `full_at_us`.
+CREATE TABLE sign_in_budget (
+    key_hash BYTEA NOT NULL PRIMARY KEY,
+    full_at_us BIGINT NOT NULL,
+    CONSTRAINT sign_in_budget_key_hash_form CHECK (length(key_hash) = 32)
+);
+
+CREATE INDEX sign_in_budget_full_index ON sign_in_budget (full_at_us);

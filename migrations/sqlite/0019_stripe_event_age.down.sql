@@ -1,0 +1,2 @@
+-- Lost: nothing.
+DROP INDEX stripe_event_age_index;

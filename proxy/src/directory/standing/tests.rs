@@ -1,0 +1,219 @@
+use super::*;
+use crate::directory::client::HttpClient;
+use crate::tokens::testing::{NOW, payload};
+use http::HeaderValue;
+use igny8_contract::claims::AccessClaims;
+use igny8_contract::feed::{Change, FeedHead};
+use igny8_contract::messages::UserFacts;
+use igny8_contract::standing::{AccountFacts, AccountStatus};
+use igny8_contract::time::Timestamp;
+use std::sync::atomic::AtomicI64;
+
+#[derive(Debug)]
+struct HandClock(AtomicI64);
+
+impl HandClock {
+    fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(NOW * 1_000_000 + self.0.load(Ordering::SeqCst) * 1000)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+fn account(epoch: i64) -> AccountFacts {
+    AccountFacts {
+        status: AccountStatus::Active,
+        reason: None,
+        plan: "starter".into(),
+        account_epoch: epoch,
+        period_end_us: None,
+        grace_end_us: None,
+    }
+}
+
+fn identity() -> Identity {
+    let claims: AccessClaims = serde_json::from_value(payload()).unwrap();
+    Identity::of(claims).unwrap()
+}
+
+fn changes(seq: i64, items: Vec<Item>) -> Changes {
+    let change = |item| Change {
+        at_us: Timestamp(0),
+        item,
+    };
+    Changes {
+        upto: FeedHead {
+            generation: "g".into(),
+            seq,
+            stamp: 0,
+        },
+        as_of: seq,
+        waited_us: 0,
+        changes: items.into_iter().map(change).collect(),
+    }
+}
+
+/// A directory whose core never answers.
+fn directory() -> (Directory, Arc<HandClock>) {
+    let (client, _nobody_answers) = HttpClient::new();
+    let clock = Arc::new(HandClock(AtomicI64::new(10_000)));
+    let core = CoreClient::new(
+        client,
+        "http://127.0.0.1:1".into(),
+        HeaderValue::from_static("x"),
+        Duration::from_secs(1),
+    );
+    (
+        Directory::new(core, Duration::from_secs(300), Arc::<HandClock>::clone(&clock)),
+        clock,
+    )
+}
+
+/// What core would answer about the bearer of [`identity`].
+fn answer(seq: i64) -> StandingAnswer {
+    let token = identity().token;
+    StandingAnswer {
+        account: Some(account(token.account_epoch)),
+        user: Some(UserFacts {
+            is_active: true,
+            role: token.role,
+            platform_role: token.platform_role,
+            user_epoch: token.user_epoch,
+        }),
+        sid_active: true,
+        generation: "g".into(),
+        seq,
+    }
+}
+
+fn known() -> (Directory, Arc<HandClock>) {
+    let (directory, clock) = directory();
+    let mirror = Directory::blank("g");
+    mirror.learn(&identity().standing, &answer(1), NOW + 300);
+    directory.install(mirror);
+    (directory, clock)
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+fn what_is_known_is_fresh_while_the_feed_confirms_it_and_a_change_is_felt_at_once() {
+    let (directory, clock) = known();
+    let (identity, now) = (identity(), || clock.elapsed());
+    assert!(directory.fresh(&identity, now()).is_none(), "no word of the feed yet");
+    directory.apply(&changes(1, vec![]), now());
+    let first = directory.fresh(&identity, now()).unwrap();
+    assert!(
+        Arc::ptr_eq(&first, &directory.fresh(&identity, now()).unwrap()),
+        "put together once"
+    );
+    let facts = Some(account(9));
+    directory.apply(
+        &changes(
+            2,
+            vec![Item::Account {
+                id: identity.account(),
+                facts,
+            }],
+        ),
+        now(),
+    );
+    let changed = directory.fresh(&identity, now()).unwrap();
+    assert_eq!(changed.account.as_ref().unwrap().account_epoch, 9);
+    clock.advance(699);
+    assert!(directory.fresh(&identity, now()).is_some());
+    clock.advance(1);
+    assert!(directory.fresh(&identity, now()).is_none());
+}
+
+#[test]
+fn a_late_word_confirms_no_more_than_it_was_good_for_when_core_gave_it() {
+    let (directory, clock) = known();
+    let asked_at = clock.elapsed();
+    clock.advance(2_000);
+    let mut word = changes(1, vec![]);
+    word.waited_us = 1_400_000;
+    directory.apply(&word, asked_at);
+    assert_eq!(directory.age(), Some(Duration::from_millis(600)));
+    assert!(directory.fresh(&identity(), clock.elapsed()).is_some());
+    clock.advance(100);
+    assert!(directory.fresh(&identity(), clock.elapsed()).is_none());
+    let mut part = changes(2, vec![]);
+    part.as_of = 3;
+    directory.apply(&part, clock.elapsed());
+    assert!(
+        directory.fresh(&identity(), clock.elapsed()).is_none(),
+        "there is more to come"
+    );
+}
+
+#[test]
+fn while_core_is_silent_known_accounts_are_served_for_a_while_and_staff_are_not() {
+    let (directory, clock) = known();
+    directory.apply(&changes(1, vec![]), clock.elapsed());
+    clock.advance(1_000);
+    let ask = |identity: &Identity, staff| wait(directory.ask(identity, staff));
+    assert!(ask(&identity(), false).is_some());
+    assert!(ask(&identity(), true).is_none());
+    let mut stranger = identity();
+    stranger.standing.sid = "another".into();
+    assert!(ask(&stranger, false).is_none());
+    clock.advance(298_999);
+    assert!(ask(&identity(), false).is_some());
+    clock.advance(1);
+    assert!(ask(&identity(), false).is_none());
+}
+
+#[test]
+fn nobody_is_known_before_the_first_snapshot_and_after_the_history_has_become_another() {
+    let (directory, clock) = directory();
+    directory.apply(&changes(1, vec![]), clock.elapsed());
+    assert!(directory.fresh(&identity(), clock.elapsed()).is_none());
+    assert!(wait(directory.ask(&identity(), false)).is_none() && !directory.is_synced());
+    let (directory, clock) = known();
+    directory.apply(&changes(1, vec![]), clock.elapsed());
+    assert!(directory.fresh(&identity(), clock.elapsed()).is_some());
+    directory.distrust();
+    assert!(directory.fresh(&identity(), clock.elapsed()).is_none());
+    assert!(wait(directory.ask(&identity(), false)).is_none());
+    assert!(directory.is_synced(), "core may be asked");
+}
+
+#[test]
+fn others_are_told_what_they_have_to_do() {
+    let (directory, clock) = known();
+    let digest = "0b".repeat(32);
+    let items = vec![
+        Item::Session { digest: digest.clone() },
+        Item::KeySet,
+        Item::ApiKey { digest: digest.clone() },
+    ];
+    let effects = directory.apply(&changes(2, items), clock.elapsed());
+    assert_eq!(
+        effects,
+        Effects {
+            sessions: vec![digest.clone()],
+            keys: vec![digest],
+            key_set: true
+        }
+    );
+    assert!(directory.mirror().is_key_revoked(&[11; 32]));
+    assert_eq!(
+        directory.apply(&changes(3, vec![]), clock.elapsed()),
+        Effects::default()
+    );
+}
