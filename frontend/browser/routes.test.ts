@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { ask, canRefresh, inProfile, type Profile, signUp } from './browser'
+import { ask, inProfile, type Profile, signUp } from './browser'
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const shots = process.env.IGNY8_SHOTS
@@ -130,11 +130,7 @@ for (const dark of [false, true]) {
             findings.push(...(await look(page, path, name)))
           }
           expect(findings).toEqual([])
-          // Pages whose routes the core does not have yet answer 404, and a browser notes that.
-          const expected = canRefresh
-            ? []
-            : errors.filter((error) => /404.*\/(sessions|api-keys|members)/.test(error))
-          expect(errors).toEqual(expected)
+          expect(errors).toEqual([])
         },
         { dark, phone },
       )
@@ -142,11 +138,11 @@ for (const dark of [false, true]) {
   }
 }
 
-test.skipIf(!canRefresh)('every page opens by reload and by deep link, in a tab of its own', async () => {
+test('every page opens by reload and by deep link, in a tab of its own', async () => {
   await inProfile(async (profile) => {
     const { context, errors } = profile
     const draft = await filled(profile)
-    for (const path of [...work, draft, '/account', '/account/usage']) {
+    for (const path of [...work, draft, ...account]) {
       const tab = await context.newPage()
       await tab.goto(path)
       await settled(tab)
