@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { ask, inProfile, type Profile, signUp } from './browser'
+import { ask, inProfile, newAddress, type Profile, signUp } from './browser'
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const shots = process.env.IGNY8_SHOTS
@@ -106,6 +106,8 @@ async function filled({ page }: Profile) {
   ]) {
     await ask('/api/v1/credits/consume/', { amount, description }, token)
   }
+  await ask('/api/v1/account/api-keys/', { name: 'Nightly import', role: 'editor' }, token)
+  await ask('/api/v1/account/members/invite/', { email: newAddress(), role: 'viewer' }, token)
   return `/writer/drafts/${String(first.id)}`
 }
 
