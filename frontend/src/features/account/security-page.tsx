@@ -45,6 +45,7 @@ function SignIns() {
       aside={
         <Button
           look="quiet"
+          className="-my-2 -mr-4"
           onClick={() => {
             setAsking(true)
           }}
