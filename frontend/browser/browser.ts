@@ -1,5 +1,5 @@
 // A Chromium with a profile of its own, and what was seen in it: calls of the API with their header fields, console errors.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
@@ -154,8 +154,3 @@ export function expectBearersOnly(calls: Call[]) {
     expect(cookies, `${method} ${path}`).toBe('')
   }
 }
-
-/** Whether the core that runs can renew tokens: else a page that is loaded anew has to sign in. */
-export const canRefresh = readFileSync(new URL('../../core/openapi.json', import.meta.url), 'utf8').includes(
-  '/api/v1/auth/refresh/',
-)

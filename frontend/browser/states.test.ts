@@ -1,7 +1,7 @@
 // What people see when the API is away, slow, or says no; and what two tabs do at the same time.
 import type { Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { canRefresh, inProfile, signUp } from './browser'
+import { inProfile, signUp } from './browser'
 
 const SITES = '**/api/v1/sites/**'
 
@@ -85,7 +85,7 @@ test('offline is told, and work goes on when the network is back', async () => {
   })
 })
 
-test.skipIf(!canRefresh)('two tabs that need a token at once ask for one, one after the other', async () => {
+test('two tabs that need a token at once ask for one, one after the other', async () => {
   await inProfile(async ({ page, context, errors }) => {
     await signUp(page)
     let underWay = 0

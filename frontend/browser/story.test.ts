@@ -1,6 +1,6 @@
 // The way of a new person through the app, and of an upgrade, as they see it.
 import { expect, inject, test } from 'vitest'
-import { ask, canRefresh, expectBearersOnly, inProfile, signUp, tokenOf } from './browser'
+import { ask, expectBearersOnly, inProfile, signUp, tokenOf } from './browser'
 
 test('whoever signs up lands on their sites with 2,000 credits, and everything works at once', async () => {
   await inProfile(async ({ page, calls, errors }) => {
@@ -95,7 +95,7 @@ test('an upgrade waits for staff, and the page turns active by itself when they 
   })
 })
 
-test.skipIf(!canRefresh)('a page that is loaded anew finds who is signed in', async () => {
+test('a page that is loaded anew finds who is signed in', async () => {
   await inProfile(async ({ page, calls, errors }) => {
     await signUp(page)
     await page.reload()

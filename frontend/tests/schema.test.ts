@@ -19,11 +19,11 @@ test('no route is written by hand that the description has', () => {
   const described = Object.keys(
     (JSON.parse(readFileSync(fromHere('../../core/openapi.json'), 'utf8')) as { paths: object }).paths,
   )
-  const byHand = readFileSync(fromHere('../src/shared/api/pending.ts'), 'utf8').matchAll(
+  const byHand = readFileSync(fromHere('../src/shared/api/example-app.ts'), 'utf8').matchAll(
     /^ {2}'(\/api\/v1\/[^']+)'/gm,
   )
   const both = [...byHand]
     .map(([, path]) => path)
     .filter((path) => path !== undefined && described.includes(path))
-  expect(both, 'take these out of src/shared/api/pending.ts').toEqual([])
+  expect(both, 'take these out of src/shared/api/example-app.ts').toEqual([])
 })

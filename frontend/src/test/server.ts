@@ -2,10 +2,9 @@
 import { http, HttpResponse, type JsonBodyType } from 'msw'
 import { setupServer } from 'msw/node'
 import type { AppPaths } from '@/shared/api/example-app'
-import type { PendingPaths } from '@/shared/api/pending'
 import type { paths } from '@/shared/api/schema'
 
-type Paths = Omit<PendingPaths, keyof paths> & AppPaths & paths
+type Paths = AppPaths & paths
 type Method = 'get' | 'post' | 'patch' | 'delete'
 type Json<Response> = Response extends { content: { 'application/json': infer Body } } ? Body : never
 type Answer<P extends keyof Paths, M extends keyof Paths[P]> = Paths[P][M] extends { responses: infer R }

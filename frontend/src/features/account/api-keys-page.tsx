@@ -2,8 +2,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { KeyRound, Plus } from 'lucide-react'
 import { useState } from 'react'
 import { api, data, newIdempotencyKey, plain } from '@/shared/api/client'
-import type { ApiKey, IssuedKey } from '@/shared/api/pending'
 import { useCursorList } from '@/shared/api/queries'
+import type { components } from '@/shared/api/schema'
 import { ago, day } from '@/shared/lib/format'
 import { useNow } from '@/shared/lib/now'
 import { Answered } from '@/shared/ui/answered'
@@ -14,6 +14,9 @@ import { SelectField, TextField } from '@/shared/ui/field'
 import { More } from '@/shared/ui/more'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Badge, Callout, Empty, PageHead, Table, Td, Th } from '@/shared/ui/surface'
+
+type ApiKey = components['schemas']['ApiKey']
+type IssuedKey = components['schemas']['IssuedKey']
 
 const key = ['account', 'api-keys']
 

@@ -1,4 +1,5 @@
-import { NavLink, Outlet } from 'react-router'
+import { useEffect, useRef } from 'react'
+import { NavLink, Outlet, useLocation } from 'react-router'
 import { classNames } from '@/shared/lib/class-names'
 
 const pages = [
@@ -12,9 +13,20 @@ const pages = [
 ] as const
 
 export function Component() {
+  const { pathname } = useLocation()
+  const nav = useRef<HTMLElement>(null)
+  // A phone is narrower than the row: the page that is open is brought into view.
+  useEffect(() => {
+    const row = nav.current
+    const link = row?.querySelector('[aria-current="page"]')
+    if (!row || !link) return
+    const [around, own] = [row.getBoundingClientRect(), link.getBoundingClientRect()]
+    row.scrollLeft += own.left + own.width / 2 - (around.left + around.width / 2)
+  }, [pathname])
   return (
     <>
       <nav
+        ref={nav}
         aria-label="Account"
         className="no-print -mx-4 mb-7 overflow-x-auto border-b border-line px-4 sm:mx-0 sm:px-0"
       >

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { UserPlus } from 'lucide-react'
 import { useState } from 'react'
 import { api, data, plain } from '@/shared/api/client'
-import type { Member } from '@/shared/api/pending'
+import type { components } from '@/shared/api/schema'
 import { useSession } from '@/shared/auth'
 import { Answered } from '@/shared/ui/answered'
 import { Button } from '@/shared/ui/button'
@@ -12,6 +12,8 @@ import { Badge, PageHead, Table, Td, Th } from '@/shared/ui/surface'
 import { Invitations } from './invitations'
 import { InviteDialog } from './invite-dialog'
 import { membersKey as key } from './members-key'
+
+type Member = components['schemas']['Member']
 
 const roles = ['owner', 'admin', 'editor', 'viewer']
 

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { MonitorSmartphone } from 'lucide-react'
 import { useState } from 'react'
 import { api, data, plain } from '@/shared/api/client'
-import type { SignIn } from '@/shared/api/pending'
+import type { components } from '@/shared/api/schema'
 import { session } from '@/shared/auth'
 import { asRefusal } from '@/shared/api/refusal'
 import { ago } from '@/shared/lib/format'
@@ -14,6 +14,8 @@ import { TextField } from '@/shared/ui/field'
 import { RefusalLine } from '@/shared/ui/refusal-line'
 import { Badge, Card, PageHead } from '@/shared/ui/surface'
 import { say } from '@/shared/ui/toast'
+
+type SignIn = components['schemas']['Session']
 
 const key = ['auth', 'sessions']
 
@@ -43,6 +45,7 @@ function SignIns() {
       aside={
         <Button
           look="quiet"
+          className="-my-2 -mr-4"
           onClick={() => {
             setAsking(true)
           }}

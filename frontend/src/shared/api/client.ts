@@ -2,11 +2,10 @@
 import createClient from 'openapi-fetch'
 import { session } from '@/shared/auth'
 import type { AppPaths } from './example-app'
-import type { PendingPaths } from './pending'
 import { refusalOf, unreachable } from './refusal'
 import type { paths } from './schema'
 
-type Paths = paths & PendingPaths & AppPaths
+type Paths = paths & AppPaths
 
 const common = { baseUrl: window.location.origin, credentials: 'omit', cache: 'no-store' } as const
 

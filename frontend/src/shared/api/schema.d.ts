@@ -22,6 +22,98 @@ export interface paths {
         patch: operations["change_account"];
         trace?: never;
     };
+    "/api/v1/account/api-keys/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's API keys, newest first, the ended ones included. For its owner and its admins, in person. */
+        get: operations["list_api_keys"];
+        put?: never;
+        /**
+         * Make an API key. It is in this answer and nowhere else. It acts for whoever makes it, with its own role, and ends with
+         *     them. For the owner and admins, in person.
+         */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/api-keys/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** The same as `revoke/`. */
+        delete: operations["delete_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/api-keys/{id}/revoke/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke an API key: it is refused everywhere within a second. It may be repeated. For the owner and admins, in person. */
+        post: operations["revoke_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/api-keys/{id}/rotate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the key that takes the place of another one. Both work during the overlap. The new key has the old one's name, role
+         *     and length of life, and acts for whoever rotates.
+         */
+        post: operations["rotate_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/audit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what in the account, newest first. For its owner and its admins. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/account/cancel/": {
         parameters: {
             query?: never;
@@ -33,6 +125,134 @@ export interface paths {
         put?: never;
         /** End the subscription with its running period. Until then everything goes on as before. For the owner. */
         post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's members, in the order in which they joined. There are at most 200, on one page. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/invitations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The invitations that wait, newest first. For the owner and admins, in person. */
+        get: operations["list_invitations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/invitations/{id}/revoke/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take an invitation back. It may be repeated. For the owner and admins, in person. */
+        post: operations["revoke_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/invite/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask somebody to join. The token is in this answer and nowhere else; it works for seven days, once. An earlier invitation
+         *     of the same address is revoked by it. For the owner and admins, in person.
+         */
+        post: operations["invite_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** The same as `remove/`. */
+        delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/{id}/remove/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove a member: their sign-ins, API keys and open invitations end. Their address can be used again. For the owner and
+         *     admins, in person.
+         */
+        post: operations["remove_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/members/{id}/role/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a member another role. Their access tokens end; they get new ones by signing in. Owners alone make and unmake
+         *     owners, and one is always left. For the owner and admins, in person.
+         */
+        post: operations["change_member_role"];
         delete?: never;
         options?: never;
         head?: never;
@@ -161,6 +381,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/change-password/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose another password. Every other sign-in and session ends; this one goes on with the new pair of tokens. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/invitations/accept/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Join the account that one was invited to: a new user with the invitation's role, signed in. */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login/": {
         parameters: {
             query?: never;
@@ -188,8 +442,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sign out: ends the sign-in of the access token, if one is sent, and expires every cookie of ours. Needs nothing, and
-         *     may be repeated.
+         * Sign out: ends the sign-ins of the access token and of the refresh token, as far as they are sent, and expires every
+         *     cookie of ours. Needs nothing, and may be repeated.
          */
         post: operations["logout"];
         delete?: never;
@@ -205,10 +459,64 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is signed in, with account and subscription. */
+        /** Who is signed in, with account and subscription; of an API key: who made it. */
         get: operations["me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a mail with a link to choose another password. The answer is the same whether or not somebody has the address. */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose another password with the link of a mail, which works once. Every sign-in and session of the user ends. */
+        post: operations["confirm_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stay signed in: a refresh token, from its cookie or from the body, for a new pair. It is used up; for some seconds it
+         *     still leads other tabs to the same new one. Sent again after that, it ends the sign-in.
+         */
+        post: operations["refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -224,8 +532,116 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign up: a user, an account on the free trial, its credits and its first period, at once or not at all. */
+        /**
+         * Sign up: a user, an account on the free trial, its credits and its first period, at once or not at all. Whoever was
+         *     signed in here is signed out with it. A mail asks to verify the address.
+         */
         post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's running sign-ins, the newest first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** End all of one's sign-ins, the one that asks included, or with `keep=current` all but that one. */
+        delete: operations["end_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's sign-ins; its tokens are worthless at once. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one's second factor stands. */
+        get: operations["get_totp"];
+        put?: never;
+        /** Begin to enrol: a secret for an authenticator app. Nothing is asked for before it is confirmed. */
+        post: operations["enrol_totp"];
+        /** Switch the second factor off with a code of the authenticator app, or with a recovery code. */
+        delete: operations["disable_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp/confirm/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch the second factor on with a code of the authenticator app. */
+        post: operations["confirm_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show with the link of a mail that one reads it. */
+        post: operations["verify_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/verify-email/resend/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for the mail with the link to verify one's address again. */
+        post: operations["resend_verification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -471,6 +887,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/staff/accounts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Customers' accounts, newest first: every one, or those that a text is found in. */
+        get: operations["search_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/staff/accounts/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One customer: account, plan, subscription, credits, people, and what the account may do now. */
+        get: operations["get_customer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/staff/accounts/{id}/reinstate/": {
         parameters: {
             query?: never;
@@ -527,6 +977,26 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who joins. */
+        AcceptBody: {
+            /** @example Grace */
+            first_name?: string | null;
+            /** @example Hopper */
+            last_name?: string | null;
+            /**
+             * Format: password
+             * @description At least 8 characters, and hard to guess.
+             * @example plover-tannin-93-gazette
+             */
+            password: string;
+            /**
+             * @description Where the refresh token goes: `cookie` (the default), or `body` for clients that keep no cookies.
+             * @example cookie
+             */
+            refresh_delivery?: string | null;
+            /** @description From the invitation. */
+            token: string;
+        };
         /** @description An account. */
         Account: {
             /**
@@ -594,6 +1064,55 @@ export interface components {
              */
             advance_seconds: number;
         };
+        /** @description An API key, without itself. */
+        ApiKey: {
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Null where it does not end by itself.
+             */
+            expires_at?: string | null;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: date-time
+             * @description To within a few seconds; null where it was never used.
+             */
+            last_used_at?: string | null;
+            /** @example nightly import */
+            name: string;
+            /**
+             * @description How the key begins, to tell keys apart.
+             * @example igk_7Qm2xKpA
+             */
+            prefix: string;
+            /**
+             * Format: int64
+             * @description The key that this one takes the place of.
+             */
+            replaces?: number | null;
+            /** Format: date-time */
+            revoked_at?: string | null;
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`; less where its maker has less by now.
+             * @example editor
+             */
+            role: string;
+            /**
+             * @description `active`, `replaced` (rotated, and still working), `expired` or `revoked`.
+             * @example active
+             */
+            status: string;
+            /**
+             * Format: int64
+             * @description The user who made it: it acts for them, and ends with them.
+             */
+            user_id: number;
+        };
         /** @description A plan that nobody pays for here. */
         AssignBody: {
             /**
@@ -604,6 +1123,52 @@ export interface components {
             /** @example enterprise */
             plan_slug: string;
             reason: string;
+        };
+        /** @description Who acted. */
+        AuditActor: {
+            /**
+             * Format: int64
+             * @description The API key by which they acted; null where they did so in person.
+             */
+            api_key_id?: number | null;
+            email?: string | null;
+            /**
+             * @description `user`, `staff`, `command` or `system`.
+             * @example user
+             */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Null for everybody but users.
+             */
+            user_id?: number | null;
+        };
+        /** @description One line of the audit. */
+        AuditLine: {
+            /** @example api_key.created */
+            action: string;
+            actor: components["schemas"]["AuditActor"];
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            detail: Record<string, never>;
+            /** Format: int64 */
+            id: number;
+            request_id: string;
+        };
+        /** @description Another password. */
+        ChangePasswordBody: {
+            /** Format: password */
+            current_password: string;
+            /**
+             * Format: password
+             * @description At least 8 characters, and hard to guess.
+             */
+            new_password: string;
+            /** @description Where the new refresh token goes: `cookie` (the default) or `body`. */
+            refresh_delivery?: string | null;
         };
         /** @description What the test clock shows. */
         ClockReading: {
@@ -626,6 +1191,14 @@ export interface components {
              */
             now: string;
         };
+        /** @description A code. */
+        CodeBody: {
+            /**
+             * @description Of the authenticator app; to switch off, a recovery code will do, too.
+             * @example 123456
+             */
+            code: string;
+        };
         /** @description How much of a hold is drawn. */
         ConfirmBody: {
             /**
@@ -634,6 +1207,16 @@ export interface components {
              * @example 80
              */
             amount?: number | null;
+        };
+        /** @description The link of a mail, and another password. */
+        ConfirmResetBody: {
+            /**
+             * Format: password
+             * @description At least 8 characters, and hard to guess.
+             */
+            new_password: string;
+            /** @description What stands behind `#token=` in the link. */
+            token: string;
         };
         /** @description A confirmed payment and what has come of it. */
         Confirmation: {
@@ -692,6 +1275,25 @@ export interface components {
             /** @description An object of your own, up to 4 KiB; it comes back with the entry. */
             metadata?: Record<string, never> | null;
         };
+        /** @description A key that is to be made. */
+        CreateKeyBody: {
+            /**
+             * Format: date-time
+             * @description When it ends by itself; it does not where this is left out.
+             * @example 2027-01-01T00:00:00Z
+             */
+            expires_at?: string | null;
+            /**
+             * @description What it is for.
+             * @example nightly import
+             */
+            name: string;
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`, and not more than your own; `editor` where it is left out.
+             * @example viewer
+             */
+            role?: string | null;
+        };
         /** @description The balance. */
         Credits: {
             /**
@@ -712,6 +1314,29 @@ export interface components {
              * @example 0
              */
             held: number;
+        };
+        /** @description A customer in a list. */
+        CustomerShape: components["schemas"]["Account"] & {
+            /** @description The addresses of its owners. */
+            owners: string[];
+        };
+        /** @description Who begins to enrol. */
+        EnrolBody: {
+            /** Format: password */
+            password: string;
+        };
+        /** @description What an authenticator app needs to know. It is shown this once. */
+        Enrolment: {
+            /**
+             * @description For a picture to be scanned.
+             * @example otpauth://totp/igny8:staff%40example.com?secret=…&issuer=igny8&algorithm=SHA1&digits=6&period=30
+             */
+            otpauth_uri: string;
+            /**
+             * @description In base 32, for typing.
+             * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+             */
+            secret: string;
         };
         /** @description A successful answer. */
         Envelope_Account: {
@@ -741,6 +1366,63 @@ export interface components {
                 status: string;
                 /** @description Why it is suspended; null where it is not. */
                 suspend_reason?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_ApiKey: {
+            /** @description An API key, without itself. */
+            data: {
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description Null where it does not end by itself.
+                 */
+                expires_at?: string | null;
+                /** Format: int64 */
+                id: number;
+                /**
+                 * Format: date-time
+                 * @description To within a few seconds; null where it was never used.
+                 */
+                last_used_at?: string | null;
+                /** @example nightly import */
+                name: string;
+                /**
+                 * @description How the key begins, to tell keys apart.
+                 * @example igk_7Qm2xKpA
+                 */
+                prefix: string;
+                /**
+                 * Format: int64
+                 * @description The key that this one takes the place of.
+                 */
+                replaces?: number | null;
+                /** Format: date-time */
+                revoked_at?: string | null;
+                /**
+                 * @description `owner`, `admin`, `editor` or `viewer`; less where its maker has less by now.
+                 * @example editor
+                 */
+                role: string;
+                /**
+                 * @description `active`, `replaced` (rotated, and still working), `expired` or `revoked`.
+                 * @example active
+                 */
+                status: string;
+                /**
+                 * Format: int64
+                 * @description The user who made it: it acts for them, and ends with them.
+                 */
+                user_id: number;
             };
             /**
              * @description Always true.
@@ -821,6 +1503,27 @@ export interface components {
             success: boolean;
         };
         /** @description A successful answer. */
+        Envelope_Enrolment: {
+            /** @description What an authenticator app needs to know. It is shown this once. */
+            data: {
+                /**
+                 * @description For a picture to be scanned.
+                 * @example otpauth://totp/igny8:staff%40example.com?secret=…&issuer=igny8&algorithm=SHA1&digits=6&period=30
+                 */
+                otpauth_uri: string;
+                /**
+                 * @description In base 32, for typing.
+                 * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+                 */
+                secret: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
         Envelope_EventOutcome: {
             /** @description What has become of an event. */
             data: {
@@ -889,6 +1592,36 @@ export interface components {
             success: boolean;
         };
         /** @description A successful answer. */
+        Envelope_IssuedInvitation: {
+            /** @description A new invitation with its token, shown this once. */
+            data: components["schemas"]["InvitationShape"] & {
+                /** @description What the invited person joins with. Null where the request was sent again under its `Idempotency-Key`. */
+                token?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_IssuedKey: {
+            /** @description A new API key with itself, shown this once. */
+            data: components["schemas"]["ApiKey"] & {
+                /**
+                 * @description The key: send it as `X-Api-Key` or as `Authorization: Bearer`. Null where the request was sent again under its
+                 *     `Idempotency-Key`: it is told once, and stored nowhere.
+                 * @example igk_7Qm2xKpA…
+                 */
+                key?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
         Envelope_LedgerEntry: {
             /** @description One entry of the ledger. */
             data: {
@@ -932,6 +1665,143 @@ export interface components {
                 account: components["schemas"]["Account"];
                 subscription?: components["schemas"]["Subscription"] | null;
                 user: components["schemas"]["User"];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Member: {
+            /** @description One of the people of an account. */
+            data: {
+                /**
+                 * Format: email
+                 * @example ada@example.com
+                 */
+                email: string;
+                first_name: string;
+                /** Format: int64 */
+                id: number;
+                /** @description Whether they can sign in. */
+                is_active: boolean;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                joined_at: string;
+                last_name: string;
+                /**
+                 * @description `owner`, `admin`, `editor` or `viewer`.
+                 * @example editor
+                 */
+                role: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_ApiKey: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /**
+                     * Format: date-time
+                     * @description Null where it does not end by itself.
+                     */
+                    expires_at?: string | null;
+                    /** Format: int64 */
+                    id: number;
+                    /**
+                     * Format: date-time
+                     * @description To within a few seconds; null where it was never used.
+                     */
+                    last_used_at?: string | null;
+                    /** @example nightly import */
+                    name: string;
+                    /**
+                     * @description How the key begins, to tell keys apart.
+                     * @example igk_7Qm2xKpA
+                     */
+                    prefix: string;
+                    /**
+                     * Format: int64
+                     * @description The key that this one takes the place of.
+                     */
+                    replaces?: number | null;
+                    /** Format: date-time */
+                    revoked_at?: string | null;
+                    /**
+                     * @description `owner`, `admin`, `editor` or `viewer`; less where its maker has less by now.
+                     * @example editor
+                     */
+                    role: string;
+                    /**
+                     * @description `active`, `replaced` (rotated, and still working), `expired` or `revoked`.
+                     * @example active
+                     */
+                    status: string;
+                    /**
+                     * Format: int64
+                     * @description The user who made it: it acts for them, and ends with them.
+                     */
+                    user_id: number;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_AuditLine: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /** @example api_key.created */
+                    action: string;
+                    actor: components["schemas"]["AuditActor"];
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    detail: Record<string, never>;
+                    /** Format: int64 */
+                    id: number;
+                    request_id: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_CustomerShape: {
+            /** @description A page of a list. */
+            data: {
+                items: (components["schemas"]["Account"] & {
+                    /** @description The addresses of its owners. */
+                    owners: string[];
+                })[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
             };
             /**
              * @description Always true.
@@ -995,6 +1865,45 @@ export interface components {
             success: boolean;
         };
         /** @description A successful answer. */
+        Envelope_Page_InvitationShape: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /**
+                     * Format: email
+                     * @example grace@example.com
+                     */
+                    email: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-08T00:00:00.000000Z
+                     */
+                    expires_at: string;
+                    /** Format: int64 */
+                    id: number;
+                    /**
+                     * Format: int64
+                     * @description The user who sent it.
+                     */
+                    invited_by: number;
+                    /** @example editor */
+                    role: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
         Envelope_Page_LedgerEntry: {
             /** @description A page of a list. */
             data: {
@@ -1025,6 +1934,42 @@ export interface components {
                      * @example subscription
                      */
                     transaction_type: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Page_Member: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * Format: email
+                     * @example ada@example.com
+                     */
+                    email: string;
+                    first_name: string;
+                    /** Format: int64 */
+                    id: number;
+                    /** @description Whether they can sign in. */
+                    is_active: boolean;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    joined_at: string;
+                    last_name: string;
+                    /**
+                     * @description `owner`, `admin`, `editor` or `viewer`.
+                     * @example editor
+                     */
+                    role: string;
                 }[];
                 /** @description The `cursor` of the next page; null on the last one. */
                 next?: string | null;
@@ -1236,6 +2181,70 @@ export interface components {
             success: boolean;
         };
         /** @description A successful answer. */
+        Envelope_Page_Session: {
+            /** @description A page of a list. */
+            data: {
+                items: {
+                    /**
+                     * @description Where it was last used from.
+                     * @example 203.0.113.7
+                     */
+                    address: string;
+                    /**
+                     * Format: date-time
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    created_at: string;
+                    /** @description Whether it is the one that asks. */
+                    current: boolean;
+                    /**
+                     * Format: date-time
+                     * @description When it is over unless it is used again.
+                     * @example 2026-01-15T00:00:00.000000Z
+                     */
+                    expires_at: string;
+                    /** Format: int64 */
+                    id: number;
+                    /**
+                     * Format: date-time
+                     * @description When it began or was last refreshed.
+                     * @example 2026-01-01T00:00:00.000000Z
+                     */
+                    last_used_at: string;
+                    /** @description What the client called itself when it began. */
+                    user_agent: string;
+                }[];
+                /** @description The `cursor` of the next page; null on the last one. */
+                next?: string | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_PortraitShape: {
+            /** @description One customer, looked at from all sides. */
+            data: {
+                account: components["schemas"]["Account"];
+                /**
+                 * Format: int64
+                 * @description How many API keys work.
+                 */
+                api_keys: number;
+                credits: components["schemas"]["Credits"];
+                members: components["schemas"]["Member"][];
+                standing: components["schemas"]["StandingShape"];
+                subscription?: components["schemas"]["Subscription"] | null;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
         Envelope_Receipt: {
             /** @description A receipt: what was true when it was issued. */
             data: {
@@ -1285,8 +2294,44 @@ export interface components {
             success: boolean;
         };
         /** @description A successful answer. */
+        Envelope_RecoveryCodes: {
+            /** @description Codes that each stand in once for the authenticator app. They are shown this once. */
+            data: {
+                recovery_codes: string[];
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_SecondFactor: {
+            /** @description Where the second factor stands. */
+            data: {
+                /** @description Whether signing in asks for a code. */
+                enabled: boolean;
+                /**
+                 * Format: date-time
+                 * @description Since when; null where it does not.
+                 * @example 2026-01-01T00:00:00.000000Z
+                 */
+                enabled_at?: string | null;
+                /**
+                 * Format: int64
+                 * @example 10
+                 */
+                recovery_codes_left: number;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
         Envelope_SignedIn: {
-            /** @description What signing up or in gives. */
+            /** @description What signing up, signing in and refreshing give. */
             data: {
                 /** @description The access token: send it as `Authorization: Bearer`. */
                 access: string;
@@ -1297,6 +2342,11 @@ export interface components {
                  * @example 300
                  */
                 expires_in: number;
+                /**
+                 * @description The refresh token, where it was asked for here; otherwise it is in a cookie that scripts cannot read.
+                 * @example igr_…
+                 */
+                refresh?: string | null;
                 subscription?: components["schemas"]["Subscription"] | null;
                 user: components["schemas"]["User"];
             };
@@ -1350,6 +2400,18 @@ export interface components {
                  * @example trialing
                  */
                 status: string;
+            };
+            /**
+             * @description Always true.
+             * @example true
+             */
+            success: boolean;
+        };
+        /** @description A successful answer. */
+        Envelope_Told: {
+            /** @description What was done, for people. */
+            data: {
+                message: string;
             };
             /**
              * @description Always true.
@@ -1476,6 +2538,60 @@ export interface components {
             /** @description An object of your own, up to 4 KiB; it comes back with the hold and its entry. */
             metadata?: Record<string, never> | null;
         };
+        /** @description An invitation that waits, without its token. */
+        InvitationShape: {
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: email
+             * @example grace@example.com
+             */
+            email: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-08T00:00:00.000000Z
+             */
+            expires_at: string;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: int64
+             * @description The user who sent it.
+             */
+            invited_by: number;
+            /** @example editor */
+            role: string;
+        };
+        /** @description Who is asked to join, and as what. */
+        InviteBody: {
+            /**
+             * Format: email
+             * @example grace@example.com
+             */
+            email: string;
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`, and not more than your own.
+             * @example editor
+             */
+            role: string;
+        };
+        /** @description A new invitation with its token, shown this once. */
+        IssuedInvitation: components["schemas"]["InvitationShape"] & {
+            /** @description What the invited person joins with. Null where the request was sent again under its `Idempotency-Key`. */
+            token?: string | null;
+        };
+        /** @description A new API key with itself, shown this once. */
+        IssuedKey: components["schemas"]["ApiKey"] & {
+            /**
+             * @description The key: send it as `X-Api-Key` or as `Authorization: Bearer`. Null where the request was sent again under its
+             *     `Idempotency-Key`: it is told once, and stored nowhere.
+             * @example igk_7Qm2xKpA…
+             */
+            key?: string | null;
+        };
         /** @description One entry of the ledger. */
         LedgerEntry: {
             /**
@@ -1517,12 +2633,51 @@ export interface components {
              * @example plover-tannin-93-gazette
              */
             password: string;
+            /**
+             * @description Where the refresh token goes: `cookie` (the default), or `body` for clients that keep no cookies.
+             * @example cookie
+             */
+            refresh_delivery?: string | null;
+            /**
+             * @description Where the second factor is on: the code of the authenticator app, or a recovery code.
+             * @example 123456
+             */
+            totp?: string | null;
+        };
+        /** @description Who signs out, for clients that keep no cookies. */
+        LogoutBody: {
+            /** @example igr_… */
+            refresh?: string | null;
         };
         /** @description Who is signed in. */
         Me: {
             account: components["schemas"]["Account"];
             subscription?: components["schemas"]["Subscription"] | null;
             user: components["schemas"]["User"];
+        };
+        /** @description One of the people of an account. */
+        Member: {
+            /**
+             * Format: email
+             * @example ada@example.com
+             */
+            email: string;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether they can sign in. */
+            is_active: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            joined_at: string;
+            last_name: string;
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`.
+             * @example editor
+             */
+            role: string;
         };
         /** @description A payment of an account's. */
         Payment: {
@@ -1635,6 +2790,19 @@ export interface components {
              */
             trial_days: number;
         };
+        /** @description One customer, looked at from all sides. */
+        PortraitShape: {
+            account: components["schemas"]["Account"];
+            /**
+             * Format: int64
+             * @description How many API keys work.
+             */
+            api_keys: number;
+            credits: components["schemas"]["Credits"];
+            members: components["schemas"]["Member"][];
+            standing: components["schemas"]["StandingShape"];
+            subscription?: components["schemas"]["Subscription"] | null;
+        };
         /** @description A receipt: what was true when it was issued. */
         Receipt: {
             account_name: string;
@@ -1675,6 +2843,23 @@ export interface components {
             period_start: string;
             /** @example Starter */
             plan_name: string;
+        };
+        /** @description Codes that each stand in once for the authenticator app. They are shown this once. */
+        RecoveryCodes: {
+            recovery_codes: string[];
+        };
+        /** @description A refresh token, for clients that keep no cookies. */
+        RefreshBody: {
+            /**
+             * @description Left out where it is in the cookie.
+             * @example igr_…
+             */
+            refresh?: string | null;
+            /**
+             * @description Where the next one goes: where this one came from, unless this says otherwise. One from a cookie goes to no body:
+             *     scripts must not get hold of it.
+             */
+            refresh_delivery?: string | null;
         };
         /** @description A refusal. */
         RefusalAnswer: {
@@ -1718,6 +2903,11 @@ export interface components {
              * @example free-trial
              */
             plan_slug?: string | null;
+            /**
+             * @description Where the refresh token goes: `cookie` (the default), or `body` for clients that keep no cookies.
+             * @example cookie
+             */
+            refresh_delivery?: string | null;
         };
         /** @description A note on a reinstatement. */
         ReinstateBody: {
@@ -1740,7 +2930,79 @@ export interface components {
             mode?: string | null;
             reason: string;
         };
-        /** @description What signing up or in gives. */
+        /** @description Who has forgotten their password. */
+        ResetBody: {
+            /**
+             * Format: email
+             * @example ada@example.com
+             */
+            email: string;
+        };
+        /** @description Another role. */
+        RoleBody: {
+            /**
+             * @description `owner`, `admin`, `editor` or `viewer`, and not more than your own.
+             * @example admin
+             */
+            role: string;
+        };
+        /** @description How long an old key works on beside the new one. */
+        RotateKeyBody: {
+            /**
+             * Format: int64
+             * @description 0 to 2592000; a day where it is left out.
+             * @example 3600
+             */
+            overlap_seconds?: number | null;
+        };
+        /** @description Where the second factor stands. */
+        SecondFactor: {
+            /** @description Whether signing in asks for a code. */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description Since when; null where it does not.
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            enabled_at?: string | null;
+            /**
+             * Format: int64
+             * @example 10
+             */
+            recovery_codes_left: number;
+        };
+        /** @description A running sign-in. */
+        Session: {
+            /**
+             * @description Where it was last used from.
+             * @example 203.0.113.7
+             */
+            address: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            created_at: string;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description When it is over unless it is used again.
+             * @example 2026-01-15T00:00:00.000000Z
+             */
+            expires_at: string;
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When it began or was last refreshed.
+             * @example 2026-01-01T00:00:00.000000Z
+             */
+            last_used_at: string;
+            /** @description What the client called itself when it began. */
+            user_agent: string;
+        };
+        /** @description What signing up, signing in and refreshing give. */
         SignedIn: {
             /** @description The access token: send it as `Authorization: Bearer`. */
             access: string;
@@ -1751,6 +3013,11 @@ export interface components {
              * @example 300
              */
             expires_in: number;
+            /**
+             * @description The refresh token, where it was asked for here; otherwise it is in a cookie that scripts cannot read.
+             * @example igr_…
+             */
+            refresh?: string | null;
             subscription?: components["schemas"]["Subscription"] | null;
             user: components["schemas"]["User"];
         };
@@ -1758,6 +3025,13 @@ export interface components {
         Standing: {
             account: components["schemas"]["Account"];
             subscription: components["schemas"]["Subscription"];
+        };
+        /** @description What the account may do now on ordinary routes: null where it may, else the code of the refusal. */
+        StandingShape: {
+            /** @example trial_ended */
+            reads?: string | null;
+            /** @example trial_ended */
+            writes?: string | null;
         };
         /** @description A subscription with its latest period, `[current_period_start, current_period_end)`. */
         Subscription: {
@@ -1798,6 +3072,10 @@ export interface components {
              * @example abuse
              */
             reason: string;
+        };
+        /** @description What was done, for people. */
+        Told: {
+            message: string;
         };
         /** @description Which plan is asked for, and how it will be paid. */
         UpgradeBody: {
@@ -1889,6 +3167,11 @@ export interface components {
              */
             role: string;
         };
+        /** @description The link of a mail. */
+        VerifyBody: {
+            /** @description What stands behind `#token=` in the link. */
+            token: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1916,7 +3199,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Account"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2008,7 +3291,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2115,6 +3398,875 @@ export interface operations {
             };
         };
     };
+    list_api_keys: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Keys of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_ApiKey"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, no other key is made; the answer is then without `key` */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKeyBody"];
+            };
+        };
+        responses: {
+            /** @description The key */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_IssuedKey"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `too_many_api_keys`: The account has too many API keys; revoke some. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many_api_keys",
+                     *       "error": "The account has too many API keys; revoke some.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    delete_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ApiKey"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    revoke_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ApiKey"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    rotate_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once; the answer is then without `key` */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The key's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        /** @description Nothing at all for an overlap of a day */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateKeyBody"];
+            };
+        };
+        responses: {
+            /** @description The new key */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_IssuedKey"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `api_key_ended`: The API key has been revoked or rotated already, or has expired; make a new one. · `too_many_api_keys`: The account has too many API keys; revoke some. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "api_key_ended",
+                     *       "error": "The API key has been revoked or rotated already, or has expired; make a new one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Lines of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the audit */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_AuditLine"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
     cancel: {
         parameters: {
             query?: never;
@@ -2153,7 +4305,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2277,6 +4429,1028 @@ export interface operations {
             };
         };
     };
+    list_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every member */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Member"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every open invitation */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_InvitationShape"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    revoke_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invitation's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `last_owner`: An account keeps at least one owner; name another one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "last_owner",
+                     *       "error": "An account keeps at least one owner; name another one first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    invite_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again under its key, it takes effect once; the answer is then without `token` */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteBody"];
+            };
+        };
+        responses: {
+            /** @description The invitation */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_IssuedInvitation"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `already_member`: This address already belongs to a member of the account. · `member_elsewhere`: This address already belongs to a user of another account; one user belongs to one account. · `too_many_members`: The account has too many members and open invitations. · `idempotency_key_reused`: This Idempotency-Key was already used with another body. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "already_member",
+                     *       "error": "This address already belongs to a member of the account.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    delete_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `last_owner`: An account keeps at least one owner; name another one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "last_owner",
+                     *       "error": "An account keeps at least one owner; name another one first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `last_owner`: An account keeps at least one owner; name another one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "last_owner",
+                     *       "error": "An account keeps at least one owner; name another one first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    change_member_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description The member */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Member"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `last_owner`: An account keeps at least one owner; name another one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "last_owner",
+                     *       "error": "An account keeps at least one owner; name another one first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
     list_payments: {
         parameters: {
             query?: {
@@ -2300,7 +5474,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Page_Payment"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2396,7 +5570,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Page_Receipt"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2490,7 +5664,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Receipt"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2581,7 +5755,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2689,7 +5863,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2831,7 +6005,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Subscription"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2943,7 +6117,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3084,6 +6258,332 @@ export interface operations {
             };
         };
     };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedIn"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `invalid_credentials`: The e-mail address or the password is not right. · `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_credentials",
+                     *       "error": "The e-mail address or the password is not right.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `weak_password`: The password is too easy to guess. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
+        responses: {
+            /** @description Joined, and signed in */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedIn"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_suspended`: The account is suspended; contact support. · `account_cancelled`: The account is cancelled. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_suspended",
+                     *       "error": "The account is suspended; contact support.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `invitation_invalid`: The invitation is unknown, used, revoked or too old; ask for a new one. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invitation_invalid",
+                     *       "error": "The invitation is unknown, used, revoked or too old; ask for a new one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `already_member`: This address already belongs to a member of the account. · `member_elsewhere`: This address already belongs to a user of another account; one user belongs to one account. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "already_member",
+                     *       "error": "This address already belongs to a member of the account.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `weak_password`: The password is too easy to guess. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3123,7 +6623,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `invalid_credentials`: The e-mail address or the password is not right. */
+            /** @description `invalid_credentials`: The e-mail address or the password is not right. · `totp_required`: Give the code of your authenticator app, too, as totp. · `totp_invalid`: The code is not right or was used already; wait for the next one. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3194,6 +6694,23 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
             /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
             503: {
                 headers: {
@@ -3220,7 +6737,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LogoutBody"] | null;
+            };
+        };
         responses: {
             /** @description Signed out */
             204: {
@@ -3239,6 +6760,23 @@ export interface operations {
                      * @example {
                      *       "code": "malformed_body",
                      *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `origin_refused`: Requests from this origin are not accepted. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "origin_refused",
+                     *       "error": "Requests from this origin are not accepted.",
                      *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
                      *       "success": false
                      *     }
@@ -3337,7 +6875,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Me"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3364,6 +6902,391 @@ export interface operations {
                      * @example {
                      *       "code": "account_missing",
                      *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetBody"];
+            };
+        };
+        responses: {
+            /** @description Asked for */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Told"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    confirm_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmResetBody"];
+            };
+        };
+        responses: {
+            /** @description Changed: sign in with it */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `link_invalid`: The link was used already, is too old or was never ours; ask for a new one. · `weak_password`: The password is too easy to guess. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Still signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SignedIn"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `credentials_ambiguous`: Send exactly one credential. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `origin_refused`: Requests from this origin are not accepted. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "origin_refused",
+                     *       "error": "Requests from this origin are not accepted.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
                      *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
                      *       "success": false
                      *     }
@@ -3536,6 +7459,1275 @@ export interface operations {
             };
         };
     };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sign-ins */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_Session"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    end_sessions: {
+        parameters: {
+            query?: {
+                /** @description `current`: the one that asks goes on. */
+                keep?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the sign-in */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_SecondFactor"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    enrol_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolBody"];
+            };
+        };
+        responses: {
+            /** @description The secret */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Enrolment"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `invalid_credentials`: The e-mail address or the password is not right. · `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_credentials",
+                     *       "error": "The e-mail address or the password is not right.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `totp_already_on`: The second factor is on already; switch it off first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "totp_already_on",
+                     *       "error": "The second factor is on already; switch it off first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    disable_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description Off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `totp_invalid`: The code is not right or was used already; wait for the next one. · `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "totp_invalid",
+                     *       "error": "The code is not right or was used already; wait for the next one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `totp_already_on`: The second factor is on already; switch it off first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "totp_already_on",
+                     *       "error": "The second factor is on already; switch it off first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    confirm_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeBody"];
+            };
+        };
+        responses: {
+            /** @description On */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_RecoveryCodes"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `totp_invalid`: The code is not right or was used already; wait for the next one. · `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "totp_invalid",
+                     *       "error": "The code is not right or was used already; wait for the next one.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `account_missing`: The account does not exist. · `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "account_missing",
+                     *       "error": "The account does not exist.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `totp_already_on`: The second factor is on already; switch it off first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "totp_already_on",
+                     *       "error": "The second factor is on already; switch it off first.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyBody"];
+            };
+        };
+        responses: {
+            /** @description Verified */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. · `link_invalid`: The link was used already, is too old or was never ours; ask for a new one. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    resend_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Asked for */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Told"];
+                };
+            };
+            /** @description `malformed_body`: The body is not valid JSON in UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "malformed_body",
+                     *       "error": "The body is not valid JSON in UTF-8.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. · `account_missing`: The account does not exist. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `body_too_large`: The request body is larger than this route allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "body_too_large",
+                     *       "error": "The request body is larger than this route allows.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type`: Send the body as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "error": "Send the body as application/json.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `throttled`: Too many requests; try again after the time in Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "throttled",
+                     *       "error": "Too many requests; try again after the time in Retry-After.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
     adjust_credits: {
         parameters: {
             query?: never;
@@ -3578,7 +8770,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3778,7 +8970,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3961,7 +9153,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4125,7 +9317,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Page_PendingPayment"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4240,7 +9432,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4495,7 +9687,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Credits"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4590,7 +9782,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4756,7 +9948,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Page_Hold"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4871,7 +10063,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5058,7 +10250,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5262,7 +10454,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5443,7 +10635,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Page_LedgerEntry"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5539,7 +10731,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_Usage"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5649,6 +10841,195 @@ export interface operations {
             };
         };
     };
+    search_accounts: {
+        parameters: {
+            query?: {
+                /** @description The account's number, or a part of its name or of an address of its people */
+                q?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Accounts of a page, 1 to 200; 50 where it is left out */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of accounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Page_CustomerShape"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `validation_failed`: Some fields are not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "validation_failed",
+                     *       "error": "Some fields are not valid.",
+                     *       "fields": {
+                     *         "email": "It is required."
+                     *       },
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
+    get_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account's number */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The customer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_PortraitShape"];
+                };
+            };
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "credentials_required",
+                     *       "error": "Send an access token as Authorization: Bearer.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `role_required`: Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "role_required",
+                     *       "error": "Your role does not allow this.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `not_found`: There is no such object. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "error": "There is no such object.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+            /** @description `storage_unavailable`: The database does not answer; nothing was changed, try again shortly. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "storage_unavailable",
+                     *       "error": "The database does not answer; nothing was changed, try again shortly.",
+                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
+                     *       "success": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RefusalAnswer"];
+                };
+            };
+        };
+    };
     reinstate_account: {
         parameters: {
             query?: never;
@@ -5694,7 +11075,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5880,7 +11261,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6039,7 +11420,7 @@ export interface operations {
                     "application/json": components["schemas"]["Envelope_ClockReading"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6148,7 +11529,7 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalAnswer"];
                 };
             };
-            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The access token is not valid. · `token_expired`: The access token has expired; sign in again or refresh it. · `token_revoked`: The access token has been revoked; sign in again. */
+            /** @description `credentials_required`: Send an access token as Authorization: Bearer. · `token_invalid`: The token is not valid. · `token_expired`: The token has expired; sign in again or refresh it. · `token_revoked`: The token has been revoked; sign in again. */
             401: {
                 headers: {
                     [name: string]: unknown;

@@ -4,13 +4,14 @@
 // Nothing of one person is left when the next one comes: `register` and `login` sign out first, at the server and here. One
 // tab at a time talks about the sign-in; the others are told what came of it.
 import { Refusal, refusalOf, unreachable } from '@/shared/api/refusal'
-import type { ChangePasswordBody, JoinBody } from '@/shared/api/pending'
 import type { components } from '@/shared/api/schema'
 import type { Ground } from './ground'
 import { type Notice, type SessionStore, type SignedInAnswer, signedOut } from './store'
 
-type LoginBody = components['schemas']['LoginBody'] & { totp?: string }
+type LoginBody = components['schemas']['LoginBody']
 type RegisterBody = components['schemas']['RegisterBody']
+type JoinBody = components['schemas']['AcceptBody']
+type ChangePasswordBody = components['schemas']['ChangePasswordBody']
 type Entry = 'register' | 'login' | 'invitations/accept'
 type AuthRoute = Entry | 'refresh' | 'logout' | 'change-password'
 type AuthBody = LoginBody | RegisterBody | JoinBody | ChangePasswordBody
