@@ -214,6 +214,7 @@ impl Directory {
         self.fresh_until.store(0, Ordering::Release);
         self.confirmed_at.store(NEVER, Ordering::Release);
         self.mirror.store(Arc::new(Mirror::of_nothing()));
+        self.answers.invalidate_all();
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
