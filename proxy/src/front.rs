@@ -5,7 +5,7 @@
 //! parses a byte of a header that the client sent. Bodies stream through pingora untouched.
 
 use crate::answer::Answer;
-use crate::facts::{Client, RequestId, Seen};
+use crate::facts::{Brought, Client, RequestId, Seen};
 use crate::gate::Gate;
 use crate::gateway::{Gateway, rate_fields};
 use crate::passage::Refused;
@@ -243,6 +243,7 @@ impl Front {
             request_id: request_id.as_str(),
             client: refused.client.ip_value.to_str().unwrap_or(""),
             method: refused.method,
+            host: &refused.host,
             path: &refused.path,
             route: refused
                 .route
@@ -250,8 +251,9 @@ impl Front {
             verdict: "refused",
             code: refused.refusal.code(),
             status: refused.refusal.status(),
-            account: None,
-            user: None,
+            brought: refused.brought.words(),
+            account: "",
+            user: "",
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
         stream.write_all(&answer.to_bytes(close)).await.is_ok() && stream.flush().await.is_ok()
@@ -275,6 +277,8 @@ impl Front {
             has_body: true,
             started: self.gate.clock.elapsed(),
             method: "",
+            brought: Brought::default(),
+            host: String::new(),
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
         };
         self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;

@@ -1,7 +1,8 @@
 //! What the user wrote: the shape of `proxy.toml`, key by key, with the defaults. Unknown keys are refused.
 
+use super::{issuers, throttle};
 use crate::policy::edits::OwnFields;
-use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind};
+use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind, RouteSessions};
 use igny8_contract::standing::StandingNeed;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -53,7 +54,9 @@ pub struct File {
     pub sessions: Sessions,
     #[serde(default)]
     pub flags: Flags,
-    pub issuer: Vec<Issuer>,
+    #[serde(default)]
+    pub throttle: throttle::Written,
+    pub issuer: Vec<issuers::Written>,
     pub route: Vec<Route>,
 }
 
@@ -222,16 +225,6 @@ impl Default for Flags {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Issuer {
-    pub name: String,
-    pub iss: String,
-    pub aud: String,
-    pub jwks_url: String,
-    pub algorithms: Vec<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     pub prefix: String,
     pub kind: RouteKind,
@@ -247,6 +240,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     #[serde(default)]
     pub on_superuser_session: OnSuperuserSession,
+    #[serde(default)]
+    pub sessions: RouteSessions,
     pub max_body_bytes: Option<u64>,
     #[serde(default)]
     pub stream: bool,

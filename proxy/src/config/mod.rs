@@ -1,17 +1,22 @@
 //! What the program runs with: validated once, here; the file's own shape never leaves this module.
 
 mod file;
+mod issuers;
 mod load;
 mod network;
+mod throttle;
+mod wider;
 
-pub use file::AccessLog;
+pub use file::{AccessLog, Flags};
+pub use issuers::{IssuerConfig, KeysFrom};
 pub use load::ConfigError;
 pub use network::Network;
 
 use crate::edge::EdgeKey;
 use crate::policy::cookies::CookieRules;
 use crate::policy::edits::OwnFieldSet;
-use crate::policy::route::{HostRule, Route, RouteKind, Routes};
+use crate::policy::route::{HostRule, Route, RouteKind, RouteSessions, Routes};
+use crate::throttle::Shared;
 use file::File;
 use http::{HeaderValue, Uri};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +41,11 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     pub core: Core,
     pub sessions: Sessions,
-    pub issuer: Issuer,
+    pub flags: Flags,
+    /// The core comes first.
+    pub issuers: Vec<IssuerConfig>,
+    /// Nothing where this proxy counts for itself. Taken when the proxy is put together.
+    pub shared_throttle: Option<Shared>,
     pub routes: Routes,
 }
 
@@ -72,14 +81,6 @@ pub struct Sessions {
     pub introspection_key: Option<EdgeKey>,
     pub memory: Duration,
     pub logout_path: String,
-}
-
-/// Who signs tokens.
-#[derive(Debug)]
-pub struct Issuer {
-    pub iss: String,
-    pub aud: String,
-    pub jwks_url: Uri,
 }
 
 impl Config {
@@ -140,7 +141,6 @@ impl Checker {
     }
 
     fn config(&self, file: File) -> Result<Config, ConfigError> {
-        self.flags(&file)?;
         let hosts = self.hosts("server.hosts", &file.server.hosts)?;
         if hosts.is_empty() {
             return self.wrong("server.hosts", "name at least one host");
@@ -159,6 +159,7 @@ impl Checker {
         let names: Vec<String> = file.upstream.keys().cloned().collect();
         let upstreams = self.upstreams(&file.upstream)?;
         let routes = self.routes(&file, &names, hosts)?;
+        let core = self.core(&file.core)?;
         Ok(Config {
             public: file.listen.public,
             ops: file.listen.ops,
@@ -174,23 +175,14 @@ impl Checker {
             body_timeout: file.server.body_timeout.0,
             access_log: file.server.access_log,
             rate_limit_fields: file.server.rate_limit_fields,
-            core: self.core(&file.core)?,
             sessions: self.sessions(&file, &upstreams)?,
-            issuer: self.issuer(&file.issuer)?,
+            issuers: self.issuers(&file.issuer, &core)?,
+            shared_throttle: self.shared_throttle(&file.throttle)?,
+            flags: file.flags,
+            core,
             upstreams,
             routes,
         })
-    }
-
-    /// What does not exist yet is refused rather than ignored.
-    fn flags(&self, file: &File) -> Result<(), ConfigError> {
-        if !file.flags.strict_jwt_only {
-            return self.wrong(
-                "flags.strict_jwt_only",
-                "switching it off is not supported by this version",
-            );
-        }
-        Ok(())
     }
 
     fn hosts(&self, key: &str, texts: &[String]) -> Result<Vec<HostRule>, ConfigError> {
@@ -302,23 +294,6 @@ impl Checker {
         })
     }
 
-    fn issuer(&self, issuers: &[file::Issuer]) -> Result<Issuer, ConfigError> {
-        let [issuer] = issuers else {
-            return self.wrong("issuer", "exactly one issuer, core, is supported by this version");
-        };
-        if issuer.name != "core" || issuer.algorithms != ["EdDSA"] {
-            return self.wrong(
-                "issuer",
-                "the one issuer is named `core` and its algorithms are [\"EdDSA\"]",
-            );
-        }
-        Ok(Issuer {
-            iss: issuer.iss.clone(),
-            aud: issuer.aud.clone(),
-            jwks_url: self.url("issuer.jwks_url", &issuer.jwks_url)?,
-        })
-    }
-
     fn routes(&self, file: &File, upstreams: &[String], hosts: Vec<HostRule>) -> Result<Routes, ConfigError> {
         let mut seen = BTreeSet::new();
         let mut routes = Vec::with_capacity(file.route.len());
@@ -338,6 +313,14 @@ impl Checker {
             if route.kind == RouteKind::Admin && prefix.is_empty() {
                 return self.wrong(key, "the root cannot be an admin route: sessions would live everywhere");
             }
+            if route.sessions != RouteSessions::Never && route.kind != RouteKind::Page {
+                return self.wrong(key, "`sessions` is for routes of the kind `page`");
+            }
+            // The one thing that the emergency flag changes for the rules.
+            let sessions = match (route.kind, file.flags.strict_jwt_only) {
+                (RouteKind::Api, false) => RouteSessions::Account,
+                _ => route.sessions,
+            };
             routes.push(Route {
                 prefix: prefix.to_owned(),
                 kind: route.kind,
@@ -348,6 +331,7 @@ impl Checker {
                 cookies_allow: route.cookies_allow.clone(),
                 hosts: self.hosts(&key, &route.hosts)?,
                 on_superuser_session: route.on_superuser_session,
+                sessions,
                 max_body_bytes: route.max_body_bytes.unwrap_or(file.server.max_body_bytes),
                 stream: route.stream,
             });

@@ -89,10 +89,6 @@ fn whatever_is_wrong_is_named() {
             &format!("{ROUTE}[sessions]\ncookies = [\"__Host-sessionid\"]\n"),
             "__Host-",
         ),
-        (
-            &format!("{ROUTE}[flags]\nstrict_jwt_only = false\n"),
-            "flags.strict_jwt_only",
-        ),
         (&format!("{ROUTE}[flag]\nx = 1\n"), "did you mean `flags`?"),
     ] {
         let error = load(more, &[]).expect_err(more);
@@ -102,10 +98,5 @@ fn whatever_is_wrong_is_named() {
         load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "maybe")])
             .unwrap_err()
             .contains("TENANCY_STRICT_JWT_ONLY")
-    );
-    assert!(
-        load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "false")])
-            .unwrap_err()
-            .contains("strict_jwt_only")
     );
 }

@@ -10,7 +10,7 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 use igny8_contract::edge::{EdgeFields, INTROSPECTION_RULE};
 use igny8_contract::headers;
-use igny8_contract::messages::SessionQuery;
+use igny8_contract::messages::{SessionFacts, SessionQuery};
 use igny8_contract::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,19 @@ impl Sighting {
     #[must_use]
     pub fn is_superuser(&self) -> bool {
         self.core.is_superuser() || self.app.is_superuser()
+    }
+
+    /// Whose session it is, when exactly one source knows it and none is silent.
+    #[must_use]
+    pub fn only(&self) -> Option<&SessionFacts> {
+        let (Found::Facts(core), Found::Facts(app)) = (&self.core, &self.app) else {
+            return None;
+        };
+        match (core.authenticated, app.authenticated) {
+            (true, false) => Some(core),
+            (false, true) => Some(app),
+            (true, true) | (false, false) => None,
+        }
     }
 
     /// Whether a source that might have named a superuser did not answer.
@@ -112,6 +125,11 @@ impl SessionSources {
         }
     }
 
+    /// Asks both sources, whatever is remembered, and remembers nothing.
+    pub async fn look_up_now(&self, cookie: &str, session: &str) -> Sighting {
+        self.ask(cookie, session).await
+    }
+
     async fn ask(&self, cookie: &str, session: &str) -> Sighting {
         let query = SessionQuery {
             session: session.to_owned(),
@@ -176,7 +194,7 @@ impl AppSource {
         cookie: &str,
         session: &str,
         now: i64,
-    ) -> Result<igny8_contract::messages::SessionFacts, ClientError> {
+    ) -> Result<SessionFacts, ClientError> {
         read(
             &self
                 .client

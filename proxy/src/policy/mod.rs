@@ -26,7 +26,8 @@ pub mod session;
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
-use identity::Identity;
+use identity::{Holder, Identity};
+use igny8_contract::ids::AccountId;
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::validate_token;
@@ -130,19 +131,26 @@ impl<'a> Routed<'a> {
         Proven { routed: self, identity }
     }
 
-    /// Goes on without a credential, where the route asks for none and no session stands against it.
+    /// Goes on without a credential, where the route asks for none and no session stands against it, or where the verdict
+    /// on its one session lets that pass.
     ///
     /// # Errors
     /// What the verdict on sessions says; `credentials_required` on `api` routes.
-    pub fn prove_open(self, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
-        match (sessions, self.route.kind) {
-            (SessionVerdict::Refuse(refusal), _) => Err(refusal),
-            (SessionVerdict::GoOn, RouteKind::Api) => Err(Refusal::CredentialsRequired),
-            (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => Ok(Proven {
-                routed: self,
-                identity: None,
-            }),
-        }
+    pub fn prove_open(mut self, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
+        let identity = match (sessions, self.route.kind) {
+            (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
+            (SessionVerdict::GoOn | SessionVerdict::Pass, RouteKind::Api) => return Err(Refusal::CredentialsRequired),
+            (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => None,
+            (SessionVerdict::Pass, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => {
+                self.cookies.pass_session();
+                None
+            }
+            (SessionVerdict::PassAs { account, user }, _) => {
+                self.cookies.pass_session();
+                Some(Arc::new(Identity::of_session(account, user)))
+            }
+        };
+        Ok(Proven { routed: self, identity })
     }
 }
 
@@ -163,7 +171,8 @@ impl<'a> Proven<'a> {
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
-    /// See [`validate_token`]; `core_unavailable` when there is an identity and nothing is known of it.
+    /// See [`validate_token`]; `core_unavailable` when there is an identity of the core's and nothing is known of it;
+    /// `account_missing` for another issuer's account that needs a standing, since the core has none for it.
     pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
@@ -171,9 +180,14 @@ impl<'a> Proven<'a> {
                 facts: None,
             });
         };
-        let known = facts.as_deref().ok_or(Refusal::CoreUnavailable)?;
-        let reads = self.routed.framed.method.reads();
-        validate_token(&identity.token, known, self.routed.route.standing, reads, now)?;
+        let known = || facts.as_deref().ok_or(Refusal::CoreUnavailable);
+        let (need, reads) = (self.routed.route.standing, self.routed.framed.method.reads());
+        match &identity.holder {
+            Holder::Core { token, .. } => validate_token(token, known()?, need, reads, now)?,
+            Holder::Session { .. } => session::validate(known()?, need, reads, now)?,
+            Holder::Foreign(foreign) if foreign.asks_core => return Err(Refusal::AccountMissing),
+            Holder::Foreign(_) => {}
+        }
         Ok(Standing { proven: self, facts })
     }
 }
@@ -191,11 +205,27 @@ impl<'a> Standing<'a> {
         &self.proven.routed
     }
 
-    /// Who pays for the request: the account and its plan, or nothing where the client's address pays.
+    /// Who pays for the request.
     #[must_use]
-    pub fn payer(&self) -> Option<(&Identity, &str)> {
-        let account = self.facts.as_ref()?.account.as_ref()?;
-        Some((self.proven.identity.as_deref()?, account.plan.as_str()))
+    pub fn payer(&self) -> Payer<'_> {
+        let Some(identity) = self.proven.identity.as_deref() else {
+            return Payer::Address;
+        };
+        match &identity.holder {
+            Holder::Core { standing, .. } | Holder::Session { standing } => {
+                match self.facts.as_ref().and_then(|facts| facts.account.as_ref()) {
+                    Some(account) => Payer::Account {
+                        id: standing.account_id,
+                        plan: account.plan.as_str(),
+                    },
+                    None => Payer::Address,
+                }
+            }
+            Holder::Foreign(foreign) => Payer::Foreign {
+                account: &foreign.account,
+                digest: foreign.digest,
+            },
+        }
     }
 
     /// Goes on when the throttle admitted the request.
@@ -212,6 +242,17 @@ impl<'a> Standing<'a> {
             Err(Refusal::Throttled)
         }
     }
+}
+
+/// Whose bucket a request is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer<'a> {
+    /// An account of the core, on this plan.
+    Account { id: AccountId, plan: &'a str },
+    /// An account of another issuer: its name, and the name's digest.
+    Foreign { account: &'a str, digest: u64 },
+    /// The client's address.
+    Address,
 }
 
 /// What only the steps above can make, and without which nothing is forwarded.
