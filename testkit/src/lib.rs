@@ -14,5 +14,6 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod stack;
 pub mod wait;

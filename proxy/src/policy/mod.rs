@@ -10,6 +10,8 @@
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
 //! | edits | `Permit` | what goes upstream, what comes back | [`edits`] |
 //!
+//! [`steps::walk`] takes a request through all of them without sending it, for `explain` and `replay`.
+//!
 //! Each stage can be made only by the step before it, and a [`Permit`] is the only thing that anything is forwarded for.
 //! Between the steps the gateway asks whoever has to be asked: the steps say what they need to know.
 
@@ -22,6 +24,7 @@ pub mod identity;
 pub mod path;
 pub mod route;
 pub mod session;
+pub mod steps;
 
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;

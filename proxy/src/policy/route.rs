@@ -233,6 +233,16 @@ impl Routes {
         &self.routes
     }
 
+    /// The first host that is served, as a Host field has it.
+    #[must_use]
+    pub fn first_host(&self) -> String {
+        match self.hosts.first() {
+            Some(HostRule { name, port: Some(port) }) => format!("{name}:{port}"),
+            Some(HostRule { name, port: None }) => name.clone(),
+            None => String::new(),
+        }
+    }
+
     /// The prefixes of the admin routes, for expiring cookies there.
     pub fn admin_prefixes(&self) -> impl Iterator<Item = &str> {
         self.routes

@@ -18,7 +18,7 @@ pub const LEEWAY_MAX_SECONDS: i64 = 30;
 /// The longest `sid`, `jti` and `sub`, and the longest name of an account or user of another issuer, in bytes.
 const NAME_MAX: usize = 256;
 /// The last second of the year 9999: later dates are mistakes or attacks.
-const DATE_MAX: i64 = 253_402_300_799;
+pub(super) const DATE_MAX: i64 = 253_402_300_799;
 /// The longest `aud` array.
 const AUDIENCES_MAX: usize = 16;
 

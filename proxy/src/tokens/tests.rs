@@ -1,5 +1,4 @@
-use super::keys::Algorithm;
-use super::store::{REFETCH_INTERVAL, RETRY_INTERVAL};
+use super::keys::{Algorithm, KeySetError};
 use super::testing::{AUD, ISS, KID, NOW, Signer};
 use super::*;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-use super::super::issuer::{ClaimRules, Issuer, IssuerError};
+use super::super::issuer::{ClaimRules, DATE_MAX, Issuer, IssuerError};
 use super::super::keys::Algorithm;
 use super::*;
 use crate::tokens::testing::{AUD, ISS, KID, NOW, Signer, base64url_of, payload};
