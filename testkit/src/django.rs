@@ -119,11 +119,18 @@ impl Django {
 #[must_use]
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let printed = run(&mut Command::new(repository().join("script/python-env")));
-        let folder = printed.lines().last().unwrap_or_default().to_owned();
-        Path::new(&folder).join("bin/python")
-    })
+    PYTHON.get_or_init(|| python_with(&repository().join("examples/django-app/requirements.txt")))
+}
+
+/// The Python interpreter of an environment that has what a requirements file lists.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn python_with(requirements: &Path) -> PathBuf {
+    let printed = run(Command::new(repository().join("script/python-env")).arg(requirements));
+    let folder = printed.lines().last().unwrap_or_default().to_owned();
+    Path::new(&folder).join("bin/python")
 }
 
 /// A browser's session with Django's admin panel.

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod django;
+pub mod echo;
 pub mod folder;
 pub mod hostile;
 pub mod http;

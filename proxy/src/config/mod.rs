@@ -101,6 +101,14 @@ impl Config {
     }
 }
 
+/// Whether a text has the form of the file; what it says is not looked at, and no file that it names is opened.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn parses(path: &str, text: &str) -> Result<(), ConfigError> {
+    load::parse::<File>(path, text, std::iter::empty()).map(drop)
+}
+
 /// The three flags are also read from the names that operators of the old app know.
 fn emergency_flags(file: &mut File, environment: &[(String, String)]) -> Result<(), ConfigError> {
     for (name, flag) in [

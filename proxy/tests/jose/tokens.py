@@ -255,11 +255,13 @@ attack(
     "es256_out_of_range",
     *[f"{signed}.{b64(one)}" for one in (zero + zero, r + zero, zero + s, order + s, r + order, order + order, b"\xff" * 64, ones + ones, s + r, zero + ones)],
 )
-attack("es256_of_another_form", *[f"{signed}.{b64(one)}" for one in (p256.private_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())), raw[:63], raw + b"\0", b"\0" + raw, r, b"\0" * 96, b"\0" + r + b"\0" + s)])
+der_form = p256.private_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))
+forms = (der_form, raw[:63], raw + b"\0", b"\0" + raw, r, b"\0" * 96, b"\0" + r + b"\0" + s)
+attack("es256_of_another_form", *[f"{signed}.{b64(form)}" for form in forms])
 signed = f"{b64(json.dumps(CORE_HEADER))}.{b64(json.dumps(core_claims()))}"
 raw = sign_raw(signed, "EdDSA", ed)
 shifted = (int.from_bytes(raw[32:], "little") + ED25519_ORDER).to_bytes(32, "little")
-attack("ed25519_malleable_or_null", *[f"{signed}.{b64(one)}" for one in (raw[:32] + shifted, bytes(64), ones[::-1] + bytes(32), raw[:63], raw + b"\0")])
+attack("ed25519_malleable_or_null", *[f"{signed}.{b64(form)}" for form in (raw[:32] + shifted, bytes(64), ones[::-1] + bytes(32), raw[:63], raw + b"\0")])
 
 small = rsa_jwk("small", rsa1024.public_key().public_numbers())
 three = rsa_jwk("three", rsa_e3.public_key().public_numbers())
@@ -269,16 +271,19 @@ attack("rs256_with_1024_bits", acme_rsa({"kid": "small"}, key=rsa1024))
 attack("rs256_with_a_small_exponent", acme_rsa({"kid": "three"}, key=rsa_e3))
 signed = f"{b64(json.dumps({**RSA_HEADER, 'kid': 'one'}))}.{b64(json.dumps(acme_claims()))}"
 info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(signed.encode()).digest()
-attack("rs256_with_exponent_one", f"{signed}.{b64(b'\0\1' + b'\xff' * (256 - 3 - len(info)) + b'\0' + info)}")
+forged = b"\0\1" + b"\xff" * (256 - 3 - len(info)) + b"\0" + info
+attack("rs256_with_exponent_one", f"{signed}.{b64(forged)}")
 signed = f"{b64(json.dumps(RSA_HEADER))}.{b64(json.dumps(acme_claims()))}"
 raw = int.from_bytes(sign_raw(signed, "RS256", rsa2048), "big")
-attack("rs256_of_another_form", *[f"{signed}.{b64(value)}" for value in (bytes(256), (raw + modulus).to_bytes(257, "big"), b"\0" + raw.to_bytes(256, "big"), raw.to_bytes(256, "big")[:-1], b"\1")])
+forms = (bytes(256), (raw + modulus).to_bytes(257, "big"), b"\0" + raw.to_bytes(256, "big"), raw.to_bytes(256, "big")[:-1], b"\1")
+attack("rs256_of_another_form", *[f"{signed}.{b64(form)}" for form in forms])
 published = {"kty": "oct", "kid": "published", "k": b64(b"k" * 32), "alg": "HS256"}
 attack("a_secret_that_is_published", acme_rsa({"alg": "HS256", "kid": "published"}, "HS256", b"k" * 32))
 attack("hs256_with_an_empty_or_short_key", *[shop(key=key) for key in (b"", b"\0", secret[:31], secret + b"\n", secret.hex().encode())])
 signed = f"{b64(json.dumps(SHOP_HEADER))}.{b64(json.dumps(shop_claims()))}"
 tag = sign_raw(signed, "HS256", secret)
-attack("hs256_cut_short", *[f"{signed}.{b64(one)}" for one in (tag[:16], tag[:31], tag + b"\0", tag + tag, b"\0")])
+forms = (tag[:16], tag[:31], tag + b"\0", tag + tag, b"\0")
+attack("hs256_cut_short", *[f"{signed}.{b64(form)}" for form in forms])
 parts = good["core"].split(".")
 attack(
     "another_serialization",
