@@ -1,7 +1,14 @@
 //! `explain` and `replay` beside a running proxy: they say what it does, and do nothing themselves.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
+use igny8_testkit::django::python_with;
 use igny8_testkit::echo::Echo;
-use igny8_testkit::process::{binary, repository};
+use igny8_testkit::ports::PortBlock;
+use igny8_testkit::process::{Child, binary, repository, run};
 use igny8_testkit::stack::{App, Stack};
 use igny8_testkit::wait::wait_until;
 use serde_json::{Value, json};
@@ -112,4 +119,52 @@ fn a_log_of_the_proxys_own_replays_without_a_change_and_with_one_where_a_route_c
     let changed = replayed(&stack);
     assert_eq!(changed["changed"], 1, "{changed}");
     assert_eq!(changed["changes"][0]["after"], "refused no_route", "{changed}");
+}
+
+#[test]
+fn a_key_set_comes_by_https_from_whom_the_machine_trusts_and_from_nobody_else() {
+    let echo = Echo::start();
+    let stack = Stack::builder().app(App::At(echo.address().to_owned())).start();
+    let jose = repository().join("proxy/tests/jose");
+    let python = python_with(&jose.join("requirements.txt"));
+    let at = |name: &str| stack.var.join("run").join(name);
+    std::fs::write(at("secret"), "a secret of rather more than 32 bytes\n").unwrap();
+    let mut make = Command::new(&python);
+    make.args(["-W", "ignore"]).arg(jose.join("live.py")).arg(at("secret")).arg("igny8-api");
+    let tokens: Value = serde_json::from_str(&run(&mut make)).unwrap();
+    std::fs::write(at("acme.json"), tokens["jwks"].to_string()).unwrap();
+    let ports = PortBlock::claim();
+    let address = ports.address(0);
+    let mut serve = Command::new(&python);
+    serve
+        .arg(jose.join("https.py"))
+        .arg(address.rsplit(':').next().unwrap())
+        .args([at("acme.json"), at("authority.pem"), at("key.pem")]);
+    let mut server = Child::start("https", &serve, &at("https.log"));
+    server.wait_until("the key set's server", Duration::from_secs(30), || {
+        std::net::TcpStream::connect(&address).ok()
+    });
+    let file = stack.var.join("run/proxy.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let issuer = format!(
+        "\n[[issuer]]\nname = \"acme\"\niss = \"https://acme.example/\"\naud = \"igny8-api\"\njwks_url = \"https://{address}/\"\n\
+         algorithms = [\"ES256\"]\ntyp = \"JWT\"\naccount_claim = \"org\"\naccount_prefix = \"acme-\"\nstanding = \"none\"\n"
+    );
+    std::fs::write(&file, text + &issuer).unwrap();
+    let verdict = |authorities: Option<std::path::PathBuf>| -> Value {
+        let mut command = Command::new(binary("igny8-proxy"));
+        let bearer = format!("Authorization: Bearer {}", tokens["ec"].as_str().unwrap());
+        command
+            .args(["explain", "GET", "/api/x", "--json", "-H", &bearer, "--config"])
+            .arg(&file)
+            .current_dir(repository());
+        if let Some(authorities) = authorities {
+            command.env("SSL_CERT_FILE", authorities);
+        }
+        let output = command.output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        told["verdict"].clone()
+    };
+    assert_eq!(verdict(Some(at("authority.pem"))), "forwarded");
+    assert_eq!(verdict(None), "unknown", "a stranger's key set was taken");
 }

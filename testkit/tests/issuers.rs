@@ -1,5 +1,10 @@
 //! Tokens of other issuers through the real proxy: whose identity the app is told, and what stands between the issuers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
 use igny8_testkit::config::{route, set};
 use igny8_testkit::django::python_with;
 use igny8_testkit::echo::Echo;

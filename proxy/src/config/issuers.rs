@@ -247,3 +247,6 @@ fn prefixes_clash(one: &Written, other: &Written) -> bool {
     };
     alike(one.account_prefix.as_deref(), other.account_prefix.as_deref())
 }
+
+#[cfg(test)]
+mod tests;
