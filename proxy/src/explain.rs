@@ -8,7 +8,7 @@ use crate::directory::client::HttpClient;
 use crate::directory::core::CoreClient;
 use crate::directory::sessions::{AppSource, SessionSources};
 use crate::policy::identity::Identity;
-use crate::policy::session::Sessions;
+use crate::policy::session::{Sessions, is_plausible};
 use crate::policy::steps::{Outcome, Rules, Step, Witness, walk};
 use crate::policy::{Payer, Routed};
 use crate::serve::{self, ServeError};
@@ -206,7 +206,8 @@ impl Witness for Witnesses<'_> {
         let asked = self.asked.as_ref()?;
         let mut found = Sessions::default();
         for pair in routed.sessions() {
-            let Ok(value) = std::str::from_utf8(pair.value) else {
+            let value = std::str::from_utf8(pair.value).ok();
+            let Some(value) = value.filter(|_| is_plausible(pair.value)) else {
                 continue;
             };
             let sighting = self.runtime.block_on(asked.sessions.look_up_now(pair.name, value));
