@@ -10,6 +10,7 @@ use crate::policy::identity::{Foreign, Identity};
 use crate::policy::session::Sessions;
 use crate::policy::steps::{Outcome, Witness, walk};
 use crate::policy::{Payer, Routed};
+use crate::telemetry::LOGGED_BYTES;
 use igny8_contract::claims::AccountRole;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::StandingFacts;
@@ -125,9 +126,6 @@ fn said(verdict: &str, code: &str) -> String {
     if code.is_empty() { verdict.to_owned() } else { format!("{verdict} {code}") }
 }
 
-/// A path of this length may have been cut off where it was logged.
-const CUT_OFF: usize = 200;
-
 impl Line {
     fn before(&self) -> String {
         said(&self.verdict, &self.code)
@@ -152,7 +150,7 @@ impl Line {
             )
         });
         let (host, brought) = (self.host.as_ref()?, self.brought.as_ref()?);
-        if about_bytes || self.method.is_empty() || self.path.len() >= CUT_OFF {
+        if about_bytes || self.method.is_empty() || self.path.len() >= LOGGED_BYTES {
             return None;
         }
         let mut block = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path);

@@ -213,12 +213,19 @@ fn identifier(out: &mut Vec<u8>, key: &str, text: &str) {
     }
 }
 
+/// So much of a target or a host is logged.
+pub const LOGGED_BYTES: usize = 200;
+
 /// The start of a target that was never routed, fit for a JSON string.
 #[must_use]
 pub fn loggable(target: &[u8]) -> String {
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = &path[..path.len().min(LOGGED_BYTES)];
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    if path.iter().all(plain) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     path.iter()
-        .take(200)
         .map(|byte| match byte {
             b'"' | b'\\' => format!("\\{}", char::from(*byte)),
             byte if byte.is_ascii_graphic() => char::from(*byte).to_string(),

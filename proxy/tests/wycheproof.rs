@@ -35,9 +35,14 @@ const STRICTER_SIGNATURES: [(std::ops::RangeInclusive<u64>, &str); 9] = [
     (372..=373, NOT_CANONICAL),
 ];
 
+/// Invalid cases whose token is, byte for byte, that of a valid case: nobody can give both verdicts. (The first of the two
+/// numbers is the invalid one.) What they were meant to show, padding, is refused; see `tests/jose.rs`.
+const CONTRADICTED: [(u64, u64); 2] = [(367, 357), (370, 357)];
+
 /// Valid cases of the key file that are refused here.
-const STRICTER_KEYS: [(std::ops::RangeInclusive<u64>, &str); 2] = [
+const STRICTER_KEYS: [(std::ops::RangeInclusive<u64>, &str); 3] = [
     (2..=2, SHARED_SECRET_SET),
+    (13..=13, SHARED_SECRET_SET),
     (14..=15, UNSUPPORTED), // HS384, HS512
 ];
 
@@ -86,15 +91,35 @@ fn accepts(keys: Option<&KeySet>, case: &Value) -> bool {
     keys.is_some_and(|keys| token.verify(keys).is_ok())
 }
 
+/// The cases of [`CONTRADICTED`] that this file has, each proven to be what the table says.
+fn contradicted(file: &Value) -> Vec<u64> {
+    let cases: Vec<&Value> = file["testGroups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|group| group["type"] == "JsonWebSignature")
+        .flat_map(|group| group["tests"].as_array().unwrap())
+        .collect();
+    let case = |id: u64| cases.iter().find(|case| case["tcId"] == id);
+    let table = CONTRADICTED.iter().filter_map(|(invalid, valid)| Some((case(*invalid)?, case(*valid)?)));
+    table
+        .map(|(invalid, valid)| {
+            assert_eq!((&invalid["jws"], &valid["result"]), (&valid["jws"], &Value::from("valid")));
+            invalid["tcId"].as_u64().unwrap()
+        })
+        .collect()
+}
+
 fn check(name: &str, count: usize, stricter: &[(std::ops::RangeInclusive<u64>, &str)]) {
     let Some(file) = read(name) else { return };
+    let contradicted = contradicted(&file);
     let (mut seen, mut faults, mut narrowed) = (0, Vec::new(), 0);
     for group in file["testGroups"].as_array().unwrap() {
         let keys = keys(group);
         for case in group["tests"].as_array().unwrap() {
             seen += 1;
             let id = case["tcId"].as_u64().unwrap();
-            let valid = case["result"] == "valid";
+            let valid = case["result"] == "valid" || contradicted.contains(&id);
             let listed = stricter.iter().any(|(range, _)| range.contains(&id));
             let accepted = accepts(keys.as_ref(), case);
             narrowed += usize::from(valid && !accepted);

@@ -83,7 +83,7 @@ fn a_line_that_says_too_little_is_unknown() {
         line("/x", "refused", "throttled", "", ""),
         line("/x", "forwarded", "", "session", ""),
         line("/api/x", "forwarded", "", "bearer", ""),
-        line(&format!("/{}", "x".repeat(CUT_OFF)), "forwarded", "", "", ""),
+        line(&format!("/{}", "x".repeat(LOGGED_BYTES)), "forwarded", "", "", ""),
         line("/api/x", "refused", "account_suspended", "bearer", ""),
     ]
     .concat();

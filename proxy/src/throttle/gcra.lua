@@ -10,8 +10,13 @@ local answer = {}
 for place, key in ipairs(KEYS) do
   local interval = tonumber(ARGV[place * 3 - 2])
   local window = interval * tonumber(ARGV[place * 3 - 1])
-  -- A bucket that was filled under a larger limit, or before the clock was set back, is drained at most.
-  local tat = math.min(tonumber(redis.call('GET', key) or 0), now + window)
+  local tat = tonumber(redis.call('GET', key) or 0)
+  if tat > now + window then
+    -- A bucket that was filled under a larger limit, or before the clock was set back, is drained and no more. That is
+    -- written down, or it would be drained again with every request.
+    tat = now + window
+    redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil(window / 1000))
+  end
   local start = math.max(tat, now)
   local room = window - (start - now)
   if room < interval then

@@ -73,6 +73,7 @@ async fn exactly_the_burst_is_admitted_to_eight_tasks_of_two_proxies_for_every_k
     let limits = Arc::new(limits(TEXT));
     let tight = limits.scope_id("tight");
     let (v4, v6): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+    let other: IpAddr = "192.0.2.2".parse().unwrap();
     let foreign = Who::Foreign {
         account: "acme-7",
         digest: 7,
@@ -86,7 +87,7 @@ async fn exactly_the_burst_is_admitted_to_eight_tasks_of_two_proxies_for_every_k
         (foreign, 50),
         (Who::Address { ip: v4, scope: None }, 20),
         (Who::Address { ip: v6, scope: None }, 20),
-        (Who::Address { ip: v4, scope: tight }, 2),
+        (Who::Address { ip: other, scope: tight }, 2),
     ] {
         let tasks: Vec<_> = (0..8)
             .map(|task| {
