@@ -27,7 +27,11 @@ fn route(kind: RouteKind) -> Route {
 
 /// The names that Python's http.cookies, PHP, Rack or a browser might take for a session.
 fn is_session(name: &str) -> bool {
-    let folded = name.trim().trim_matches('"').to_lowercase().replace(['.', ' ', '['], "_");
+    let folded = name
+        .trim()
+        .trim_matches('"')
+        .to_lowercase()
+        .replace(['.', ' ', '['], "_");
     matches!(folded.as_str(), "sessionid" | "__host-sessionid" | "__secure-sessionid")
 }
 

@@ -11,7 +11,8 @@ use igny8_proxy::tokens::{ClaimRules, ForeignClaims, Issuer};
 use libfuzzer_sys::fuzz_target;
 
 /// The public key of RFC 8037, appendix A.2: nobody who fuzzes has its other half at hand.
-const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 fuzz_target!(|bytes: &[u8]| {
     let block = [b"GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: ", bytes, b"\r\n\r\n"].concat();
@@ -23,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(claims) = token.claims() else { return };
     let secret = KeySet::secret(b"a secret of thirty-two bytes and more").expect("it is long enough");
     for (keys, rules) in [
-        (KeySet::parse(KEYS.as_bytes(), &Algorithm::ALL).expect("a key set"), ClaimRules::Core),
+        (
+            KeySet::parse(KEYS.as_bytes(), &Algorithm::ALL).expect("a key set"),
+            ClaimRules::Core,
+        ),
         (
             secret,
             ClaimRules::Foreign(ForeignClaims {
@@ -38,6 +42,9 @@ fuzz_target!(|bytes: &[u8]| {
         ),
     ] {
         let issuer = Issuer::new("i", "a", 0, rules).expect("an issuer");
-        assert!(issuer.prove(&token, claims.clone(), &keys, Timestamp(0)).is_err(), "forged");
+        assert!(
+            issuer.prove(&token, claims.clone(), &keys, Timestamp(0)).is_err(),
+            "forged"
+        );
     }
 });

@@ -19,7 +19,12 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for field in framed.fields.iter() {
         assert!(!field.name.is_empty());
-        assert!(field.name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'));
+        assert!(
+            field
+                .name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        );
         assert!(field.value.iter().all(|byte| !matches!(byte, 0 | b'\r' | b'\n')));
     }
 });

@@ -9,7 +9,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(canonical) = canonicalize(bytes) else { return };
     let path: &str = &canonical.path;
     assert!(path.starts_with('/') && !path.starts_with("//"));
-    assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'?' | b';')));
+    assert!(
+        path.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'?' | b';'))
+    );
     assert!(path.split('/').all(|segment| !matches!(segment, "." | "..")));
     for forbidden in ["//", "%2F", "%2E", "%5C", "%00", "%2f", "%2e", "%5c"] {
         assert!(!path.contains(forbidden), "{path}");

@@ -242,7 +242,10 @@ impl Witness for Witnesses<'_> {
             .map(|limit| format!(" after {}", policy(limit)))
             .unwrap_or_default();
         // A request that is not sent is not counted: it is taken to be within its limits.
-        (Some(true), format!("{whose} pays, limit {}{scoped}; taken to be within it", policy(limit)))
+        (
+            Some(true),
+            format!("{whose} pays, limit {}{scoped}; taken to be within it", policy(limit)),
+        )
     }
 
     fn now(&self) -> Timestamp {

@@ -58,7 +58,9 @@ impl Findings {
     pub fn as_text(&self) -> String {
         let mut text = String::new();
         for ((method, path, before, after), (count, first)) in &self.changes {
-            text.push_str(&format!("{method} {path}: {before} -> {after} ({count} times, first in line {first})\n"));
+            text.push_str(&format!(
+                "{method} {path}: {before} -> {after} ({count} times, first in line {first})\n"
+            ));
         }
         text.push_str(&format!(
             "{} lines: {} as before, {} changed, {} unknown\n",
@@ -123,7 +125,11 @@ pub fn replay(config: &Config, log: impl BufRead) -> std::io::Result<Findings> {
 }
 
 fn said(verdict: &str, code: &str) -> String {
-    if code.is_empty() { verdict.to_owned() } else { format!("{verdict} {code}") }
+    if code.is_empty() {
+        verdict.to_owned()
+    } else {
+        format!("{verdict} {code}")
+    }
 }
 
 impl Line {
@@ -192,7 +198,12 @@ impl Witness for Line {
             return Some(Ok(Arc::new(identity)));
         }
         self.refusal()
-            .filter(|refusal| matches!(refusal, Refusal::TokenInvalid | Refusal::TokenExpired | Refusal::TokenRevoked))
+            .filter(|refusal| {
+                matches!(
+                    refusal,
+                    Refusal::TokenInvalid | Refusal::TokenExpired | Refusal::TokenRevoked
+                )
+            })
             .map(Err)
     }
 
@@ -200,7 +211,9 @@ impl Witness for Line {
         if let Some(identity) = self.proven() {
             return Some(Ok(Arc::new(identity)));
         }
-        self.refusal().filter(|refusal| *refusal == Refusal::ApiKeyInvalid).map(Err)
+        self.refusal()
+            .filter(|refusal| *refusal == Refusal::ApiKeyInvalid)
+            .map(Err)
     }
 
     fn sessions(&self, _routed: &Routed<'_>) -> Option<Sessions> {

@@ -113,7 +113,12 @@ pub fn tokens(config: &Config, client: &HttpClient, clock: &Arc<dyn Clock>) -> T
     Tokens::new(trusted.collect(), DEFAULT_CACHE_MAX)
 }
 
-fn gate(mut config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dyn Random) -> Result<Gate, ServeError> {
+fn gate(
+    mut config: Config,
+    client: &HttpClient,
+    clock: &Arc<dyn Clock>,
+    random: &dyn Random,
+) -> Result<Gate, ServeError> {
     let limits = open_limits(&config, Arc::clone(clock))?;
     let scopes = config
         .routes

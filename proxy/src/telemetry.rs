@@ -207,7 +207,11 @@ fn identifier(out: &mut Vec<u8>, key: &str, text: &str) {
         return;
     }
     out.extend_from_slice(key.as_bytes());
-    let quote: &[u8] = if text.bytes().all(|byte| byte.is_ascii_digit()) { b"" } else { b"\"" };
+    let quote: &[u8] = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        b""
+    } else {
+        b"\""
+    };
     for part in [quote, text.as_bytes(), quote] {
         out.extend_from_slice(part);
     }

@@ -22,7 +22,11 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 fn count() -> usize {
-    if std::env::var_os("IGNY8_TEST_LONG").is_some() { 200_000 } else { 4_000 }
+    if std::env::var_os("IGNY8_TEST_LONG").is_some() {
+        200_000
+    } else {
+        4_000
+    }
 }
 
 /// Values of a strategy, the same in every run.
@@ -101,11 +105,22 @@ fn cookie_fields() -> impl Strategy<Value = Vec<u8>> {
         Just(b"a=b".to_vec()),
         Just(b"\"\\073 sessionid=3\"".to_vec()),
     ];
-    let pair = (blank.clone(), name, blank.clone(), prop::sample::select(vec![&b"="[..], b"", b"=="]), blank, value)
+    let pair = (
+        blank.clone(),
+        name,
+        blank.clone(),
+        prop::sample::select(vec![&b"="[..], b"", b"=="]),
+        blank,
+        value,
+    )
         .prop_map(|(before, name, after, equals, gap, value)| [before, &name, after, equals, gap, &value].concat());
     let separator = prop::sample::select(vec![&b"; "[..], b";", b" ; ", b",", b";;"]);
-    prop::collection::vec((pair, separator), 0..6)
-        .prop_map(|pairs| pairs.into_iter().flat_map(|(pair, after)| [pair, after.to_vec()].concat()).collect())
+    prop::collection::vec((pair, separator), 0..6).prop_map(|pairs| {
+        pairs
+            .into_iter()
+            .flat_map(|(pair, after)| [pair, after.to_vec()].concat())
+            .collect()
+    })
 }
 
 #[test]
@@ -121,7 +136,12 @@ fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent(
         to_admin.push(latin1(&rebuild(&framed, &route(RouteKind::Admin), &rules).forward));
         assert!(rebuild(&framed, &route(RouteKind::Api), &rules).forward.is_empty());
     }
-    assert!(sent.len() > count() / 3, "only {} of {} were well-formed", sent.len(), count());
+    assert!(
+        sent.len() > count() / 3,
+        "only {} of {} were well-formed",
+        sent.len(),
+        count()
+    );
     let read = |fields: &[String]| -> Vec<(BTreeMap<String, String>, Vec<(String, String)>)> {
         let told = ask(script(python(), "django_reads.py"), &json!({"cookies": fields}));
         serde_json::from_value(told).unwrap()
@@ -139,10 +159,17 @@ fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent(
             let same = pairs.iter().any(|(sent_name, _)| sent_name == name);
             assert!(same, "{shown:?}: {name}={value} was never sent");
         }
-        let panel: Vec<_> = at_admin[index].1.iter().filter(|(name, _)| name == "sessionid").collect();
+        let panel: Vec<_> = at_admin[index]
+            .1
+            .iter()
+            .filter(|(name, _)| name == "sessionid")
+            .collect();
         assert!(panel.len() <= 1, "two sessions reach the panel: {:?}", to_admin[index]);
     }
-    assert!(sessions_sent > 100 && kept > 100, "{sessions_sent} sessions, {kept} cookies: the test is blind");
+    assert!(
+        sessions_sent > 100 && kept > 100,
+        "{sessions_sent} sessions, {kept} cookies: the test is blind"
+    );
 }
 
 #[test]
@@ -152,7 +179,10 @@ fn an_ordinary_cookie_reaches_django_as_it_was_sent() {
     let fields: Vec<String> = made_up(pairs)
         .into_iter()
         .map(|pairs| {
-            let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             pairs.join("; ")
         })
         .collect();
@@ -160,7 +190,14 @@ fn an_ordinary_cookie_reaches_django_as_it_was_sent() {
         .iter()
         .map(|field| {
             let block = format!("GET /x HTTP/1.1\r\nHost: a\r\nCookie: {field}\r\n\r\n");
-            latin1(&rebuild(&framing::parse(block.as_bytes()).unwrap(), &route(RouteKind::Page), &rules).forward)
+            latin1(
+                &rebuild(
+                    &framing::parse(block.as_bytes()).unwrap(),
+                    &route(RouteKind::Page),
+                    &rules,
+                )
+                .forward,
+            )
         })
         .collect();
     let told = |fields: &[String]| ask(script(python(), "django_reads.py"), &json!({"cookies": fields}));
@@ -188,7 +225,12 @@ fn django_and_node_read_a_canonical_path_as_the_rules_did_and_decode_it_once() {
         .iter()
         .filter_map(|target| Some((target.as_str(), canonicalize(target.as_bytes()).ok()?.path.into_owned())))
         .collect();
-    assert!(accepted.len() > count() / 20, "only {} of {} were accepted", accepted.len(), count());
+    assert!(
+        accepted.len() > count() / 20,
+        "only {} of {} were accepted",
+        accepted.len(),
+        count()
+    );
     let canonical: Vec<&str> = accepted.iter().map(|(_, path)| path.as_str()).collect();
     let originals: Vec<&str> = accepted.iter().map(|(target, _)| *target).collect();
     let django = |paths: &[&str]| -> Vec<String> {
@@ -201,11 +243,18 @@ fn django_and_node_read_a_canonical_path_as_the_rules_did_and_decode_it_once() {
     for (index, path) in canonical.iter().enumerate() {
         let again = canonicalize(path.as_bytes()).unwrap();
         assert_eq!(again.path, *path, "not its own canonical form");
-        assert_eq!(now[index], before[index], "{path} is another resource than {}", originals[index]);
+        assert_eq!(
+            now[index], before[index],
+            "{path} is another resource than {}",
+            originals[index]
+        );
         // Decoded by whoever routes, it has the same segments as the rules saw.
         let segments = path.split('/').count();
         assert_eq!(now[index].split('/').count(), segments, "{path}");
-        assert!(!now[index].split('/').any(|segment| matches!(segment, "." | "..")), "{path}");
+        assert!(
+            !now[index].split('/').any(|segment| matches!(segment, "." | "..")),
+            "{path}"
+        );
         let (parsed, decoded) = &node[index];
         assert_eq!(parsed, path, "Node reads another path");
         let bytes: String = latin1(decoded.join("/").as_bytes());

@@ -165,7 +165,10 @@ fn good_tokens_of_every_issuer_and_algorithm_are_accepted_and_say_whose_they_are
     ] {
         let identity = setting.verify(good(name)).unwrap();
         let told = (&identity.account_value, &identity.user_value, &identity.role_value);
-        assert!(told.0 == account && told.1 == user && told.2 == role, "{name}: {told:?}");
+        assert!(
+            told.0 == account && told.1 == user && told.2 == role,
+            "{name}: {told:?}"
+        );
         assert!(setting.is_cached(good(name)), "{name}");
         assert_eq!(identity.asks_core().is_some(), name == "core", "{name}");
     }
@@ -184,7 +187,10 @@ fn another_issuers_word_never_makes_anybody_staff_or_names_an_account_of_others(
 fn every_attack_of_the_script_has_its_test() {
     let source = std::fs::read_to_string(repository().join("proxy/tests/jose.rs")).unwrap();
     for attack in vectors()["attacks"].as_object().unwrap().keys() {
-        assert!(source.contains(&format!("{attack} =>")), "{attack} is made and not tried");
+        assert!(
+            source.contains(&format!("{attack} =>")),
+            "{attack} is made and not tried"
+        );
     }
 }
 

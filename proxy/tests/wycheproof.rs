@@ -47,10 +47,8 @@ const STRICTER_KEYS: [(std::ops::RangeInclusive<u64>, &str); 3] = [
 ];
 
 fn read(name: &str) -> Option<Value> {
-    let folder = std::env::var_os("WYCHEPROOF_DIR").map_or_else(
-        || repository().join("../shared/vectors/wycheproof"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("WYCHEPROOF_DIR")
+        .map_or_else(|| repository().join("../shared/vectors/wycheproof"), PathBuf::from);
     match std::fs::read(folder.join(name)) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
         Err(error) => {
@@ -84,7 +82,9 @@ fn keys(group: &Value) -> Option<KeySet> {
 
 fn accepts(keys: Option<&KeySet>, case: &Value) -> bool {
     // What is in another serialization is no token at all.
-    let Some(token) = case["jws"].as_str() else { return false };
+    let Some(token) = case["jws"].as_str() else {
+        return false;
+    };
     let Ok(token) = Compact::parse(token.as_bytes()) else {
         return false;
     };
@@ -101,10 +101,15 @@ fn contradicted(file: &Value) -> Vec<u64> {
         .flat_map(|group| group["tests"].as_array().unwrap())
         .collect();
     let case = |id: u64| cases.iter().find(|case| case["tcId"] == id);
-    let table = CONTRADICTED.iter().filter_map(|(invalid, valid)| Some((case(*invalid)?, case(*valid)?)));
+    let table = CONTRADICTED
+        .iter()
+        .filter_map(|(invalid, valid)| Some((case(*invalid)?, case(*valid)?)));
     table
         .map(|(invalid, valid)| {
-            assert_eq!((&invalid["jws"], &valid["result"]), (&valid["jws"], &Value::from("valid")));
+            assert_eq!(
+                (&invalid["jws"], &valid["result"]),
+                (&valid["jws"], &Value::from("valid"))
+            );
             invalid["tcId"].as_u64().unwrap()
         })
         .collect()
@@ -124,7 +129,10 @@ fn check(name: &str, count: usize, stricter: &[(std::ops::RangeInclusive<u64>, &
             let accepted = accepts(keys.as_ref(), case);
             narrowed += usize::from(valid && !accepted);
             if accepted != (valid && !listed) {
-                faults.push(format!("{id} ({}): {} and accepted: {accepted}", case["comment"], case["result"]));
+                faults.push(format!(
+                    "{id} ({}): {} and accepted: {accepted}",
+                    case["comment"], case["result"]
+                ));
             }
         }
     }

@@ -64,7 +64,16 @@ fn serve(ports: &PortBlock, folder: &TestFolder) -> Child {
     let port = address.rsplit(':').next().unwrap_or_default();
     let mut command = Command::new("redis-server");
     command
-        .args(["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args([
+            "--port",
+            port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ])
         .current_dir(folder.path());
     let mut child = Child::start("redis-server", &command, &folder.path().join("redis.log"));
     child.wait_until("a Redis that answers", Duration::from_secs(20), || ping(&address));

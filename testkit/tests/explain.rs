@@ -44,7 +44,10 @@ fn explain_says_what_the_proxy_does_and_does_nothing() {
     );
     let stack = Stack::builder().app(App::At(echo.address().to_owned())).start();
     let member = stack.sign_up();
-    let (bearer, broken) = (format!("Authorization: Bearer {}", member.access), "Authorization: Bearer a.b.c");
+    let (bearer, broken) = (
+        format!("Authorization: Bearer {}", member.access),
+        "Authorization: Bearer a.b.c",
+    );
     let cookie = format!("Cookie: sessionid={ROOT}");
     let url = |path: &str| format!("http://{}{path}", stack.public);
     for (method, path, fields, verdict, code) in [
@@ -54,7 +57,13 @@ fn explain_says_what_the_proxy_does_and_does_nothing() {
         ("GET", "/api/x", vec![broken], "refused", "token_invalid"),
         ("GET", "/api/x", vec![], "refused", "credentials_required"),
         ("GET", "/api/x", vec![cookie.as_str()], "refused", "session_not_allowed"),
-        ("GET", "/home", vec![cookie.as_str()], "refused", "superuser_session_blocked"),
+        (
+            "GET",
+            "/home",
+            vec![cookie.as_str()],
+            "refused",
+            "superuser_session_blocked",
+        ),
         ("GET", "/admin/", vec![cookie.as_str()], "forwarded", ""),
         ("GET", "/API/x", vec![], "refused", "malformed_path"),
         ("GET", "/%2e%2e/x", vec![], "refused", "malformed_path"),
@@ -63,7 +72,11 @@ fn explain_says_what_the_proxy_does_and_does_nothing() {
         ("GET", "/", vec!["Host: elsewhere"], "refused", "bad_host"),
     ] {
         let told = explained(&stack, method, &url(path), &fields);
-        assert_eq!((&told["verdict"], &told["code"]), (&json!(verdict), &json!(code)), "{path} {told}");
+        assert_eq!(
+            (&told["verdict"], &told["code"]),
+            (&json!(verdict), &json!(code)),
+            "{path} {told}"
+        );
         assert!(told["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
         assert!(!told.to_string().contains(&member.access), "a token prints");
         assert!(!told.to_string().contains(ROOT), "a session prints");
@@ -72,7 +85,10 @@ fn explain_says_what_the_proxy_does_and_does_nothing() {
 
     let text = proxy(&stack, &["explain", "GET", &url("/api/x"), "-H", &bearer]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    assert!(text.contains("standing") && text.contains("plan free-trial") && text.ends_with("=> forwarded\n"), "{text}");
+    assert!(
+        text.contains("standing") && text.contains("plan free-trial") && text.ends_with("=> forwarded\n"),
+        "{text}"
+    );
     let offline = proxy(&stack, &["explain", "GET", "/api/x", "-H", &bearer, "--offline"]);
     assert!(String::from_utf8_lossy(&offline.stdout).ends_with("=> unknown\n"));
     // From a file, so that no token shows in the list of processes.
@@ -80,7 +96,11 @@ fn explain_says_what_the_proxy_does_and_does_nothing() {
     std::fs::write(&file, format!("{bearer}\n")).unwrap();
     let told = explained(&stack, "GET", &url("/api/x"), &[&format!("@{}", file.display())]);
     assert_eq!(told["verdict"], "forwarded", "{told}");
-    assert!(!proxy(&stack, &["explain", "GET", "/", "-H", "@/does/not/exist"]).status.success());
+    assert!(
+        !proxy(&stack, &["explain", "GET", "/", "-H", "@/does/not/exist"])
+            .status
+            .success()
+    );
 }
 
 #[test]
@@ -115,7 +135,11 @@ fn a_log_of_the_proxys_own_replays_without_a_change_and_with_one_where_a_route_c
 
     let file = stack.var.join("run/proxy.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}\n[[route]]\nprefix = \"/a\"\nkind = \"admin\"\nupstream = \"app\"\nhosts = [\"elsewhere\"]\n")).unwrap();
+    std::fs::write(
+        &file,
+        format!("{text}\n[[route]]\nprefix = \"/a\"\nkind = \"admin\"\nupstream = \"app\"\nhosts = [\"elsewhere\"]\n"),
+    )
+    .unwrap();
     let changed = replayed(&stack);
     assert_eq!(changed["changed"], 1, "{changed}");
     assert_eq!(changed["changes"][0]["after"], "refused no_route", "{changed}");
@@ -130,7 +154,10 @@ fn a_key_set_comes_by_https_from_whom_the_machine_trusts_and_from_nobody_else() 
     let at = |name: &str| stack.var.join("run").join(name);
     std::fs::write(at("secret"), "a secret of rather more than 32 bytes\n").unwrap();
     let mut make = Command::new(&python);
-    make.args(["-W", "ignore"]).arg(jose.join("live.py")).arg(at("secret")).arg("igny8-api");
+    make.args(["-W", "ignore"])
+        .arg(jose.join("live.py"))
+        .arg(at("secret"))
+        .arg("igny8-api");
     let tokens: Value = serde_json::from_str(&run(&mut make)).unwrap();
     std::fs::write(at("acme.json"), tokens["jwks"].to_string()).unwrap();
     let ports = PortBlock::claim();

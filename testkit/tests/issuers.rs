@@ -39,7 +39,11 @@ fn setting(limits: &str, standing: &str) -> Setting {
     write(&secret, "a secret of rather more than 32 bytes\n");
     let jose = repository().join("proxy/tests/jose");
     let mut command = Command::new(python_with(&jose.join("requirements.txt")));
-    command.args(["-W", "ignore"]).arg(jose.join("live.py")).arg(&secret).arg("igny8-api");
+    command
+        .args(["-W", "ignore"])
+        .arg(jose.join("live.py"))
+        .arg(&secret)
+        .arg("igny8-api");
     let tokens: Value = serde_json::from_str(&run(&mut command)).unwrap();
     write(&keys, &tokens["jwks"].to_string());
     let more: Table = format!(
@@ -88,7 +92,11 @@ fn assert_told(answer: &Response, account: &str, user: &str, role: Option<&str>)
             .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
     };
     assert_eq!(
-        (field("X-Account-Id").as_deref(), field("X-User-Id").as_deref(), field("X-User-Role").as_deref()),
+        (
+            field("X-Account-Id").as_deref(),
+            field("X-User-Id").as_deref(),
+            field("X-User-Role").as_deref()
+        ),
         (Some(account), Some(user), role),
         "{text}"
     );
@@ -106,14 +114,31 @@ fn the_app_is_told_the_prefixed_account_of_every_issuer_and_the_core_goes_on_as_
     }
     let member = setting.stack.sign_up();
     let answer = setting.stack.get("/api/x").bearer(&member.access).send();
-    assert_told(&answer, &member.account_id.to_string(), &member.user_id.to_string(), Some("owner"));
+    assert_told(
+        &answer,
+        &member.account_id.to_string(),
+        &member.user_id.to_string(),
+        Some("owner"),
+    );
     for token in ["as_core", "phantom"] {
         let answer = setting.ask(token);
-        assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "{token}");
-        assert!(answer.field("WWW-Authenticate").is_some_and(|challenge| challenge.starts_with("Bearer")));
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "token_invalid"),
+            "{token}"
+        );
+        assert!(
+            answer
+                .field("WWW-Authenticate")
+                .is_some_and(|challenge| challenge.starts_with("Bearer"))
+        );
     }
     // The core believes itself alone.
-    let credits = setting.stack.get("/api/v1/credits/").bearer(setting.tokens["rsa"].as_str().unwrap()).send();
+    let credits = setting
+        .stack
+        .get("/api/v1/credits/")
+        .bearer(setting.tokens["rsa"].as_str().unwrap())
+        .send();
     assert_eq!(credits.status, 401, "{}", credits.text());
     // A token ends at its `exp` and its leeway, remembered or not.
     assert_eq!(setting.ask("short").status, 200);
@@ -126,8 +151,14 @@ fn the_app_is_told_the_prefixed_account_of_every_issuer_and_the_core_goes_on_as_
 #[test]
 fn accounts_of_other_issuers_are_limited_each_by_itself() {
     let limits = GENEROUS_LIMITS
-        .replace("[default]\nrate = \"600000/m\"\nburst = 100000", "[default]\nrate = \"1/h\"\nburst = 4")
-        .replace("[scope.auth]\nrate = \"600000/m\"\nburst = 100000", "[scope.auth]\nrate = \"1/h\"\nburst = 3");
+        .replace(
+            "[default]\nrate = \"600000/m\"\nburst = 100000",
+            "[default]\nrate = \"1/h\"\nburst = 4",
+        )
+        .replace(
+            "[scope.auth]\nrate = \"600000/m\"\nburst = 100000",
+            "[scope.auth]\nrate = \"1/h\"\nburst = 3",
+        );
     let setting = setting(&limits, "none");
     let admitted = |token: &str| (0..6).take_while(|_| setting.ask(token).status == 200).count();
     assert_eq!(admitted("rsa"), 3);

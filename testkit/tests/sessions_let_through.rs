@@ -36,9 +36,7 @@ const ROOT: &str = "rootroot1";
 const ORDINARY: &str = "ordinary1";
 
 fn people(echo: &Echo, account: i64) {
-    let person = |staff, superuser| {
-        json!({"authenticated": true, "is_staff": staff, "is_superuser": superuser, "user_id": 9, "account_id": account})
-    };
+    let person = |staff, superuser| json!({"authenticated": true, "is_staff": staff, "is_superuser": superuser, "user_id": 9, "account_id": account});
     echo.tell(ORDINARY, person(false, false));
     echo.tell(STAFF, person(true, false));
     echo.tell(ROOT, person(true, true));
@@ -56,10 +54,16 @@ fn pages_that_sign_in_by_session_get_an_ordinary_users_and_no_other() {
     assert_eq!(received(&page(&both)).as_deref(), Some(both.as_str()));
     assert_eq!(field(&page(&both), "X-Account-Id"), None, "a page acts for nobody");
     for other in [STAFF, "nobody-knows-me", "short"] {
-        assert_eq!(received(&page(&format!("theme=dark; sessionid={other}"))).as_deref(), Some("theme=dark"));
+        assert_eq!(
+            received(&page(&format!("theme=dark; sessionid={other}"))).as_deref(),
+            Some("theme=dark")
+        );
     }
     // Two of them are one too many, whoever they are.
-    assert_eq!(received(&page(&format!("sessionid={ORDINARY}; sessionid=another-one"))), None);
+    assert_eq!(
+        received(&page(&format!("sessionid={ORDINARY}; sessionid=another-one"))),
+        None
+    );
     // An API route is not touched by the pages' rule.
     let api = stack.get("/api/x").cookie(&format!("sessionid={ORDINARY}")).send();
     assert_eq!((api.status, api.code().as_str()), (403, "session_not_allowed"));
@@ -69,8 +73,18 @@ fn pages_that_sign_in_by_session_get_an_ordinary_users_and_no_other() {
     assert_eq!(echo.ended(), [ROOT]);
 
     // Signing in on a page sets the cookie; elsewhere none is set.
-    echo.set_cookies(&["sessionid=new; Path=/; HttpOnly", "__Host-sessionid=x; Path=/; Secure", "theme=light"]);
-    let names: Vec<String> = stack.get("/home").send().cookies().into_iter().map(|cookie| cookie.name).collect();
+    echo.set_cookies(&[
+        "sessionid=new; Path=/; HttpOnly",
+        "__Host-sessionid=x; Path=/; Secure",
+        "theme=light",
+    ]);
+    let names: Vec<String> = stack
+        .get("/home")
+        .send()
+        .cookies()
+        .into_iter()
+        .map(|cookie| cookie.name)
+        .collect();
     assert_eq!(names, ["sessionid", "theme"]);
 }
 
@@ -84,13 +98,21 @@ fn a_superusers_session_may_be_refused_without_being_ended_and_passes_all_the_sa
         }
     });
     let cookie = format!("sessionid={ROOT}");
-    let page = stack.get("/home").cookie(&cookie).field("Accept", "application/json").send();
+    let page = stack
+        .get("/home")
+        .cookie(&cookie)
+        .field("Accept", "application/json")
+        .send();
     assert_eq!((page.status, page.code().as_str()), (403, "superuser_session_blocked"));
     let api = stack.get("/api/x").cookie(&cookie).send();
     assert_eq!((api.status, api.code().as_str()), (403, "session_not_allowed"));
     assert!(echo.ended().is_empty(), "the session was ended");
     let admin = stack.get("/admin/").cookie(&cookie).send();
-    assert_eq!(received(&admin).as_deref(), Some(cookie.as_str()), "the panel lost its session");
+    assert_eq!(
+        received(&admin).as_deref(),
+        Some(cookie.as_str()),
+        "the panel lost its session"
+    );
 }
 
 #[test]
@@ -116,22 +138,40 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
     // Another site cannot make the browser act.
     let foreign = api(ORDINARY).field("Origin", "https://evil.example").send();
     assert_eq!((foreign.status, foreign.code().as_str()), (403, "origin_refused"));
-    let own = api(ORDINARY).field("Origin", &format!("http://{}", stack.public)).send();
+    let own = api(ORDINARY)
+        .field("Origin", &format!("http://{}", stack.public))
+        .send();
     assert_eq!(own.status, 200, "{}", own.text());
 
     for (session, facts) in [
-        ("nouser-nouser", json!({"authenticated": true, "account_id": member.account_id})),
+        (
+            "nouser-nouser",
+            json!({"authenticated": true, "account_id": member.account_id}),
+        ),
         ("noaccount-noaccount", json!({"authenticated": true, "user_id": 9})),
-        ("signedout-signedout", json!({"authenticated": false, "user_id": 9, "account_id": member.account_id})),
-        ("stafflike-stafflike", json!({"authenticated": true, "is_staff": true, "user_id": 9, "account_id": member.account_id})),
+        (
+            "signedout-signedout",
+            json!({"authenticated": false, "user_id": 9, "account_id": member.account_id}),
+        ),
+        (
+            "stafflike-stafflike",
+            json!({"authenticated": true, "is_staff": true, "user_id": 9, "account_id": member.account_id}),
+        ),
         ("unknown-unknown", json!(null)),
     ] {
         echo.tell(session, facts);
         let answer = api(session).send();
-        assert_eq!((answer.status, answer.code().as_str()), (403, "session_not_allowed"), "{session}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "session_not_allowed"),
+            "{session}"
+        );
     }
     let gone = "goneaccount";
-    echo.tell(gone, json!({"authenticated": true, "user_id": 9, "account_id": 999_999}));
+    echo.tell(
+        gone,
+        json!({"authenticated": true, "user_id": 9, "account_id": 999_999}),
+    );
     let answer = api(gone).send();
     assert_eq!((answer.status, answer.code().as_str()), (403, "account_missing"));
     let answer = api(ROOT).send();
@@ -159,7 +199,11 @@ fn a_silent_app_lets_no_session_pass() {
     people(&echo, 7);
     let stack = stack(&echo, GENEROUS_LIMITS, |file| {
         set(file, "flags.strict_jwt_only", false);
-        set(file, "sessions.app_introspection", "http://127.0.0.1:9/internal/session/");
+        set(
+            file,
+            "sessions.app_introspection",
+            "http://127.0.0.1:9/internal/session/",
+        );
         route(file, "/").insert("sessions".into(), "non_superuser".into());
     });
     let cookie = format!("sessionid={ORDINARY}");

@@ -60,7 +60,11 @@ fn exactly_the_burst_is_admitted_whoever_counts_and_an_outage_is_never_an_open_d
     assert_eq!(status(&stack, &calm), 200);
     let refused = stack.get("/api/x").bearer(&busy.access).send();
     assert_eq!((refused.status, refused.code().as_str()), (429, "throttled"));
-    assert!(refused.field("RateLimit").is_some_and(|value| value.starts_with("\"plan\";r=0;t=")));
+    assert!(
+        refused
+            .field("RateLimit")
+            .is_some_and(|value| value.starts_with("\"plan\";r=0;t="))
+    );
     assert!(refused.field("Retry-After").is_some());
 
     // The proxy is replaced: the buckets are in the store and stay.
@@ -73,7 +77,11 @@ fn exactly_the_burst_is_admitted_whoever_counts_and_an_outage_is_never_an_open_d
     assert_eq!(admitted(&stack, &busy, 8, 5), 20);
     assert_eq!(admitted(&stack, &late, 4, 10), 20);
     wait_for_store(&stack, 0);
-    assert!(stack.metrics().contains("igny8_throttle_store_down_total{decision=\"local\"}"));
+    assert!(
+        stack
+            .metrics()
+            .contains("igny8_throttle_store_down_total{decision=\"local\"}")
+    );
 
     redis.restart();
     wait_for_store(&stack, 1);

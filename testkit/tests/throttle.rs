@@ -192,7 +192,14 @@ fn a_broken_limits_file_changes_nothing_and_says_so() {
 /// How many of these requests to a page are admitted, each with an `X-Forwarded-For` of its own.
 fn admitted_with(stack: &Stack, addresses: impl Iterator<Item = String>) -> usize {
     addresses
-        .filter(|address| stack.get("/static/none").field("X-Forwarded-For", address).send().status != 429)
+        .filter(|address| {
+            stack
+                .get("/static/none")
+                .field("X-Forwarded-For", address)
+                .send()
+                .status
+                != 429
+        })
         .count()
 }
 
@@ -215,12 +222,18 @@ fn behind_a_trusted_hop_each_client_counts_by_itself_and_an_ipv6_network_counts_
         .limits(&few_for_an_address())
         .proxy(|file| igny8_testkit::config::set(file, "server.trusted_hops", vec!["127.0.0.1".to_owned()]))
         .start();
-    assert_eq!(admitted_with(&stack, (0..20).map(|host| format!("2001:db8:0:1::{host:x}"))), 5);
+    assert_eq!(
+        admitted_with(&stack, (0..20).map(|host| format!("2001:db8:0:1::{host:x}"))),
+        5
+    );
     assert_eq!(admitted_with(&stack, (0..10).map(|_| "2001:db8:0:2::1".to_owned())), 5);
     // What a client wrote itself stands to the left of what the hop added, and is nobody's address.
     let rotated = (0..20).map(|last| format!("198.51.100.{last}, 192.0.2.7"));
     assert_eq!(admitted_with(&stack, rotated), 5);
-    assert_eq!(admitted_with(&stack, (0..7).map(|last| format!("192.0.2.{}", 100 + last))), 7);
+    assert_eq!(
+        admitted_with(&stack, (0..7).map(|last| format!("192.0.2.{}", 100 + last))),
+        7
+    );
 }
 
 #[test]

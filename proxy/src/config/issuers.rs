@@ -111,7 +111,10 @@ impl Checker {
             return self.wrong(key("algorithms"), "the core signs with [\"EdDSA\"] and nothing else");
         }
         let mapping = [
-            ("typ", written.typ.as_deref().is_some_and(|typ| typ != ACCESS_TOKEN_TYPE)),
+            (
+                "typ",
+                written.typ.as_deref().is_some_and(|typ| typ != ACCESS_TOKEN_TYPE),
+            ),
             ("account_claim", written.account_claim.is_some()),
             ("user_claim", written.user_claim.is_some()),
             ("role_claim", written.role_claim.is_some()),
@@ -140,7 +143,10 @@ impl Checker {
         }
         let user_prefix = written.user_prefix.as_deref().unwrap_or(prefix);
         if !user_prefix.is_empty() && !is_prefix(user_prefix) {
-            return self.wrong(key("user_prefix"), "is empty, or a letter and up to 31 of a-z A-Z 0-9 - _ . :");
+            return self.wrong(
+                key("user_prefix"),
+                "is empty, or a letter and up to 31 of a-z A-Z 0-9 - _ . :",
+            );
         }
         let typ = written.typ.as_deref().unwrap_or(ACCESS_TOKEN_TYPE);
         if typ.is_empty() || !typ.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -151,7 +157,10 @@ impl Checker {
             .flatten()
             .any(String::is_empty)
         {
-            return self.wrong(key("user_claim"), "a claim has a name; leave the key out for the usual one");
+            return self.wrong(
+                key("user_claim"),
+                "a claim has a name; leave the key out for the usual one",
+            );
         }
         let asks_core = written.standing.unwrap_or_default() == Standing::Core;
         let claims = ForeignClaims {
@@ -189,8 +198,7 @@ impl Checker {
 
     /// Where the keys come from, and what they may be. Files are read once, so that a bad one is told at the start.
     fn keys_of(&self, written: &Written, key: &str) -> Result<(KeysFrom, KeyForm), ConfigError> {
-        let algorithms: Option<Vec<Algorithm>> =
-            written.algorithms.iter().map(|name| Algorithm::parse(name)).collect();
+        let algorithms: Option<Vec<Algorithm>> = written.algorithms.iter().map(|name| Algorithm::parse(name)).collect();
         let Some(algorithms) = algorithms.filter(|algorithms| !algorithms.is_empty()) else {
             return self.wrong(
                 format!("{key}: algorithms"),
@@ -202,7 +210,11 @@ impl Checker {
             let message = "HS256 stands alone: whoever can read a public key must not be able to sign with it";
             return self.wrong(format!("{key}: algorithms"), message);
         }
-        let form = if secret { KeyForm::Secret } else { KeyForm::Jwks(algorithms) };
+        let form = if secret {
+            KeyForm::Secret
+        } else {
+            KeyForm::Jwks(algorithms)
+        };
         let keys = match (&written.jwks_url, &written.jwks_file, &written.secret_file) {
             (Some(url), None, None) if !secret => KeysFrom::Url(self.key_url(&format!("{key}: jwks_url"), url)?),
             (None, Some(file), None) if !secret => KeysFrom::File(file.clone()),

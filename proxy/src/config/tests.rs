@@ -104,8 +104,15 @@ fn whatever_is_wrong_is_named() {
 
 #[test]
 fn the_emergency_flags_are_read_from_both_names_and_told() {
-    let config = load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "false"), ("TENANCY_VALIDATE_API_KEY", "0")]).unwrap();
-    assert_eq!(config.flags_off().collect::<Vec<_>>(), ["validate_api_key", "strict_jwt_only"]);
+    let config = load(
+        ROUTE,
+        &[("TENANCY_STRICT_JWT_ONLY", "false"), ("TENANCY_VALIDATE_API_KEY", "0")],
+    )
+    .unwrap();
+    assert_eq!(
+        config.flags_off().collect::<Vec<_>>(),
+        ["validate_api_key", "strict_jwt_only"]
+    );
     assert_eq!(
         config.wider_than_default(),
         ["flags.validate_api_key: is off", "flags.strict_jwt_only: is off"]
@@ -113,7 +120,10 @@ fn the_emergency_flags_are_read_from_both_names_and_told() {
     let api = ROUTE.replace("\"/\"", "\"/api\"").replace("page", "api");
     let both = format!("{ROUTE}{api}");
     let rules = |config: &Config| -> Vec<_> { config.routes.all().iter().map(|route| route.sessions).collect() };
-    assert_eq!(rules(&load(&both, &[]).unwrap()), [RouteSessions::Never, RouteSessions::Never]);
+    assert_eq!(
+        rules(&load(&both, &[]).unwrap()),
+        [RouteSessions::Never, RouteSessions::Never]
+    );
     let off = load(&both, &[("TENANCY_STRICT_JWT_ONLY", "off")]).unwrap();
     assert_eq!(rules(&off), [RouteSessions::Account, RouteSessions::Never]);
     // Nobody can write down what only the flag may say.
@@ -126,7 +136,12 @@ fn the_emergency_flags_are_read_from_both_names_and_told() {
 #[test]
 fn a_shared_throttle_needs_its_store_and_a_local_one_has_none() {
     let shared = |url: &str| format!("{ROUTE}[throttle]\nbackend = \"shared\"\n{url}");
-    assert!(load(&shared("url = \"redis://127.0.0.1:6379/0\"\n"), &[]).unwrap().shared_throttle.is_some());
+    assert!(
+        load(&shared("url = \"redis://127.0.0.1:6379/0\"\n"), &[])
+            .unwrap()
+            .shared_throttle
+            .is_some()
+    );
     assert!(load(ROUTE, &[]).unwrap().shared_throttle.is_none());
     for (text, part) in [
         (shared(""), "throttle.url"),

@@ -47,7 +47,10 @@ impl Checker {
         match (written.backend, &written.url) {
             (Backend::Local, None) => Ok(None),
             (Backend::Local, Some(_)) => self.wrong("throttle.url", "is for backend = \"shared\""),
-            (Backend::Shared, None) => self.wrong("throttle.url", "say where the store is, such as \"redis://127.0.0.1:6379/0\""),
+            (Backend::Shared, None) => self.wrong(
+                "throttle.url",
+                "say where the store is, such as \"redis://127.0.0.1:6379/0\"",
+            ),
             // The URL may hold a password, so the message does not repeat it.
             (Backend::Shared, Some(url)) if !url.starts_with("redis://") => {
                 self.wrong("throttle.url", "is not a redis:// URL")

@@ -9,14 +9,17 @@ impl Config {
     #[must_use]
     pub fn wider_than_default(&self) -> Vec<String> {
         let mut found = Vec::new();
-        self.flags_off().for_each(|flag| found.push(format!("flags.{flag}: is off")));
+        self.flags_off()
+            .for_each(|flag| found.push(format!("flags.{flag}: is off")));
         if !self.trusted_hops.is_empty() {
             found.push("server.trusted_hops: whoever connects from there says what the client's address is".to_owned());
         }
         for route in self.routes.all() {
             let label = route.label();
             if route.authorization == Authorization::Pass && route.kind != RouteKind::Api {
-                found.push(format!("route `{label}`: an unverified Authorization field goes to the upstream"));
+                found.push(format!(
+                    "route `{label}`: an unverified Authorization field goes to the upstream"
+                ));
             }
             if !route.cookies_allow.is_empty() {
                 let names = route.cookies_allow.join(", ");
@@ -26,7 +29,9 @@ impl Config {
                 found.push(format!("route `{label}`: sessions of ordinary users pass"));
             }
             if route.on_superuser_session == OnSuperuserSession::Refuse {
-                found.push(format!("route `{label}`: a superuser's session found here is refused and lives on"));
+                found.push(format!(
+                    "route `{label}`: a superuser's session found here is refused and lives on"
+                ));
             }
         }
         for issuer in &self.issuers {
@@ -43,13 +48,17 @@ impl Config {
                      account_missing; standing = \"none\" lets them pass"
                 ));
             } else if name != "core" {
-                found.push(format!("issuer `{name}`: nobody is asked for the standing of its accounts"));
+                found.push(format!(
+                    "issuer `{name}`: nobody is asked for the standing of its accounts"
+                ));
             }
         }
         if let Some(shared) = &self.shared_throttle
             && shared.on_store_down() == OnStoreDown::Local
         {
-            found.push("throttle.on_store_down: while the store is down each proxy admits as much as all together".to_owned());
+            found.push(
+                "throttle.on_store_down: while the store is down each proxy admits as much as all together".to_owned(),
+            );
         }
         found
     }

@@ -138,7 +138,11 @@ fn connector() -> HttpsConnector<HttpConnector> {
         tracing::warn!(%error, "no certificate authorities were found: nothing can be fetched by HTTPS");
         let trusts_nobody = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map(|versions| versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+            .map(|versions| {
+                versions
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth()
+            });
         trusts_nobody.map(|config| HttpsConnectorBuilder::new().with_tls_config(config))
     });
     // Only a provider without any cipher suite could fail here, and this one has them.

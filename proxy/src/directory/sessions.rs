@@ -189,12 +189,7 @@ impl SessionSources {
 }
 
 impl AppSource {
-    async fn ask(
-        &self,
-        cookie: &str,
-        session: &str,
-        now: i64,
-    ) -> Result<SessionFacts, ClientError> {
+    async fn ask(&self, cookie: &str, session: &str, now: i64) -> Result<SessionFacts, ClientError> {
         read(
             &self
                 .client

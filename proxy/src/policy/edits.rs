@@ -320,7 +320,10 @@ mod tests {
             sessions: RouteSessions::NonSuperuser,
             ..route(RouteKind::Page, Authorization::Drop)
         };
-        assert_eq!(set_cookie(b"sessionid=s; Path=/", &page, &rules, false), SetCookie::Keep);
+        assert_eq!(
+            set_cookie(b"sessionid=s; Path=/", &page, &rules, false),
+            SetCookie::Keep
+        );
         for other in [&b"__Host-sessionid=s; Path=/"[..], b"SessionID=s", b"sessionid=\xff"] {
             assert_eq!(set_cookie(other, &page, &rules, false), SetCookie::Drop);
         }

@@ -85,13 +85,15 @@ pub fn judge(route: &Route, sessions: &Sessions) -> SessionVerdict {
         .as_ref()
         .filter(|facts| facts.authenticated && !facts.is_staff && !facts.is_superuser);
     match (route.kind, route.sessions, ordinary) {
-        (RouteKind::Api, RouteSessions::Account, Some(facts)) => match (positive(facts.account_id), positive(facts.user_id)) {
-            (Some(account), Some(user)) => SessionVerdict::PassAs {
-                account: AccountId(account),
-                user: UserId(user),
-            },
-            _ => SessionVerdict::Refuse(Refusal::SessionNotAllowed),
-        },
+        (RouteKind::Api, RouteSessions::Account, Some(facts)) => {
+            match (positive(facts.account_id), positive(facts.user_id)) {
+                (Some(account), Some(user)) => SessionVerdict::PassAs {
+                    account: AccountId(account),
+                    user: UserId(user),
+                },
+                _ => SessionVerdict::Refuse(Refusal::SessionNotAllowed),
+            }
+        }
         (RouteKind::Api, _, _) => SessionVerdict::Refuse(Refusal::SessionNotAllowed),
         (RouteKind::Page, RouteSessions::NonSuperuser, Some(_)) => SessionVerdict::Pass,
         (RouteKind::Public | RouteKind::Page | RouteKind::Admin, _, _) => SessionVerdict::GoOn,
@@ -208,7 +210,10 @@ mod tests {
     #[test]
     fn a_page_that_signs_in_by_session_keeps_that_of_one_ordinary_user_and_drops_any_other() {
         let page = route(RouteKind::Page, RouteSessions::NonSuperuser);
-        assert_eq!(judge(&page, &seen(false, false, Some(somebody()))), SessionVerdict::Pass);
+        assert_eq!(
+            judge(&page, &seen(false, false, Some(somebody()))),
+            SessionVerdict::Pass
+        );
         let staff = SessionFacts {
             is_staff: true,
             ..somebody()
@@ -218,11 +223,18 @@ mod tests {
             ..somebody()
         };
         for only in [None, Some(staff), Some(nobody)] {
-            assert_eq!(judge(&page, &seen(false, false, only.clone())), SessionVerdict::GoOn, "{only:?}");
+            assert_eq!(
+                judge(&page, &seen(false, false, only.clone())),
+                SessionVerdict::GoOn,
+                "{only:?}"
+            );
         }
         // The rule of pages means nothing elsewhere.
         for kind in [RouteKind::Api, RouteKind::Public, RouteKind::Admin] {
-            let verdict = judge(&route(kind, RouteSessions::NonSuperuser), &seen(false, false, Some(somebody())));
+            let verdict = judge(
+                &route(kind, RouteSessions::NonSuperuser),
+                &seen(false, false, Some(somebody())),
+            );
             assert_ne!(verdict, SessionVerdict::Pass, "{kind:?}");
         }
     }
@@ -298,7 +310,10 @@ mod tests {
             ..user
         };
         for user in [staff, off] {
-            assert_eq!(verdict(Some(account.clone()), Some(user)), Err(Refusal::SessionNotAllowed));
+            assert_eq!(
+                verdict(Some(account.clone()), Some(user)),
+                Err(Refusal::SessionNotAllowed)
+            );
         }
         assert_eq!(verdict(None, None), Err(Refusal::AccountMissing));
         let cancelled = AccountFacts {

@@ -127,10 +127,16 @@ impl<'a> Walk<'a> {
         let is_logout = routed.framed().method == Method::Post
             && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
         if is_logout {
-            self.tell("session", Outcome::Passed, "signing out is always let through".to_owned());
+            self.tell(
+                "session",
+                Outcome::Passed,
+                "signing out is always let through".to_owned(),
+            );
             return self.open(routed, SessionVerdict::GoOn, "");
         }
-        let credential = self.judge("credential found", routed.credential(), |found| describe(*found).to_owned())?;
+        let credential = self.judge("credential found", routed.credential(), |found| {
+            describe(*found).to_owned()
+        })?;
         if routed.needs_session_look_up(credential) {
             let known = self.witness.sessions(&routed);
             let verdict = self.judge_sessions(&routed, known);
@@ -144,7 +150,11 @@ impl<'a> Walk<'a> {
             Presented::Bearer(token) => self.witness.token(token),
             Presented::ApiKey(key) => self.witness.key(key),
             Presented::Nothing => {
-                let words = if routed.route().kind == RouteKind::Api { "nothing was sent" } else { "none is asked for" };
+                let words = if routed.route().kind == RouteKind::Api {
+                    "nothing was sent"
+                } else {
+                    "none is asked for"
+                };
                 return self.open(routed, SessionVerdict::GoOn, words);
             }
         };
@@ -163,17 +173,26 @@ impl<'a> Walk<'a> {
         if let Some(known) = known {
             return Some(session::judge(route, &known));
         }
-        let (nobody, superuser) = (Sessions::default(), Sessions { superuser: true, ..Sessions::default() });
+        let (nobody, superuser) = (
+            Sessions::default(),
+            Sessions {
+                superuser: true,
+                ..Sessions::default()
+            },
+        );
         let verdict = session::judge(route, &nobody);
-        let one_for_all = verdict == session::judge(route, &superuser) && route.sessions == super::route::RouteSessions::Never;
+        let one_for_all =
+            verdict == session::judge(route, &superuser) && route.sessions == super::route::RouteSessions::Never;
         one_for_all.then_some(verdict)
     }
 
     fn open(&mut self, routed: Routed<'a>, verdict: SessionVerdict, words: &str) -> Result<Proven<'a>, Outcome> {
         let words = words.to_owned();
-        self.judge("credential", routed.prove_open(verdict), |proven| match proven.identity() {
-            Some(identity) => whose(identity),
-            None => format!("{words}; nobody in particular"),
+        self.judge("credential", routed.prove_open(verdict), |proven| {
+            match proven.identity() {
+                Some(identity) => whose(identity),
+                None => format!("{words}; nobody in particular"),
+            }
         })
     }
 
@@ -270,7 +289,11 @@ fn edits(permit: &Permit<'_>) -> String {
         .map(|name| String::from_utf8_lossy(name).trim().to_owned())
         .filter(|name| !name.is_empty())
         .collect();
-    let cookies = if names.is_empty() { "no cookies".to_owned() } else { format!("the cookies {}", names.join(", ")) };
+    let cookies = if names.is_empty() {
+        "no cookies".to_owned()
+    } else {
+        format!("the cookies {}", names.join(", "))
+    };
     format!(
         "{} {}{query} goes on with {cookies}",
         routed.framed().method.as_str(),
@@ -334,7 +357,10 @@ mod tests {
         let block = format!("{}\r\n\r\n", request.replace('\n', "\r\n"));
         let (steps, outcome) = walk(block.as_bytes(), rules, witness);
         assert!(steps.iter().all(|step| !step.detail.is_empty()));
-        assert!(!format!("{steps:?}").contains("secret"), "a credential prints: {steps:?}");
+        assert!(
+            !format!("{steps:?}").contains("secret"),
+            "a credential prints: {steps:?}"
+        );
         (steps.iter().map(|step| step.name).collect(), outcome)
     }
 
@@ -348,7 +374,15 @@ mod tests {
         assert_eq!(outcome, Outcome::Passed);
         assert_eq!(
             steps,
-            ["framing", "route", "credential found", "credential", "standing", "rate", "edits"]
+            [
+                "framing",
+                "route",
+                "credential found",
+                "credential",
+                "standing",
+                "rate",
+                "edits"
+            ]
         );
     }
 
@@ -359,7 +393,11 @@ mod tests {
             ("GET /x HTTP/1.1\nHost: localhost\nX_Y: 1", "framing", ForbiddenField),
             ("GET //x HTTP/1.1\nHost: localhost", "route", MalformedPath),
             ("GET /x HTTP/1.1\nHost: elsewhere", "route", BadHost),
-            ("GET /api/x HTTP/1.1\nHost: localhost", "credential", CredentialsRequired),
+            (
+                "GET /api/x HTTP/1.1\nHost: localhost",
+                "credential",
+                CredentialsRequired,
+            ),
             (
                 "GET /api/x HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123",
                 "credential",
@@ -372,16 +410,29 @@ mod tests {
             ),
         ] {
             let (steps, outcome) = run(request, &Told::default());
-            assert_eq!((steps.last(), outcome), (Some(&last), Outcome::Refused(refusal)), "{request}");
+            assert_eq!(
+                (steps.last(), outcome),
+                (Some(&last), Outcome::Refused(refusal)),
+                "{request}"
+            );
         }
     }
 
     #[test]
     fn what_nobody_knows_is_unknown_and_not_guessed() {
         for (request, last) in [
-            ("GET /x HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123", "session"),
-            ("GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret", "credential"),
-            ("GET /api/x HTTP/1.1\nHost: localhost\nX-Api-Key: igk_secret", "credential"),
+            (
+                "GET /x HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123",
+                "session",
+            ),
+            (
+                "GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret",
+                "credential",
+            ),
+            (
+                "GET /api/x HTTP/1.1\nHost: localhost\nX-Api-Key: igk_secret",
+                "credential",
+            ),
             ("GET /x HTTP/1.1\nHost: localhost", "rate"),
         ] {
             let (steps, outcome) = run(request, &Told::default());
@@ -391,7 +442,10 @@ mod tests {
             token: Some(Ok(Arc::new(Identity::of_session(AccountId(7), UserId(9))))),
             ..Told::default()
         };
-        let (steps, outcome) = run("GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret", &told);
+        let (steps, outcome) = run(
+            "GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret",
+            &told,
+        );
         assert_eq!((steps.last(), outcome), (Some(&"standing"), Outcome::Unknown));
     }
 
@@ -404,13 +458,19 @@ mod tests {
             }),
             ..Told::default()
         };
-        let (_, outcome) = run("GET /x HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123", &superuser);
+        let (_, outcome) = run(
+            "GET /x HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123",
+            &superuser,
+        );
         assert_eq!(outcome, Outcome::Refused(Refusal::SuperuserSessionBlocked));
         let expired = Told {
             token: Some(Err(Refusal::TokenExpired)),
             ..Told::default()
         };
-        let (_, outcome) = run("GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret", &expired);
+        let (_, outcome) = run(
+            "GET /api/x HTTP/1.1\nHost: localhost\nAuthorization: Bearer secret",
+            &expired,
+        );
         assert_eq!(outcome, Outcome::Refused(Refusal::TokenExpired));
         let (_, outcome) = run(
             "POST /logout/ HTTP/1.1\nHost: localhost\nCookie: sessionid=secret123",

@@ -42,7 +42,13 @@ fn a_log_against_the_same_rules_changes_nothing() {
     let log = [
         line("/", "forwarded", "", "", ""),
         line("/api/x", "forwarded", "", "bearer", MEMBER),
-        line("/api/x", "forwarded", "", "bearer", ",\"account\":\"acme-7\",\"user\":\"acme-9\""),
+        line(
+            "/api/x",
+            "forwarded",
+            "",
+            "bearer",
+            ",\"account\":\"acme-7\",\"user\":\"acme-9\"",
+        ),
         line("/api/x", "refused", "token_expired", "bearer", ""),
         line("/api/x", "refused", "credentials_required", "", ""),
         line("/api/x", "refused", "session_not_allowed", "session", ""),
@@ -70,7 +76,10 @@ fn a_route_that_becomes_another_kind_changes_the_verdicts_that_follow_from_the_l
     );
     assert!(text.ends_with("4 lines: 1 as before, 3 changed, 0 unknown\n"), "{text}");
     let json: Value = serde_json::from_str(&findings.as_json()).unwrap();
-    assert_eq!((&json["changed"], json["changes"].as_array().unwrap().len()), (&json!(3), 3));
+    assert_eq!(
+        (&json["changed"], json["changes"].as_array().unwrap().len()),
+        (&json!(3), 3)
+    );
 }
 
 #[test]

@@ -202,7 +202,10 @@ impl Shared {
             .set_connection_timeout(Some(CONNECT_DEADLINE))
             .set_response_timeout(Some(self.deadline));
         let connecting = async {
-            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let mut connection = self
+                .client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await?;
             // Also puts the script there, so that the first request need not.
             self.script.prepare_invoke().load_async(&mut connection).await?;
             Ok(connection)
@@ -228,7 +231,9 @@ fn read<'l>(numbers: &[i64], questions: &[Question<'l>]) -> Option<Vec<Answer<'l
         return None;
     }
     let answer = |([allowed, remaining, reset_us], question): (&[i64; 3], &Question<'l>)| {
-        let remaining = u32::try_from(*remaining).ok().filter(|remaining| *remaining <= BURST_MAX)?;
+        let remaining = u32::try_from(*remaining)
+            .ok()
+            .filter(|remaining| *remaining <= BURST_MAX)?;
         let reset_us = u64::try_from(*reset_us).ok()?;
         let decision = Decision {
             allowed: *allowed == 1,

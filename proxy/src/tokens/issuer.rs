@@ -162,7 +162,10 @@ impl Issuer {
             None => None,
         };
         let exp = date(claims, "exp")?.ok_or(TokenError::Claims)?;
-        let others: Vec<i64> = [date(claims, "nbf")?, date(claims, "iat")?].into_iter().flatten().collect();
+        let others: Vec<i64> = [date(claims, "nbf")?, date(claims, "iat")?]
+            .into_iter()
+            .flatten()
+            .collect();
         self.check_dates(exp, &others, now)?;
         let foreign = Foreign {
             digest: short_digest(&account),

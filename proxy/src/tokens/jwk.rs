@@ -58,7 +58,9 @@ pub fn key(jwk: &Map<String, Value>, accepted: &[Algorithm]) -> Result<Key, &'st
 }
 
 fn ed25519(x: Option<Vec<u8>>) -> Result<ParsedPublicKey, &'static str> {
-    let x = x.filter(|x| x.len() == 32).ok_or("its x is not 32 bytes in base64url")?;
+    let x = x
+        .filter(|x| x.len() == 32)
+        .ok_or("its x is not 32 bytes in base64url")?;
     ParsedPublicKey::new(&ED25519, &x).map_err(|_| "its x is no Ed25519 key")
 }
 
@@ -80,9 +82,9 @@ fn rsa(n: Option<Vec<u8>>, e: Option<Vec<u8>>) -> Result<ParsedPublicKey, &'stat
     if !MODULUS_BYTES.contains(&n.len()) || (n.len() == *MODULUS_BYTES.start() && n[0] < 0x80) {
         return Err("its modulus has not 2048 to 8192 bits");
     }
-    let exponent = e
-        .iter()
-        .try_fold(0_u64, |number, byte| number.checked_mul(256)?.checked_add(u64::from(*byte)));
+    let exponent = e.iter().try_fold(0_u64, |number, byte| {
+        number.checked_mul(256)?.checked_add(u64::from(*byte))
+    });
     if !exponent.is_some_and(|exponent| EXPONENTS.contains(&exponent) && exponent % 2 == 1) {
         return Err("its exponent is not an odd number from 65537 to 2^32");
     }

@@ -217,10 +217,7 @@ mod tests {
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
     fn set(keys: &[String]) -> Result<KeySet, KeySetError> {
-        KeySet::parse(
-            format!("{{\"keys\":[{}]}}", keys.join(",")).as_bytes(),
-            &Algorithm::ALL,
-        )
+        KeySet::parse(format!("{{\"keys\":[{}]}}", keys.join(",")).as_bytes(), &Algorithm::ALL)
     }
 
     fn jwk(kid: &str, more: &str) -> String {
@@ -297,7 +294,10 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(KeySet::parse(br#"{"keys":[]}"#, &Algorithm::ALL).unwrap_err(), KeySetError::NoUsableKey);
+        assert_eq!(
+            KeySet::parse(br#"{"keys":[]}"#, &Algorithm::ALL).unwrap_err(),
+            KeySetError::NoUsableKey
+        );
         assert_eq!(
             KeySet::parse(&vec![b' '; KEY_SET_BYTES_MAX + 1], &Algorithm::ALL).unwrap_err(),
             KeySetError::TooLarge

@@ -66,7 +66,9 @@ fn check_private(file: &std::fs::File) -> Result<(), String> {
     if mode & 0o077 == 0 {
         Ok(())
     } else {
-        Err(format!("its mode is {mode:04o}; a secret must be 0600, for its owner alone"))
+        Err(format!(
+            "its mode is {mode:04o}; a secret must be 0600, for its owner alone"
+        ))
     }
 }
 

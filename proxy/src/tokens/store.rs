@@ -229,6 +229,8 @@ impl KeyStore {
 
 impl std::fmt::Debug for KeyStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyStore").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("KeyStore")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,8 @@ fn file(folder: &tempfile::TempDir, name: &str, text: &str, mode: u32) -> PathBu
 }
 
 const SECRET: &str = "a secret of rather more than 32 bytes\n";
-const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 fn acme(more: &str) -> String {
     format!(
@@ -53,7 +54,10 @@ fn whatever_is_wrong_with_an_issuer_is_named() {
         path("open", SECRET, 0o640),
         path("short", "0123456789012345678901234567890\n", 0o600),
     );
-    let (no_keys, many) = (path("none", "{\"keys\":[]}", 0o644), path("many", &"x".repeat(300_000), 0o644));
+    let (no_keys, many) = (
+        path("none", "{\"keys\":[]}", 0o644),
+        path("many", &"x".repeat(300_000), 0o644),
+    );
     let prefixed = |more: &str| acme(&format!("{more}account_prefix = \"acme-\"\n"));
     let secret = |file: &str| prefixed(&format!("secret_file = \"{file}\"\nalgorithms = [\"HS256\"]\n"));
     let filed = |file: &str| prefixed(&format!("jwks_file = \"{file}\"\nalgorithms = [\"EdDSA\"]\n"));
@@ -69,11 +73,23 @@ fn whatever_is_wrong_with_an_issuer_is_named() {
         (prefixed(&format!("{URL}standing = \"maybe\"\n")), "maybe"),
         (prefixed(&format!("{URL}role_claim = \"\"\n")), "claim"),
         (prefixed("algorithms = [\"RS256\"]\n"), "needs one of"),
-        (prefixed("jwks_url = \"ftp://x/k\"\nalgorithms = [\"RS256\"]\n"), "not an http"),
+        (
+            prefixed("jwks_url = \"ftp://x/k\"\nalgorithms = [\"RS256\"]\n"),
+            "not an http",
+        ),
         (prefixed("jwks_url = \"https://x/k\"\nalgorithms = []\n"), "algorithms"),
-        (prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"none\"]\n"), "algorithms"),
-        (prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"RS256\", \"HS256\"]\n"), "stands alone"),
-        (prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"HS256\"]\n"), "needs one of"),
+        (
+            prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"none\"]\n"),
+            "algorithms",
+        ),
+        (
+            prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"RS256\", \"HS256\"]\n"),
+            "stands alone",
+        ),
+        (
+            prefixed("jwks_url = \"https://x/k\"\nalgorithms = [\"HS256\"]\n"),
+            "needs one of",
+        ),
         (prefixed(&format!("{URL}secret_file = \"{good}\"\n")), "needs one of"),
         (secret(&open), "0640"),
         (secret(&short), "32 to 4096"),
@@ -81,8 +97,14 @@ fn whatever_is_wrong_with_an_issuer_is_named() {
         (filed(&no_keys), "no key"),
         (filed(&many), "larger"),
         (prefixed(URL).replace("\"org\"", "\"\""), "account_claim"),
-        (prefixed(URL).replace("https://acme.example/\"\naud", "i\"\naud"), "its iss is that of `core`"),
-        (prefixed(URL).replace("\"acme\"", "\"core\""), "two issuers of this name"),
+        (
+            prefixed(URL).replace("https://acme.example/\"\naud", "i\"\naud"),
+            "its iss is that of `core`",
+        ),
+        (
+            prefixed(URL).replace("\"acme\"", "\"core\""),
+            "two issuers of this name",
+        ),
         (
             format!(
                 "{}[[issuer]]\nname = \"b\"\niss = \"b\"\naud = \"a\"\naccount_claim = \"o\"\naccount_prefix = \"acme-2\"\n{URL}",

@@ -45,7 +45,10 @@ async fn connected(redis: &Redis) -> Arc<Shared> {
 async fn wait_until_up(shared: &Shared, up: bool) {
     let began = Instant::now();
     while shared.is_up() != up {
-        assert!(began.elapsed() < Duration::from_secs(30), "the store never became up={up}");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the store never became up={up}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -87,7 +90,13 @@ async fn exactly_the_burst_is_admitted_to_eight_tasks_of_two_proxies_for_every_k
         (foreign, 50),
         (Who::Address { ip: v4, scope: None }, 20),
         (Who::Address { ip: v6, scope: None }, 20),
-        (Who::Address { ip: other, scope: tight }, 2),
+        (
+            Who::Address {
+                ip: other,
+                scope: tight,
+            },
+            2,
+        ),
     ] {
         let tasks: Vec<_> = (0..8)
             .map(|task| {
@@ -116,7 +125,13 @@ async fn addresses_of_one_ipv6_network_share_a_bucket_and_others_do_not() {
     let mut passed = 0;
     for host in 0..40 {
         let ip: IpAddr = format!("2001:db8:0:1::{host:x}").parse().unwrap();
-        passed += usize::from(shared.admit(&limits, Who::Address { ip, scope: None }).await.unwrap().allowed);
+        passed += usize::from(
+            shared
+                .admit(&limits, Who::Address { ip, scope: None })
+                .await
+                .unwrap()
+                .allowed,
+        );
     }
     assert_eq!(passed, 20);
     let other = Who::Address {
@@ -141,11 +156,19 @@ async fn a_verdict_says_what_the_local_throttle_would_say() {
             let (far, near) = (shared.admit(&limits, who).await.unwrap(), local.admit(&limits, who, 0));
             assert_eq!(
                 (far.allowed, far.limit.name(), far.remaining, far.would_refuse.is_some()),
-                (near.allowed, near.limit.name(), near.remaining, near.would_refuse.is_some()),
+                (
+                    near.allowed,
+                    near.limit.name(),
+                    near.remaining,
+                    near.would_refuse.is_some()
+                ),
                 "{who:?} round {round}"
             );
             // The store's clock has moved on a little since the first request.
-            assert!(near.reset_seconds.abs_diff(far.reset_seconds) <= 60, "{who:?} round {round}");
+            assert!(
+                near.reset_seconds.abs_diff(far.reset_seconds) <= 60,
+                "{who:?} round {round}"
+            );
         }
     }
 }
@@ -177,7 +200,11 @@ async fn a_store_that_dies_or_hangs_is_down_within_the_deadline_and_up_again_by_
     let shared = Arc::new(Shared::new(&redis.url(), Duration::from_millis(300), OnStoreDown::Refuse).unwrap());
     let limits = limits(TEXT);
     let who = account(&limits, 1, "small", "");
-    assert_eq!(shared.admit(&limits, who).await.unwrap_err(), StoreDown, "never connected");
+    assert_eq!(
+        shared.admit(&limits, who).await.unwrap_err(),
+        StoreDown,
+        "never connected"
+    );
     let keeper = Arc::clone(&shared);
     tokio::spawn(async move { keeper.keep_connected().await });
     wait_until_up(&shared, true).await;
@@ -187,7 +214,11 @@ async fn a_store_that_dies_or_hangs_is_down_within_the_deadline_and_up_again_by_
     assert_eq!(shared.admit(&limits, who).await.unwrap_err(), StoreDown);
     redis.restart();
     wait_until_up(&shared, true).await;
-    assert_eq!(admitted(&shared, &limits, who, 5).await, 3, "a new store starts with full buckets");
+    assert_eq!(
+        admitted(&shared, &limits, who, 5).await,
+        3,
+        "a new store starts with full buckets"
+    );
 
     redis.signal("STOP");
     let began = Instant::now();
@@ -198,7 +229,11 @@ async fn a_store_that_dies_or_hangs_is_down_within_the_deadline_and_up_again_by_
     assert!(began.elapsed() < Duration::from_millis(200), "the next one waits again");
     redis.signal("CONT");
     wait_until_up(&shared, true).await;
-    assert_eq!(admitted(&shared, &limits, who, 3).await, 0, "a store that hung forgot nothing");
+    assert_eq!(
+        admitted(&shared, &limits, who, 3).await,
+        0,
+        "a store that hung forgot nothing"
+    );
 }
 
 #[test]
@@ -210,7 +245,16 @@ fn an_answer_that_is_not_the_scripts_is_no_answer() {
     };
     let one = [question()];
     assert!(read(&[1, 9, 5], &one).is_some());
-    for numbers in [&[][..], &[1], &[1, 9], &[1, 9, 5, 1], &[1, 9, 5, 1, 9, 5], &[1, -1, 5], &[1, 9, -5], &[1, i64::MAX, 5]] {
+    for numbers in [
+        &[][..],
+        &[1],
+        &[1, 9],
+        &[1, 9, 5, 1],
+        &[1, 9, 5, 1, 9, 5],
+        &[1, -1, 5],
+        &[1, 9, -5],
+        &[1, i64::MAX, 5],
+    ] {
         assert!(read(numbers, &one).is_none(), "{numbers:?}");
     }
     assert_eq!(read(&[1, 9, 0], &one).unwrap()[0].decision.reset_ns, 1_000);
@@ -218,7 +262,12 @@ fn an_answer_that_is_not_the_scripts_is_no_answer() {
 
 #[test]
 fn a_password_in_the_url_never_prints() {
-    let shared = Shared::new("redis://:hunter2@127.0.0.1:1/0", Duration::from_secs(1), OnStoreDown::Local).unwrap();
+    let shared = Shared::new(
+        "redis://:hunter2@127.0.0.1:1/0",
+        Duration::from_secs(1),
+        OnStoreDown::Local,
+    )
+    .unwrap();
     assert!(!format!("{shared:?}").contains("hunter2"));
     assert!(Shared::new("http://127.0.0.1", Duration::from_secs(1), OnStoreDown::Local).is_err());
 }

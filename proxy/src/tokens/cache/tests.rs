@@ -15,11 +15,22 @@ fn verified(account: i64) -> Arc<Identity> {
     Arc::new(Identity::of(claims).unwrap())
 }
 
-fn get<S: BuildHasher + Clone>(cache: &Cache<S>, token: &[u8], now: Timestamp, generation: u64) -> Option<Arc<Identity>> {
+fn get<S: BuildHasher + Clone>(
+    cache: &Cache<S>,
+    token: &[u8],
+    now: Timestamp,
+    generation: u64,
+) -> Option<Arc<Identity>> {
     cache.get(token, now, |origin| origin == Origin { issuer: 0, generation })
 }
 
-fn put<S: BuildHasher + Clone>(cache: &Cache<S>, token: &[u8], verified: Arc<Identity>, now: Timestamp, generation: u64) {
+fn put<S: BuildHasher + Clone>(
+    cache: &Cache<S>,
+    token: &[u8],
+    verified: Arc<Identity>,
+    now: Timestamp,
+    generation: u64,
+) {
     cache.put(token, verified, now, Origin { issuer: 0, generation });
 }
 
@@ -66,7 +77,16 @@ fn a_token_is_not_remembered_across_generations_of_the_key_set() {
 #[test]
 fn a_token_of_one_issuer_is_not_one_of_another() {
     let cache = Cache::new(10);
-    let (first, second) = (Origin { issuer: 0, generation: 1 }, Origin { issuer: 1, generation: 1 });
+    let (first, second) = (
+        Origin {
+            issuer: 0,
+            generation: 1,
+        },
+        Origin {
+            issuer: 1,
+            generation: 1,
+        },
+    );
     cache.put(b"token", verified(7), at(NOW), second);
     assert!(cache.get(b"token", at(NOW), |origin| origin == first).is_none());
     assert!(cache.get(b"token", at(NOW), |origin| origin == second).is_some());
@@ -102,7 +122,13 @@ fn tokens_of_one_hash_are_told_apart_by_their_bytes() {
 fn the_cache_never_grows_past_its_bound_and_the_oldest_make_room() {
     let cache = Cache::new(100);
     for account in 1..=1_000 {
-        put(&cache, format!("token {account}").as_bytes(), verified(account), at(NOW), 1);
+        put(
+            &cache,
+            format!("token {account}").as_bytes(),
+            verified(account),
+            at(NOW),
+            1,
+        );
         assert!(cache.map.len() <= 100);
     }
     assert_eq!((cache.len(), cache.map.len()), (100, 100));
@@ -136,7 +162,13 @@ fn the_bound_holds_when_eight_threads_put() {
 fn expired_tokens_make_room_before_the_bound_is_reached() {
     let cache = Cache::new(100);
     for account in 1..=50 {
-        put(&cache, format!("token {account}").as_bytes(), verified(account), at(NOW), 1);
+        put(
+            &cache,
+            format!("token {account}").as_bytes(),
+            verified(account),
+            at(NOW),
+            1,
+        );
     }
     put(&cache, b"late", verified(51), at(NOW + 300), 1);
     assert_eq!((cache.len(), cache.map.len()), (1, 1));

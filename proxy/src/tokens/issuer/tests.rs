@@ -49,7 +49,12 @@ fn prove(name: &str, value: Value) -> Result<Identity, TokenError> {
 fn another_issuers_account_gets_its_prefix_and_never_a_staff_role() {
     let identity = prove_with(acme(), &payload()).unwrap();
     assert_eq!(
-        (&identity.account_value, &identity.user_value, &identity.role_value, identity.exp),
+        (
+            &identity.account_value,
+            &identity.user_value,
+            &identity.role_value,
+            identity.exp
+        ),
         (
             &"acme-7".parse().unwrap(),
             &"acme-u|9".parse().unwrap(),
@@ -57,8 +62,13 @@ fn another_issuers_account_gets_its_prefix_and_never_a_staff_role() {
             NOW + 300
         )
     );
-    assert!(identity.asks_core().is_none(), "the core is asked about somebody it does not know");
-    assert!(matches!(&identity.holder, Holder::Foreign(foreign) if &*foreign.account == "acme-7" && !foreign.asks_core));
+    assert!(
+        identity.asks_core().is_none(),
+        "the core is asked about somebody it does not know"
+    );
+    assert!(
+        matches!(&identity.holder, Holder::Foreign(foreign) if &*foreign.account == "acme-7" && !foreign.asks_core)
+    );
 }
 
 #[test]
@@ -105,7 +115,11 @@ fn what_every_token_must_say_is_required_of_every_issuer() {
     for name in ["nbf", "iat"] {
         assert!(prove(name, Value::Null).is_ok(), "{name} may be left out");
         assert!(prove(name, json!(NOW + 10)).is_ok(), "{name} within the leeway");
-        assert_eq!(prove(name, json!(NOW + 11)).unwrap_err(), TokenError::NotYetValid, "{name}");
+        assert_eq!(
+            prove(name, json!(NOW + 11)).unwrap_err(),
+            TokenError::NotYetValid,
+            "{name}"
+        );
         assert_eq!(prove(name, json!("now")).unwrap_err(), TokenError::Claims, "{name}");
     }
 }
@@ -140,7 +154,13 @@ fn a_role_is_told_only_where_its_claim_is_named_and_is_one_of_an_accounts() {
         prove_with(rules.clone(), &payload)
     };
     assert_eq!(with(json!("editor")).unwrap().role_value, "editor");
-    for role in [json!("superuser"), json!("developer"), json!("Owner"), json!(["owner"]), Value::Null] {
+    for role in [
+        json!("superuser"),
+        json!("developer"),
+        json!("Owner"),
+        json!(["owner"]),
+        Value::Null,
+    ] {
         assert_eq!(with(role.clone()).unwrap_err(), TokenError::Claims, "{role}");
     }
 }
@@ -158,6 +178,9 @@ fn a_token_of_another_type_than_the_issuers_is_refused() {
 
 #[test]
 fn refusals_to_the_client_are_the_same_for_every_issuer() {
-    assert_eq!(prove("exp", json!(NOW - 10)).unwrap_err().refusal(), Refusal::TokenExpired);
+    assert_eq!(
+        prove("exp", json!(NOW - 10)).unwrap_err().refusal(),
+        Refusal::TokenExpired
+    );
     assert_eq!(prove("aud", json!("x")).unwrap_err().refusal(), Refusal::TokenInvalid);
 }

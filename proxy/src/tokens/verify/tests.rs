@@ -533,10 +533,19 @@ fn an_empty_or_endless_sign_in_is_refused() {
 
 #[test]
 fn an_issuer_needs_names_and_a_leeway_of_at_most_thirty_seconds() {
-    assert_eq!(Issuer::new("", AUD, 0, ClaimRules::Core).unwrap_err(), IssuerError::Empty);
-    assert_eq!(Issuer::new(ISS, "", 0, ClaimRules::Core).unwrap_err(), IssuerError::Empty);
+    assert_eq!(
+        Issuer::new("", AUD, 0, ClaimRules::Core).unwrap_err(),
+        IssuerError::Empty
+    );
+    assert_eq!(
+        Issuer::new(ISS, "", 0, ClaimRules::Core).unwrap_err(),
+        IssuerError::Empty
+    );
     for leeway in [-1, 31] {
-        assert_eq!(Issuer::new(ISS, AUD, leeway, ClaimRules::Core).unwrap_err(), IssuerError::Leeway);
+        assert_eq!(
+            Issuer::new(ISS, AUD, leeway, ClaimRules::Core).unwrap_err(),
+            IssuerError::Leeway
+        );
     }
     assert!(Issuer::new(ISS, AUD, 30, ClaimRules::Core).is_ok());
 }
