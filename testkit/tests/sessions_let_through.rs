@@ -115,6 +115,48 @@ fn a_superusers_session_may_be_refused_without_being_ended_and_passes_all_the_sa
     );
 }
 
+/// Sessions of anybody but one ordinary user of one account, while `strict_jwt_only` is off.
+#[track_caller]
+fn assert_nobody_else_passes(stack: &Stack, echo: &Echo, account: i64) {
+    let api = |session: &str| stack.get("/api/x").cookie(&format!("sessionid={session}"));
+    for (session, facts) in [
+        ("nouser-nouser", json!({"authenticated": true, "account_id": account})),
+        ("noaccount-noaccount", json!({"authenticated": true, "user_id": 9})),
+        (
+            "signedout-signedout",
+            json!({"authenticated": false, "user_id": 9, "account_id": account}),
+        ),
+        (
+            "stafflike-stafflike",
+            json!({"authenticated": true, "is_staff": true, "user_id": 9, "account_id": account}),
+        ),
+        ("unknown-unknown", json!(null)),
+    ] {
+        echo.tell(session, facts);
+        let answer = api(session).send();
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "session_not_allowed"),
+            "{session}"
+        );
+    }
+    let gone = "goneaccount";
+    echo.tell(
+        gone,
+        json!({"authenticated": true, "user_id": 9, "account_id": 999_999}),
+    );
+    let answer = api(gone).send();
+    assert_eq!((answer.status, answer.code().as_str()), (403, "account_missing"));
+    let answer = api(ROOT).send();
+    assert_eq!((answer.status, answer.code().as_str()), (403, "session_not_allowed"));
+    assert_eq!(echo.ended(), [ROOT]);
+    let two = stack
+        .get("/api/x")
+        .cookie(&format!("sessionid={ORDINARY}; sessionid={STAFF}"))
+        .send();
+    assert_eq!((two.status, two.code().as_str()), (403, "session_not_allowed"));
+}
+
 #[test]
 fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_and_no_other_does() {
     let echo = Echo::start();
@@ -143,45 +185,7 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
         .send();
     assert_eq!(own.status, 200, "{}", own.text());
 
-    for (session, facts) in [
-        (
-            "nouser-nouser",
-            json!({"authenticated": true, "account_id": member.account_id}),
-        ),
-        ("noaccount-noaccount", json!({"authenticated": true, "user_id": 9})),
-        (
-            "signedout-signedout",
-            json!({"authenticated": false, "user_id": 9, "account_id": member.account_id}),
-        ),
-        (
-            "stafflike-stafflike",
-            json!({"authenticated": true, "is_staff": true, "user_id": 9, "account_id": member.account_id}),
-        ),
-        ("unknown-unknown", json!(null)),
-    ] {
-        echo.tell(session, facts);
-        let answer = api(session).send();
-        assert_eq!(
-            (answer.status, answer.code().as_str()),
-            (403, "session_not_allowed"),
-            "{session}"
-        );
-    }
-    let gone = "goneaccount";
-    echo.tell(
-        gone,
-        json!({"authenticated": true, "user_id": 9, "account_id": 999_999}),
-    );
-    let answer = api(gone).send();
-    assert_eq!((answer.status, answer.code().as_str()), (403, "account_missing"));
-    let answer = api(ROOT).send();
-    assert_eq!((answer.status, answer.code().as_str()), (403, "session_not_allowed"));
-    assert_eq!(echo.ended(), [ROOT]);
-    let two = stack
-        .get("/api/x")
-        .cookie(&format!("sessionid={ORDINARY}; sessionid={STAFF}"))
-        .send();
-    assert_eq!((two.status, two.code().as_str()), (403, "session_not_allowed"));
+    assert_nobody_else_passes(&stack, &echo, member.account_id);
 
     // The account's bucket counts these requests, too: three of six are gone.
     let admitted = (0..10).take_while(|_| api(ORDINARY).send().status == 200).count();

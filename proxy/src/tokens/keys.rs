@@ -82,7 +82,7 @@ pub struct Key {
 
 enum Material {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl std::fmt::Debug for Material {
@@ -180,7 +180,7 @@ impl KeySet {
         Ok(Self(vec![Key {
             kid: None,
             algorithm: Algorithm::Hs256,
-            material: Material::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            material: Material::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
         }]))
     }
 
