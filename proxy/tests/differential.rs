@@ -123,6 +123,9 @@ fn cookie_fields() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A Cookie field as Django reads it: its dict, and every pair as it splits and strips them.
+type CookiesRead = (BTreeMap<String, String>, Vec<(String, String)>);
+
 #[test]
 fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent() {
     let rules = CookieRules::new(&["sessionid".to_owned()]);
@@ -142,7 +145,7 @@ fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent(
         sent.len(),
         count()
     );
-    let read = |fields: &[String]| -> Vec<(BTreeMap<String, String>, Vec<(String, String)>)> {
+    let read = |fields: &[String]| -> Vec<CookiesRead> {
         let told = ask(script(python(), "django_reads.py"), &json!({"cookies": fields}));
         serde_json::from_value(told).unwrap()
     };
