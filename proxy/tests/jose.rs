@@ -178,7 +178,7 @@ fn good_tokens_of_every_issuer_and_algorithm_are_accepted_and_say_whose_they_are
 fn another_issuers_word_never_makes_anybody_staff_or_names_an_account_of_others() {
     let setting = setting();
     let staff = setting.verify(good("acme_that_claims_to_be_staff")).unwrap();
-    assert!(staff.asks_core().is_none() && staff.role_value == "" && staff.account_value == "acme-7");
+    assert!(staff.asks_core().is_none() && staff.role_value.is_empty() && staff.account_value == "acme-7");
     let shops = setting.verify(good("acme_with_another_issuers_prefix")).unwrap();
     assert_eq!(shops.account_value, "acme-shop-7");
 }
