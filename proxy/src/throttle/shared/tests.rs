@@ -2,7 +2,7 @@ use super::*;
 use crate::throttle::limits::ScopeNames;
 use igny8_contract::ids::AccountId;
 use igny8_testkit::redis::Redis;
-use std::time::Instant;
+use igny8_testkit::wait::Deadline;
 
 /// Rates that give nothing back while a test runs: what is admitted is the burst.
 const TEXT: &str = "
@@ -43,7 +43,7 @@ async fn connected(redis: &Redis) -> Arc<Shared> {
 }
 
 async fn wait_until_up(shared: &Shared, up: bool) {
-    let began = Instant::now();
+    let began = Deadline::after(Duration::from_secs(60));
     while shared.is_up() != up {
         assert!(
             began.elapsed() < Duration::from_secs(30),
@@ -180,7 +180,7 @@ async fn what_comes_back_is_admitted_and_a_smaller_limit_clamps() {
     let quick = limits("[default]\nrate = '20/s'\nburst = 2\n");
     let who = account(&quick, 1, "", "");
     assert_eq!(admitted(&shared, &quick, who, 2).await, 2);
-    let began = Instant::now();
+    let began = Deadline::after(Duration::from_secs(60));
     while !shared.admit(&quick, who).await.unwrap().allowed {
         assert!(began.elapsed() < Duration::from_secs(10), "nothing ever came back");
     }
@@ -188,7 +188,7 @@ async fn what_comes_back_is_admitted_and_a_smaller_limit_clamps() {
     let slow = limits("[default]\nrate = '1/h'\nburst = 1\n");
     let other = account(&slow, 2, "", "");
     assert_eq!(admitted(&shared, &slow, other, 2).await, 1);
-    let began = Instant::now();
+    let began = Deadline::after(Duration::from_secs(60));
     while !shared.admit(&quick, other).await.unwrap().allowed {
         assert!(began.elapsed() < Duration::from_secs(10), "the old limit still holds");
     }
@@ -221,10 +221,10 @@ async fn a_store_that_dies_or_hangs_is_down_within_the_deadline_and_up_again_by_
     );
 
     redis.signal("STOP");
-    let began = Instant::now();
+    let began = Deadline::after(Duration::from_secs(60));
     assert_eq!(shared.admit(&limits, who).await.unwrap_err(), StoreDown);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    let began = Instant::now();
+    let began = Deadline::after(Duration::from_secs(60));
     assert_eq!(shared.admit(&limits, who).await.unwrap_err(), StoreDown);
     assert!(began.elapsed() < Duration::from_millis(200), "the next one waits again");
     redis.signal("CONT");

@@ -150,7 +150,7 @@ fn the_bound_holds_when_eight_threads_put() {
                     } else {
                         format!("{thread} {round}")
                     };
-                    put(&cache, token.as_bytes(), verified(1), at(NOW), 1);
+                    put(cache, token.as_bytes(), verified(1), at(NOW), 1);
                 }
             });
         }
