@@ -1,7 +1,8 @@
 //! Cookies on their way in: the one `Cookie` field that goes upstream is rebuilt from parsed pairs. Pure.
 //!
-//! Pairs are split at every `;`, whatever quotes stand around it, and names are compared as the most lenient reader
-//! would: Unicode white space trimmed, escapes decoded, case and PHP's dots folded. What passes, passes byte for byte.
+//! Pairs are split at every `;`, whatever quotes stand around it; a pair in whose value a reader that splits at commas would
+//! find a session is dropped. Names are compared as the most lenient reader would: Unicode white space trimmed, escapes
+//! decoded, case and PHP's dots folded. What passes, passes byte for byte.
 
 use super::fields::{FieldName, trim};
 use super::framing::Framed;
@@ -123,7 +124,7 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
             } else {
                 is_plain_name(name) && passes(route, name)
             };
-            if passes {
+            if passes && !hides_session(value, rules) {
                 if cookies.forward.is_empty() {
                     cookies.forward.reserve(field.value.len());
                 } else {
@@ -142,6 +143,14 @@ fn passes(route: &Route, name: &[u8]) -> bool {
         RouteKind::Admin | RouteKind::Page => true,
         RouteKind::Api | RouteKind::Public => route.cookies_allow.iter().any(|allowed| allowed.as_bytes() == name),
     }
+}
+
+/// Whether a reader that splits at commas, too, as RFC 2965 had it and some servers still do, finds a session in a value.
+fn hides_session(value: &[u8], rules: &CookieRules) -> bool {
+    memchr::memchr(b',', value).is_some()
+        && value.split(|byte| *byte == b',').skip(1).any(|part| {
+            memchr::memchr(b'=', part).is_some_and(|equals| rules.session_name(trim(&part[..equals])).is_some())
+        })
 }
 
 /// A name that every reader takes for the same name (RFC 6265, section 4.1.1: a token).
@@ -281,6 +290,24 @@ mod tests {
         let (forward, sessions) = run(RouteKind::Page, &[b"a=\"1; sessionid=S\"; b= x\"y ;;c; =d; e=f=g"]);
         assert_eq!(forward, "a=\\\"1; b= x\\\"y; e=f=g");
         assert_eq!(sessions, ["S\\\""]);
+    }
+
+    #[test]
+    fn a_comma_hides_no_session_and_harms_no_other_value() {
+        for hidden in [
+            "a=1,sessionid=2",
+            "a=1, sessionid=2",
+            "a=,,\tSessionID =2",
+            "a=1,b=2,__Host-sessionid=3",
+            "a=1,sess%69onid=2",
+        ] {
+            assert_eq!(run(RouteKind::Page, &[hidden.as_bytes()]).0, "", "{hidden}");
+            assert_eq!(run(RouteKind::Admin, &[hidden.as_bytes()]).0, "", "{hidden}");
+        }
+        assert_eq!(run(RouteKind::Admin, &[b"sessionid=root,sessionid=other"]).0, "");
+        for plain in ["a=1,2", "a=x,sessionid", "a={b:1,c=2}", "a=1,xsessionid=2"] {
+            assert_eq!(run(RouteKind::Page, &[plain.as_bytes()]).0, plain);
+        }
     }
 
     #[test]
