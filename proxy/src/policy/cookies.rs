@@ -1,7 +1,8 @@
 //! Cookies on their way in: the one `Cookie` field that goes upstream is rebuilt from parsed pairs. Pure.
 //!
-//! Pairs are split at every `;`, whatever quotes stand around it, and names are compared as the most lenient reader
-//! would: Unicode white space trimmed, escapes decoded, case and PHP's dots folded. What passes, passes byte for byte.
+//! Pairs are split at every `;`, whatever quotes stand around it; a pair in whose value a reader that splits at commas would
+//! find a session is dropped. Names are compared as the most lenient reader would: Unicode white space trimmed, escapes
+//! decoded, case and PHP's dots folded. What passes, passes byte for byte.
 
 use super::fields::{FieldName, trim};
 use super::framing::Framed;
@@ -70,6 +71,19 @@ impl<'a> Cookies<'a> {
     pub fn sessions(&self) -> &[SessionPair<'a>] {
         &self.sessions[..self.session_count]
     }
+
+    /// Lets the first session go on after all, under its plain name.
+    pub fn pass_session(&mut self) {
+        let Some(session) = self.sessions[..self.session_count].first() else {
+            return;
+        };
+        if !self.forward.is_empty() {
+            self.forward.extend_from_slice(b"; ");
+        }
+        self.forward.extend_from_slice(session.name.as_bytes());
+        self.forward.push(b'=');
+        self.forward.extend_from_slice(session.value);
+    }
 }
 
 /// A cookie that carries a session.
@@ -110,7 +124,7 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
             } else {
                 is_plain_name(name) && passes(route, name)
             };
-            if passes {
+            if passes && !hides_session(value, rules) {
                 if cookies.forward.is_empty() {
                     cookies.forward.reserve(field.value.len());
                 } else {
@@ -129,6 +143,14 @@ fn passes(route: &Route, name: &[u8]) -> bool {
         RouteKind::Admin | RouteKind::Page => true,
         RouteKind::Api | RouteKind::Public => route.cookies_allow.iter().any(|allowed| allowed.as_bytes() == name),
     }
+}
+
+/// Whether a reader that splits at commas, too, as RFC 2965 had it and some servers still do, finds a session in a value.
+fn hides_session(value: &[u8], rules: &CookieRules) -> bool {
+    memchr::memchr(b',', value).is_some()
+        && value.split(|byte| *byte == b',').skip(1).any(|part| {
+            memchr::memchr(b'=', part).is_some_and(|equals| rules.session_name(trim(&part[..equals])).is_some())
+        })
 }
 
 /// A name that every reader takes for the same name (RFC 6265, section 4.1.1: a token).
@@ -194,6 +216,7 @@ mod tests {
             cookies_allow: vec!["locale".into()],
             hosts: Vec::new(),
             on_superuser_session: super::super::route::OnSuperuserSession::Revoke,
+            sessions: super::super::route::RouteSessions::Never,
             max_body_bytes: 0,
             stream: false,
             edge: super::super::route::EdgeRules::default(),
@@ -268,6 +291,24 @@ mod tests {
         let (forward, sessions) = run(RouteKind::Page, &[b"a=\"1; sessionid=S\"; b= x\"y ;;c; =d; e=f=g"]);
         assert_eq!(forward, "a=\\\"1; b= x\\\"y; e=f=g");
         assert_eq!(sessions, ["S\\\""]);
+    }
+
+    #[test]
+    fn a_comma_hides_no_session_and_harms_no_other_value() {
+        for hidden in [
+            "a=1,sessionid=2",
+            "a=1, sessionid=2",
+            "a=,,\tSessionID =2",
+            "a=1,b=2,__Host-sessionid=3",
+            "a=1,sess%69onid=2",
+        ] {
+            assert_eq!(run(RouteKind::Page, &[hidden.as_bytes()]).0, "", "{hidden}");
+            assert_eq!(run(RouteKind::Admin, &[hidden.as_bytes()]).0, "", "{hidden}");
+        }
+        assert_eq!(run(RouteKind::Admin, &[b"sessionid=root,sessionid=other"]).0, "");
+        for plain in ["a=1,2", "a=x,sessionid", "a={b:1,c=2}", "a=1,xsessionid=2"] {
+            assert_eq!(run(RouteKind::Page, &[plain.as_bytes()]).0, plain);
+        }
     }
 
     #[test]
