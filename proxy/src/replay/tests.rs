@@ -99,3 +99,17 @@ fn a_line_that_says_too_little_is_unknown() {
     assert_eq!(counts(&new, &log), (8, 0, 0, 8));
     assert_eq!(counts(&new, "\n\n"), (0, 0, 0, 0));
 }
+
+#[test]
+fn a_key_that_was_good_stays_good_and_a_network_that_is_new_shuts_out() {
+    let new = config(&(route("/", "page") + &route("/api", "api") + &route("/in", "page") + "networks = [\"10.0.0.0/8\"]\n"));
+    let log = [
+        line("/api/x", "forwarded", "", "key", MEMBER),
+        line("/api/x", "refused", "api_key_invalid", "key", ""),
+        line("/in", "forwarded", "", "", ",\"client\":\"10.1.2.3\""),
+        line("/in", "forwarded", "", "", ",\"client\":\"192.0.2.1\""),
+        line("/in", "forwarded", "", "", ""),
+    ]
+    .concat();
+    assert_eq!(counts(&new, &log), (5, 3, 1, 1));
+}
