@@ -2,7 +2,8 @@
 
 use super::round::Kept;
 use super::{Core, StoryError};
-use crate::storage::{Connection, feed, idempotency, mailed_token, sign_in, sign_in_budget, stripe_event};
+use crate::storage::store::StoryFuture;
+use crate::storage::{Connection, Error, feed, idempotency, mailed_token, sign_in, sign_in_budget, stripe_event};
 use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 
 /// How many rows one sweep takes at most; the next round goes on.
@@ -28,6 +29,16 @@ pub async fn sweep(core: &Core, kept: Kept) -> Result<(), StoryError> {
     feed_changes(core, Timestamp(now.0 - FEED_KEPT_SECONDS * MICROS_PER_SECOND)).await
 }
 
+/// Takes away in one transaction what is older than `before`, and counts it.
+async fn take_away<S>(core: &Core, what: &'static str, before: Timestamp, story: S) -> Result<(), StoryError>
+where
+    S: for<'c> Fn(&'c mut Connection, &'c Timestamp) -> StoryFuture<'c, u64, Error>,
+{
+    let rows = core.store.write(&before, story).await?;
+    swept(what, rows);
+    Ok(())
+}
+
 fn swept(what: &'static str, rows: u64) {
     metrics::counter!("igny8_core_worker_swept_total", "what" => what).increment(rows);
 }
@@ -37,14 +48,10 @@ async fn answers(core: &Core, before: Timestamp) -> Result<(), StoryError> {
     if oldest.is_none_or(|oldest| oldest >= before) {
         return Ok(());
     }
-    let rows = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
-            Box::pin(idempotency::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    swept("idempotency_keys", rows);
-    Ok(())
+    take_away(core, "idempotency_keys", before, |connection, before| {
+        Box::pin(idempotency::sweep(connection, *before, SWEPT_AT_ONCE))
+    })
+    .await
 }
 
 async fn stripe_events(core: &Core, before: Timestamp) -> Result<(), StoryError> {
@@ -52,14 +59,10 @@ async fn stripe_events(core: &Core, before: Timestamp) -> Result<(), StoryError>
     if oldest.is_none_or(|oldest| oldest >= before) {
         return Ok(());
     }
-    let rows = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
-            Box::pin(stripe_event::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    swept("stripe_events", rows);
-    Ok(())
+    take_away(core, "stripe_events", before, |connection, before| {
+        Box::pin(stripe_event::sweep(connection, *before, SWEPT_AT_ONCE))
+    })
+    .await
 }
 
 async fn sign_ins(core: &Core, before: Timestamp) -> Result<(), StoryError> {
@@ -80,28 +83,20 @@ async fn links(core: &Core, before: Timestamp) -> Result<(), StoryError> {
     if !mailed_token::any_over(&mut *core.store.read().await?, before).await? {
         return Ok(());
     }
-    let rows = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
-            Box::pin(mailed_token::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    swept("mailed_links", rows);
-    Ok(())
+    take_away(core, "mailed_links", before, |connection, before| {
+        Box::pin(mailed_token::sweep(connection, *before, SWEPT_AT_ONCE))
+    })
+    .await
 }
 
 async fn budgets(core: &Core, before: Timestamp) -> Result<(), StoryError> {
     if !sign_in_budget::any_over(&mut *core.store.read().await?, before).await? {
         return Ok(());
     }
-    let rows = core
-        .store
-        .write(&before, |connection: &mut Connection, before| {
-            Box::pin(sign_in_budget::sweep(connection, *before, SWEPT_AT_ONCE))
-        })
-        .await?;
-    swept("sign_in_budgets", rows);
-    Ok(())
+    take_away(core, "sign_in_budgets", before, |connection, before| {
+        Box::pin(sign_in_budget::sweep(connection, *before, SWEPT_AT_ONCE))
+    })
+    .await
 }
 
 async fn feed_changes(core: &Core, before: Timestamp) -> Result<(), StoryError> {
