@@ -1,6 +1,7 @@
 //! The world outside: the machine's random source, password hashing, key and secret files, mail; and what is computed with
 //! secrets.
 
+pub mod digest;
 pub mod keys;
 pub mod mail;
 pub mod passwords;

@@ -4,7 +4,7 @@
 //! made from the one before it and a random nonce: whoever has only the token before it cannot tell it, and the database
 //! with its nonces and hashes alone does not tell it either.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use super::digest::sha_256;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,14 +27,6 @@ impl std::fmt::Debug for RefreshToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RefreshToken(secret)")
     }
-}
-
-/// The SHA-256 of some bytes.
-#[must_use]
-pub fn sha_256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    hash
 }
 
 impl RefreshToken {

@@ -1,8 +1,9 @@
 //! The API keys of an account: made, listed, rotated and revoked by its people.
 
 use super::change::Ask;
-use super::in_account::{Entered, Issued, enter, issue, issued_before, note, secret_bytes, sha256};
+use super::in_account::{Entered, Issued, enter, issue, issued_before, note, secret_bytes};
 use super::{Core, StoryError};
+use crate::adapters::digest::sha_256;
 use crate::domain::api_key::{ApiKey, MOST_KEYS, MOST_WITH_OVERLAP, may_end_at};
 use crate::domain::role::{Act, may_give};
 use crate::storage::api_key::{self, NewKey};
@@ -106,7 +107,7 @@ async fn commit_creation(connection: &mut Connection, given: &Given<Creation>) -
         user_id: actor.id,
         name: creation.name.clone(),
         visible: visible_part(&given.secret).to_owned(),
-        secret_hash: sha256(&given.secret),
+        secret_hash: sha_256(given.secret.as_bytes()),
         role: creation.role,
         replaces: None,
         expires_at: creation.expires_at,
@@ -172,7 +173,7 @@ async fn commit_rotation(connection: &mut Connection, given: &Given<Rotation>) -
         user_id: actor.id,
         name: old.name.clone(),
         visible: visible_part(&given.secret).to_owned(),
-        secret_hash: sha256(&given.secret),
+        secret_hash: sha_256(given.secret.as_bytes()),
         role: old.role,
         replaces: Some(old.id),
         expires_at: decided.new_ends,

@@ -5,7 +5,7 @@
 //! has signed in before, the owner has a budget of their own, and everybody's fills up again.
 
 use super::{Core, StoryError};
-use crate::adapters::refresh_token::sha_256;
+use crate::adapters::digest::sha_256;
 use crate::domain::budget::{Budget, network};
 use crate::storage::{Connection, sign_in_budget};
 use igny8_contract::ids::UserId;

@@ -108,11 +108,3 @@ pub(super) fn secret_bytes(core: &Core) -> [u8; 32] {
     core.random.fill(&mut bytes);
     bytes
 }
-
-/// What is stored of a secret.
-pub(super) fn sha256(text: &str) -> [u8; 32] {
-    use aws_lc_rs::digest::{SHA256, digest};
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    hash
-}

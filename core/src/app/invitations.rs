@@ -1,10 +1,11 @@
 //! Asking people to join an account, and joining it.
 
 use super::change::Ask;
-use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes, sha256};
+use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes};
 use super::profile::{self, Profile};
 use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{Core, StoryError};
+use crate::adapters::digest::sha_256;
 use crate::domain::member::{INVITATION_DAYS, Invitation, MOST_MEMBERS};
 use crate::domain::role::{Act, may_give};
 use crate::domain::user::NewUser;
@@ -102,7 +103,7 @@ async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Resu
         accepted_at: None,
         revoked_at: None,
     };
-    invitation.id = member::invite(connection, &invitation, sha256(&given.token)).await?;
+    invitation.id = member::invite(connection, &invitation, sha_256(given.token.as_bytes())).await?;
     let trail = (account.id, ask.actor, ask.request_id.as_str());
     note(connection, trail, "member.invited", &told(&invitation), now).await?;
     let notice = json!({
@@ -180,7 +181,7 @@ struct Decided {
 /// # Errors
 /// `invitation_invalid`, `member_elsewhere`, `weak_password`, the refusals of standing, `storage_unavailable`.
 pub async fn accept(core: &Core, acceptance: Acceptance) -> Result<SignedIn, StoryError> {
-    let token_hash = sha256(acceptance.token.expose_secret());
+    let token_hash = sha_256(acceptance.token.expose_secret().as_bytes());
     let email = {
         // Refuses what is refused anyway before the costly hash. The transaction decides again, on the state it commits to.
         let mut connection = core.store.read().await?;

@@ -4,8 +4,8 @@
 //! server has taken a mail and before that is noted, the mail is sent again, under the same Message-ID.
 
 use super::{Core, StoryError};
+use crate::adapters::digest::sha_256;
 use crate::adapters::mail::{Mail, MailFault, WHOLE_TIMEOUT};
-use crate::adapters::refresh_token::sha_256;
 use crate::domain::link::{Purpose, next_try};
 use crate::storage::mailed_token::{self, Due, NewLink};
 use igny8_contract::time::Timestamp;

@@ -4,7 +4,7 @@ use super::budgets::{self, Purse};
 use super::change_password::hash_for;
 use super::sign_in::Visitor;
 use super::{Core, StoryError};
-use crate::adapters::refresh_token::sha_256;
+use crate::adapters::digest::sha_256;
 use crate::domain::link::Purpose;
 use crate::storage::mailed_token::NewLink;
 use crate::storage::trail::{Actor, Audit, audit};

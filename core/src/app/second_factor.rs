@@ -2,7 +2,7 @@
 
 use super::budgets::{self, Purse};
 use super::{Core, StoryError};
-use crate::adapters::refresh_token::sha_256;
+use crate::adapters::digest::sha_256;
 use crate::adapters::totp as codes;
 use crate::domain::totp;
 use crate::storage::trail::{Actor, Audit, audit};

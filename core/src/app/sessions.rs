@@ -1,15 +1,15 @@
 //! Sessions of core's own panel: looked up and ended at their source.
 
 use super::{Core, StoryError};
+use crate::adapters::digest::sha_256;
 use crate::storage::session;
 use crate::storage::trail::{Actor, Audit, audit};
-use aws_lc_rs::digest::{SHA256, digest};
 use igny8_contract::messages::{SessionFacts, SessionQuery};
 use igny8_contract::time::Timestamp;
 
 /// What is stored of a session's cookie.
 fn token_hash(query: &SessionQuery) -> Vec<u8> {
-    digest(&SHA256, query.session.as_bytes()).as_ref().to_vec()
+    sha_256(query.session.as_bytes()).to_vec()
 }
 
 /// Whose session it is. A session that is unknown or over is nobody's.

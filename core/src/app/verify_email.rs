@@ -1,7 +1,7 @@
 //! Showing that one reads the mail of one's address.
 
 use super::{Core, StoryError};
-use crate::adapters::refresh_token::sha_256;
+use crate::adapters::digest::sha_256;
 use crate::app::budgets::{self, Purse};
 use crate::domain::link::Purpose;
 use crate::storage::mailed_token::NewLink;

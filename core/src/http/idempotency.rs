@@ -4,10 +4,11 @@ use super::Service;
 use super::answer::Refused;
 use super::body::{Bytes, is_json};
 use super::object;
+use crate::adapters::digest::sha_256;
 use crate::app::Fields;
 use crate::app::identify::Identity;
 use crate::storage::idempotency::RequestKey;
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
@@ -78,7 +79,7 @@ impl<T: DeserializeOwned> FromRequest<Service> for Keyed<T> {
         let key = key.map(|key| Key {
             route,
             key,
-            body_digest: whole(digest(&SHA256, &bytes).as_ref()),
+            body_digest: sha_256(&bytes),
         });
         Ok(Self { body, key })
     }
