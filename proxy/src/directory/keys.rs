@@ -4,9 +4,11 @@
 //! asks for the same key at the same time asks once. When core does not answer, the last copy serves up to `stale_max`. That a
 //! key does not exist is remembered as long, apart from the others: made-up keys take no room from real ones.
 
+use super::FRESH;
 use super::client::ClientError;
 use super::core::CoreClient;
 use super::mirror::digest_of;
+use super::peace::Peace;
 use crate::policy::identity::Grant;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -17,14 +19,9 @@ use igny8_contract::messages::{KeyAnswer, KeyQuery};
 use igny8_contract::time::Clock;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a copy is as good as core's word. With the time of a question it stays below the promised second.
-const FRESH: Duration = Duration::from_millis(700);
-/// After core has failed to answer, nobody asks again for this long: known keys go on at full speed.
-const QUIET_AFTER_FAILURE: Duration = Duration::from_millis(250);
 /// How many keys are kept, and how many that do not exist.
 const MAX_KNOWN: usize = 200_000;
 const MAX_UNKNOWN: usize = 10_000;
@@ -84,8 +81,7 @@ pub struct Keys {
     unknown: DashMap<KeyHash, Duration, RandomState>,
     stale_max: Duration,
     clock: Arc<dyn Clock>,
-    /// Until when core is left in peace, in nanoseconds of the clock.
-    quiet_until: AtomicU64,
+    peace: Peace,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +106,7 @@ impl Keys {
             unknown: DashMap::default(),
             stale_max,
             clock,
-            quiet_until: AtomicU64::new(0),
+            peace: Peace::default(),
         }
     }
 
@@ -142,16 +138,13 @@ impl Keys {
         if let Fresh::Known(known) = self.fresh(hash, self.clock.elapsed()) {
             return Some(known);
         }
-        if self.clock.elapsed().as_nanos() >= u128::from(self.quiet_until.load(Ordering::Relaxed)) {
+        if !self.peace.holds(self.clock.elapsed()) {
             // The age counts from the question, not from the answer.
             let at = self.clock.elapsed();
             if let Ok(answer) = self.core.resolve(&query(hash)).await {
                 return Some(self.take(hash, &slot, answer.key.map(|facts| Grant::of(*hash, facts)), at));
             }
-            metrics::counter!("igny8_core_silent_total").increment(1);
-            let quiet = (self.clock.elapsed() + QUIET_AFTER_FAILURE).as_nanos();
-            self.quiet_until
-                .store(u64::try_from(quiet).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.peace.begin(self.clock.elapsed());
         }
         let Some(copy) = slot.copy.load_full() else {
             // Nothing is kept of a key that nobody has answered for.

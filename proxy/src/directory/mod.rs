@@ -9,5 +9,12 @@ pub mod core;
 pub mod follow;
 pub mod keys;
 pub mod mirror;
+mod peace;
 pub mod sessions;
 pub mod standing;
+
+use std::time::Duration;
+
+/// How long a word of core's is good: one of the feed for everything, an answer for what was asked. With the time of a
+/// question it stays below the second in which a suspension is to be felt.
+const FRESH: Duration = Duration::from_millis(700);

@@ -5,8 +5,10 @@
 //! of it while the feed does not confirm it, core is asked for, once for all who ask at the same time. While core is silent,
 //! what is known serves up to `stale_max`, but never for staff. A proxy that has never had a snapshot knows nobody.
 
+use super::FRESH;
 use super::core::CoreClient;
 use super::mirror::{Bounds, Learned, Mirror};
+use super::peace::{Peace, nanos};
 use crate::policy::identity::Identity;
 use arc_swap::ArcSwap;
 use igny8_contract::feed::{Changes, Item, StandingAnswer};
@@ -16,11 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long a word of core's is good: one of the feed for everything, an answer for what was asked. With the time of a
-/// question it stays below the second in which a suspension is to be felt.
-const FRESH: Duration = Duration::from_millis(700);
-/// After core has failed to answer, nobody asks again for this long: known accounts go on at full speed.
-const QUIET_AFTER_FAILURE: Duration = Duration::from_millis(250);
 /// How many answers are remembered at once.
 const MAX_ANSWERS: u64 = 100_000;
 /// How often a question is put again whose answer is outdated when it comes.
@@ -55,8 +52,7 @@ pub struct Directory {
     /// Whether there has ever been a snapshot.
     synced: AtomicBool,
     answers: moka::future::Cache<StandingQuery, Arc<Answered>>,
-    /// Until when core is left in peace, in nanoseconds of the clock.
-    quiet_until: AtomicU64,
+    peace: Peace,
 }
 
 #[derive(Debug)]
@@ -64,10 +60,6 @@ struct Answered {
     answer: StandingAnswer,
     /// When it was asked for.
     at: Duration,
-}
-
-fn nanos(duration: Duration) -> u64 {
-    duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
 }
 
 impl Directory {
@@ -87,7 +79,7 @@ impl Directory {
                 .max_capacity(MAX_ANSWERS)
                 .time_to_live(FRESH)
                 .build(),
-            quiet_until: AtomicU64::new(0),
+            peace: Peace::default(),
         }
     }
 
@@ -119,7 +111,7 @@ impl Directory {
         }
         let query = &identity.standing;
         for _ in 0..MAX_TRIES {
-            if nanos(self.clock.elapsed()) < self.quiet_until.load(Ordering::Relaxed) {
+            if self.peace.holds(self.clock.elapsed()) {
                 break;
             }
             let Some(answered) = self.answer(query).await else {
@@ -151,8 +143,7 @@ impl Directory {
                 Ok::<_, super::client::ClientError>(Arc::new(Answered { answer, at }))
             });
             let Ok(answered) = asked.await else {
-                metrics::counter!("igny8_core_silent_total").increment(1);
-                self.leave_core_in_peace();
+                self.peace.begin(self.clock.elapsed());
                 return None;
             };
             if self.clock.elapsed().saturating_sub(answered.at) < FRESH {
@@ -161,11 +152,6 @@ impl Directory {
             self.answers.invalidate(query).await;
         }
         None
-    }
-
-    fn leave_core_in_peace(&self) {
-        let quiet = nanos(self.clock.elapsed() + QUIET_AFTER_FAILURE);
-        self.quiet_until.store(quiet, Ordering::Relaxed);
     }
 
     /// Takes over what the feed told to a question that was put at `asked_at`.

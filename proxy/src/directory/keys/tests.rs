@@ -4,7 +4,7 @@ use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
 use igny8_contract::messages::{KeyFacts, StandingFacts};
 use igny8_contract::time::Timestamp;
 use std::sync::Mutex as Lock;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A core that knows the keys of even hashes, counts what it is asked, and can fall silent.
 #[derive(Debug, Default)]
