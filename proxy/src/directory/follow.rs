@@ -36,15 +36,18 @@ pub enum Next {
     BeginAnew,
 }
 
-/// Decides on an answer to a question for what has changed after `place`.
+/// Decides on an answer to a question for what has changed after `place`. `newest` is the highest number as of which anything
+/// was known when it was put: answers about single accounts may have run ahead of the feed, and a database that was put back
+/// to where the feed stands would otherwise leave what they told.
 #[must_use]
-pub fn decide(place: &FeedHead, told: &Told) -> Next {
+pub fn decide(place: &FeedHead, newest: i64, told: &Told) -> Next {
     let Told::Changes(changes) = told else {
         return Next::BeginAnew;
     };
     let upto = &changes.upto;
     let goes_on = upto.seq > place.seq || (upto == place && changes.changes.is_empty());
-    if upto.generation == place.generation && goes_on && changes.as_of >= upto.seq {
+    let has_come_so_far = changes.as_of >= upto.seq.max(newest);
+    if upto.generation == place.generation && goes_on && has_come_so_far {
         Next::Apply
     } else {
         Next::BeginAnew
@@ -102,8 +105,9 @@ impl Follower {
             return Ok("snapshot");
         };
         let asked_at = self.gate.clock.elapsed();
+        let newest = self.gate.directory.mirror().newest();
         let told = self.core.changes(from, WAIT).await?;
-        match (decide(from, &told), told) {
+        match (decide(from, newest, &told), told) {
             (Next::Apply, Told::Changes(changes)) => {
                 self.carry_out(self.gate.directory.apply(&changes, asked_at)).await;
                 *place = Some(changes.upto);
@@ -227,7 +231,15 @@ mod tests {
             (Told::TakeSnapshot, Next::BeginAnew),
         ];
         for (told, next) in rows {
-            assert_eq!(decide(&place, &told), next, "{told:?}");
+            assert_eq!(decide(&place, 5, &told), next, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_history_that_has_not_come_as_far_as_an_answer_is_another_one() {
+        let place = head("g", 5, 50);
+        for (as_of, next) in [(5, Next::BeginAnew), (8, Next::BeginAnew), (9, Next::Apply)] {
+            assert_eq!(decide(&place, 9, &changes(head("g", 5, 50), as_of, 0)), next, "{as_of}");
         }
     }
 }

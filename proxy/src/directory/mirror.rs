@@ -119,6 +119,8 @@ pub struct Mirror {
     plans: Mutex<HashSet<Arc<str>>>,
     /// Answers from before this number may be outdated by something that did not fit.
     floor: AtomicI64,
+    /// The highest number of the feed as of which anything is known.
+    newest: AtomicI64,
 }
 
 impl Mirror {
@@ -134,6 +136,7 @@ impl Mirror {
             keys: Map::default(),
             plans: Mutex::default(),
             floor: AtomicI64::new(i64::MIN),
+            newest: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -145,6 +148,7 @@ impl Mirror {
 
     /// Takes over what stands as of a number of the feed. `now` is in Unix seconds.
     pub fn put(&self, item: &Item, as_of: i64, now: i64) {
+        self.newest.fetch_max(as_of, Ordering::AcqRel);
         let fits = match item {
             Item::Account { id, facts } => {
                 let facts = facts.as_ref().map(|facts| self.compact(facts));
@@ -179,6 +183,7 @@ impl Mirror {
             return Learned::Foreign;
         }
         let as_of = answer.seq;
+        self.newest.fetch_max(as_of, Ordering::AcqRel);
         let mut changed = false;
         if let Some(facts) = &answer.account {
             let facts = Some(self.compact(facts));
@@ -263,6 +268,13 @@ impl Mirror {
     #[must_use]
     pub fn is_key_revoked(&self, digest: &[u8; 32]) -> bool {
         self.keys.contains_key(digest)
+    }
+
+    /// The highest number of the feed as of which anything is known. A history whose feed has not come so far is not the
+    /// one that was told of.
+    #[must_use]
+    pub fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Acquire)
     }
 
     /// Lets go of what nobody can ask for any more. `now` is in Unix seconds.
