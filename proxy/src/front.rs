@@ -9,7 +9,7 @@ mod http2;
 mod tunnel;
 
 use crate::answer::Answer;
-use crate::facts::{Client, RequestId, Seen};
+use crate::facts::{Brought, Client, RequestId, Seen};
 use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::outgoing::{rate_fields, refusal_fields};
@@ -313,6 +313,7 @@ impl Front {
             request_id: request_id.as_str(),
             client: refused.client.ip_value.to_str().unwrap_or(""),
             method: refused.method,
+            host: &refused.host,
             path: &refused.path,
             route: refused
                 .route
@@ -321,8 +322,9 @@ impl Front {
             code: refused.refusal.code(),
             shadow: "",
             status: refused.refusal.status(),
-            account: None,
-            user: None,
+            brought: refused.brought.words(),
+            account: "",
+            user: "",
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
     }
@@ -353,6 +355,8 @@ impl Front {
             has_body: true,
             started: self.gate.clock.elapsed(),
             method: "",
+            brought: Brought::default(),
+            host: String::new(),
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
         }
     }

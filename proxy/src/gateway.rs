@@ -251,6 +251,7 @@ impl ProxyHttp for Gateway {
             request_id: passage.request_id.as_str(),
             client: passage.client.ip_value.to_str().unwrap_or(""),
             method: session.req_header().method.as_str(),
+            host: text_of(session.req_header().headers.get(header::HOST)),
             path: session.req_header().uri.path(),
             route: self.gate.config.routes.all()[route_index].label(),
             verdict: if passage.refusal.is_some() {
@@ -261,8 +262,9 @@ impl ProxyHttp for Gateway {
             code: passage.refusal.map_or("", Refusal::code),
             shadow: passage.forward.shadow().map_or("", Refusal::code),
             status,
-            account: identity.map(|identity| identity.account().0),
-            user: identity.map(|identity| identity.user().0),
+            brought: passage.brought.words(),
+            account: text_of(identity.map(|identity| &identity.account_value)),
+            user: text_of(identity.map(|identity| &identity.user_value)),
             took,
         });
     }
@@ -271,6 +273,11 @@ impl ProxyHttp for Gateway {
     fn suppress_error_log(&self, _session: &Session, _ctx: &Self::CTX, _error: &Error) -> bool {
         true
     }
+}
+
+/// A field's value for the log; nothing where there is none.
+pub fn text_of(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 /// What an error of pingora's means to the client; nothing when the client has gone.

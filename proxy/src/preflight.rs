@@ -95,6 +95,8 @@ impl Gate {
             has_body: seen.has_body,
             started: self.clock.elapsed(),
             method: seen.method.as_str(),
+            brought: seen.brought,
+            host: telemetry::loggable(seen.host.unwrap_or_default()),
             path: telemetry::loggable(seen.target),
         })
     }

@@ -199,6 +199,16 @@ impl Stack {
         }
     }
 
+    /// Ends the proxy politely and starts it anew.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn restart_proxy(&self) {
+        let old = self.parts().proxy.take();
+        drop(old);
+        self.start_proxy();
+    }
+
     /// Starts the example app again after [`Self::kill_app`].
     ///
     /// # Panics

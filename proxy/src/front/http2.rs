@@ -214,6 +214,13 @@ impl Front {
             has_body: true,
             started: passage.started,
             method: framing::parse(block).map_or("", |permitted| permitted.method.as_str()),
+            brought: passage.brought,
+            host: loggable(
+                framing::parse(block)
+                    .ok()
+                    .and_then(|permitted| permitted.host)
+                    .unwrap_or_default(),
+            ),
             path: loggable(session.req_header().raw_path()),
         };
         let request_id = passage.request_id;

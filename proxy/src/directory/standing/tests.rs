@@ -126,7 +126,7 @@ fn what_is_known_is_fresh_while_the_feed_confirms_it_and_a_change_is_felt_at_onc
         &changes(
             2,
             vec![Item::Account {
-                id: identity.account(),
+                id: identity.asks_core().unwrap().0.account_id,
                 facts,
             }],
         ),

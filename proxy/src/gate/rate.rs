@@ -1,0 +1,100 @@
+//! Asking the throttle: this process's buckets, or the store that proxies share.
+
+use super::{Stop, Way};
+use crate::policy::{Payer, Permit, Standing};
+use crate::throttle::shared::{OnStoreDown, StoreDown};
+use crate::throttle::{ScopeId, Shared, Verdict, Who};
+use igny8_contract::refusal::Refusal;
+use metrics::counter;
+
+impl Way<'_> {
+    /// A refusal for a credential that proved nothing. The client's address pays for it.
+    pub(super) async fn failed_authentication(&self, refusal: Refusal) -> Stop {
+        match self.pay_for_cold_work().await {
+            Ok(()) => refusal.into(),
+            Err(throttled) => throttled,
+        }
+    }
+
+    /// Charges the client's address for one piece of cold work, before it is done.
+    pub(super) async fn pay_for_cold_work(&self) -> Result<(), Stop> {
+        let limits = self.gate.limits.load_full();
+        let ip = self.client.ip;
+        let local = || self.gate.throttle.charge_cold(&limits, ip, self.nanos());
+        let rate = match &self.gate.shared_throttle {
+            None => local(),
+            Some(shared) => match shared.charge_cold(&limits, ip).await {
+                Ok(rate) => rate,
+                Err(StoreDown) => without_store(shared, local)?,
+            },
+        };
+        if rate.allowed {
+            return Ok(());
+        }
+        Err(Stop {
+            refusal: Refusal::Throttled,
+            rate: Some(rate),
+            expire_sessions: false,
+        })
+    }
+
+    /// Asks on the account's or the address's behalf.
+    pub(super) async fn admit<'r>(&self, standing: Standing<'r>) -> Result<(Permit<'r>, Verdict), Stop> {
+        let scope = self.gate.scopes[standing.routed().route_index()];
+        let who = match standing.payer() {
+            Payer::Account { id, plan } => Who::Account { id, plan, scope },
+            Payer::Foreign { account, digest } => Who::Foreign { account, digest, scope },
+            Payer::Address => Who::Address {
+                ip: self.client.ip,
+                scope,
+            },
+        };
+        let rate = self.ask(who).await?;
+        match standing.admit(rate.allowed) {
+            Ok(permit) => Ok((permit, rate)),
+            Err(refusal) => Err(Stop {
+                refusal,
+                rate: Some(rate),
+                expire_sessions: false,
+            }),
+        }
+    }
+
+    /// Asks on the address's behalf.
+    pub(super) async fn ask_address(&self, scope: Option<ScopeId>) -> Result<Verdict, Stop> {
+        let ip = self.client.ip;
+        self.ask(Who::Address { ip, scope }).await
+    }
+
+    async fn ask(&self, who: Who<'_>) -> Result<Verdict, Stop> {
+        match &self.gate.shared_throttle {
+            None => Ok(self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())),
+            Some(shared) => Box::pin(self.ask_shared(shared, who)).await,
+        }
+    }
+
+    async fn ask_shared(&self, shared: &Shared, who: Who<'_>) -> Result<Verdict, Stop> {
+        let limits = self.gate.limits.load_full();
+        match shared.admit(&limits, who).await {
+            Ok(rate) => Ok(rate),
+            Err(StoreDown) => without_store(shared, || self.gate.throttle.admit(&limits, who, self.nanos())),
+        }
+    }
+
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What holds while the shared store is down.
+fn without_store(shared: &Shared, local: impl FnOnce() -> Verdict) -> Result<Verdict, Stop> {
+    let word = match shared.on_store_down() {
+        OnStoreDown::Local => "local",
+        OnStoreDown::Refuse => "refused",
+    };
+    counter!("igny8_throttle_store_down_total", "decision" => word).increment(1);
+    match shared.on_store_down() {
+        OnStoreDown::Local => Ok(local()),
+        OnStoreDown::Refuse => Err(Refusal::Throttled.into()),
+    }
+}
