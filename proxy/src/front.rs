@@ -9,12 +9,11 @@ mod http2;
 mod tunnel;
 
 use crate::answer::Answer;
-use crate::facts::{Brought, Client, RequestId, Seen};
+use crate::facts::{Client, RequestId, Seen};
 use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::outgoing::{rate_fields, refusal_fields};
 use crate::passage::{Passage, Refused};
-use crate::policy::cors;
 use crate::policy::framing::{self, Framed};
 use crate::telemetry::{Entry, loggable};
 use async_trait::async_trait;
@@ -343,21 +342,8 @@ impl Front {
             .next()
             .unwrap_or_default();
         Refused {
-            refusal,
-            client: Arc::clone(client),
-            route: None,
-            html: false,
-            head_only: false,
-            expire_sessions: false,
-            rate: None,
-            cors: cors::Verdict::Silent,
-            close: true,
-            has_body: true,
-            started: self.gate.clock.elapsed(),
-            method: "",
-            brought: Brought::default(),
-            host: String::new(),
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
+            ..Refused::cut_off(refusal, Arc::clone(client), self.gate.clock.elapsed())
         }
     }
 

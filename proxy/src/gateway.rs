@@ -7,7 +7,7 @@ use crate::passage::{Handover, Passage};
 use crate::telemetry::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header;
+use http::{HeaderValue, header};
 use igny8_contract::refusal::Refusal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;

@@ -70,6 +70,30 @@ pub struct Refused {
     pub path: String,
 }
 
+impl Refused {
+    /// A refusal of a request that was cut off: nothing more of it is read, and nothing else is known of it.
+    #[must_use]
+    pub fn cut_off(refusal: Refusal, client: Arc<Client>, started: Duration) -> Self {
+        Self {
+            refusal,
+            client,
+            started,
+            route: None,
+            html: false,
+            head_only: false,
+            expire_sessions: false,
+            rate: None,
+            cors: cors::Verdict::Silent,
+            close: true,
+            has_body: true,
+            brought: Brought::default(),
+            method: "",
+            host: String::new(),
+            path: String::new(),
+        }
+    }
+}
+
 /// How a request body goes on, as told by the hook that sees its parts.
 #[derive(Debug, Default)]
 pub struct BodyProgress {
