@@ -5,7 +5,7 @@
 use igny8_contract::standing::StandingNeed;
 use igny8_proxy::policy::cookies::{CookieRules, rebuild};
 use igny8_proxy::policy::framing;
-use igny8_proxy::policy::route::{Authorization, OnSuperuserSession, Route, RouteKind, RouteSessions};
+use igny8_proxy::policy::route::{Authorization, EdgeRules, OnSuperuserSession, Route, RouteKind, RouteSessions};
 use libfuzzer_sys::fuzz_target;
 
 fn route(kind: RouteKind) -> Route {
@@ -22,6 +22,7 @@ fn route(kind: RouteKind) -> Route {
         sessions: RouteSessions::Never,
         max_body_bytes: 0,
         stream: false,
+        edge: EdgeRules::default(),
     }
 }
 

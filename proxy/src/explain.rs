@@ -119,6 +119,7 @@ pub fn as_text(steps: &[Step], outcome: Outcome) -> String {
     text.push_str(&match outcome {
         Outcome::Passed => "=> forwarded\n".to_owned(),
         Outcome::Refused(refusal) => format!("=> refused: {} {}\n", refusal.status(), refusal.code()),
+        Outcome::Answered => "=> answered here\n".to_owned(),
         Outcome::Unknown => "=> unknown\n".to_owned(),
     });
     text
@@ -135,17 +136,18 @@ pub fn as_json(steps: &[Step], outcome: Outcome) -> String {
         .collect();
     let status = match outcome {
         Outcome::Refused(refusal) => Some(refusal.status()),
-        Outcome::Passed | Outcome::Unknown => None,
+        Outcome::Passed | Outcome::Answered | Outcome::Unknown => None,
     };
     json!({"verdict": verdict_word(outcome), "code": outcome.code(), "status": status, "steps": steps}).to_string()
 }
 
-/// `forwarded`, `refused` or `unknown`.
+/// `forwarded`, `refused`, `answered` or `unknown`.
 #[must_use]
 pub const fn verdict_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "forwarded",
         Outcome::Refused(_) => "refused",
+        Outcome::Answered => "answered",
         Outcome::Unknown => "unknown",
     }
 }

@@ -263,7 +263,7 @@ impl Front {
         framed: &Framed<'_>,
         client: &Arc<Client>,
     ) -> Option<Result<bool, Box<Refused>>> {
-        let preflight = match self.gate.preflight(framed, client)? {
+        let preflight = match self.gate.preflight(framed, client).await? {
             Ok(preflight) => preflight,
             Err(refused) => return Some(Err(refused)),
         };

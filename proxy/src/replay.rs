@@ -156,6 +156,8 @@ impl Line {
                     | Refusal::ExpectationFailed
                     | Refusal::BodyTooLarge
                     | Refusal::MethodNotAllowed
+                    // It was about an Origin, which the log does not have.
+                    | Refusal::OriginRefused
             )
         });
         let (host, brought) = (self.host.as_ref()?, self.brought.as_ref()?);

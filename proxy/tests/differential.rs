@@ -10,7 +10,7 @@ use igny8_contract::standing::StandingNeed;
 use igny8_proxy::policy::cookies::{CookieRules, rebuild};
 use igny8_proxy::policy::framing;
 use igny8_proxy::policy::path::canonicalize;
-use igny8_proxy::policy::route::{Authorization, OnSuperuserSession, Route, RouteKind, RouteSessions};
+use igny8_proxy::policy::route::{Authorization, EdgeRules, OnSuperuserSession, Route, RouteKind, RouteSessions};
 use igny8_testkit::django::python;
 use igny8_testkit::process::repository;
 use proptest::prelude::*;
@@ -73,6 +73,7 @@ fn route(kind: RouteKind) -> Route {
         sessions: RouteSessions::Never,
         max_body_bytes: 0,
         stream: false,
+        edge: EdgeRules::default(),
     }
 }
 

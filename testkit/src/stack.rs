@@ -204,7 +204,7 @@ impl Stack {
     /// # Panics
     /// When it does not become ready.
     pub fn restart_proxy(&self) {
-        let old = self.parts().proxy.take();
+        let old = self.parts().proxies.remove(&0);
         drop(old);
         self.start_proxy();
     }

@@ -8,10 +8,13 @@
 
 use igny8_testkit::config::set;
 use igny8_testkit::echo::Echo;
+use igny8_testkit::http::get;
 use igny8_testkit::redis::Redis;
-use igny8_testkit::stack::{App, GENEROUS_LIMITS, Member, Stack};
+use igny8_testkit::stack::{App, Doorway, GENEROUS_LIMITS, Member, Stack};
 use igny8_testkit::wait::wait_until;
 use std::time::Duration;
+
+const PROXIES: usize = 3;
 
 fn stack(echo: &Echo, redis: &Redis, on_store_down: &'static str) -> Stack {
     let url = redis.url();
@@ -19,6 +22,7 @@ fn stack(echo: &Echo, redis: &Redis, on_store_down: &'static str) -> Stack {
     Stack::builder()
         .app(App::At(echo.address().to_owned()))
         .limits(&limits)
+        .proxies(PROXIES)
         .proxy(move |file| {
             set(file, "throttle.backend", "shared");
             set(file, "throttle.url", url);
@@ -28,23 +32,38 @@ fn stack(echo: &Echo, redis: &Redis, on_store_down: &'static str) -> Stack {
         .start()
 }
 
+/// Waits until every proxy says whether the store is up. Each is asked for a page meanwhile: it notices by what it asks.
 fn wait_for_store(stack: &Stack, up: u8) {
-    wait_until("the proxy to notice the store", Duration::from_secs(20), || {
-        stack
-            .metrics()
-            .contains(&format!("igny8_throttle_store_up {up}"))
-            .then_some(())
+    let told = format!("igny8_throttle_store_up {up}");
+    wait_until("the proxies to notice the store", Duration::from_secs(20), || {
+        let tells = |doorway: &Doorway| {
+            let _any_answer = get(&doorway.public, "/").send();
+            get(&doorway.ops, "/metrics").send().text().contains(&told)
+        };
+        stack.proxies.iter().all(tells).then_some(())
     });
 }
 
-fn status(stack: &Stack, member: &Member) -> u16 {
-    stack.get("/api/x").bearer(&member.access).send().status
+/// What the proxy of this number answers.
+fn status_at(stack: &Stack, proxy: usize, member: &Member) -> u16 {
+    get(&stack.proxies[proxy].public, "/api/x")
+        .bearer(&member.access)
+        .send()
+        .status
 }
 
-fn admitted(stack: &Stack, member: &Member, threads: usize, each: usize) -> usize {
+fn status(stack: &Stack, member: &Member) -> u16 {
+    status_at(stack, 0, member)
+}
+
+/// How many of these requests these proxies let through together, asked by as many threads at once.
+fn admitted(stack: &Stack, proxies: usize, member: &Member, threads: usize, each: usize) -> usize {
     std::thread::scope(|scope| {
-        let ask = || (0..each).filter(|_| status(stack, member) == 200).count();
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(ask)).collect();
+        let ask = |thread: usize| {
+            let answers = (0..each).map(move |number| status_at(stack, (thread + number) % proxies, member));
+            answers.filter(|status| *status == 200).count()
+        };
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || ask(thread))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     })
 }
@@ -56,7 +75,7 @@ fn exactly_the_burst_is_admitted_whoever_counts_and_an_outage_is_never_an_open_d
     let stack = stack(&echo, &redis, "local");
     wait_for_store(&stack, 1);
     let (busy, calm, late) = (stack.sign_up(), stack.sign_up(), stack.sign_up());
-    assert_eq!(admitted(&stack, &busy, 8, 5), 20);
+    assert_eq!(admitted(&stack, PROXIES, &busy, 8, 5), 20);
     assert_eq!(status(&stack, &calm), 200);
     let refused = stack.get("/api/x").bearer(&busy.access).send();
     assert_eq!((refused.status, refused.code().as_str()), (429, "throttled"));
@@ -74,8 +93,8 @@ fn exactly_the_burst_is_admitted_whoever_counts_and_an_outage_is_never_an_open_d
 
     // Down: this proxy counts for itself, with full buckets and the same limits.
     redis.kill();
-    assert_eq!(admitted(&stack, &busy, 8, 5), 20);
-    assert_eq!(admitted(&stack, &late, 4, 10), 20);
+    assert_eq!(admitted(&stack, 1, &busy, 8, 5), 20);
+    assert_eq!(admitted(&stack, 1, &late, 4, 10), 20);
     wait_for_store(&stack, 0);
     assert!(
         stack
@@ -85,7 +104,7 @@ fn exactly_the_burst_is_admitted_whoever_counts_and_an_outage_is_never_an_open_d
 
     redis.restart();
     wait_for_store(&stack, 1);
-    assert_eq!(admitted(&stack, &late, 4, 10), 20, "the store is asked again");
+    assert_eq!(admitted(&stack, PROXIES, &late, 4, 10), 20, "the store is asked again");
 }
 
 #[test]

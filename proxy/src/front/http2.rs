@@ -173,7 +173,7 @@ impl Front {
         }
         let request_id = self.gate.ids.next();
         let mut forward = BytesMut::with_capacity(block.len() + super::OWN_BYTES);
-        let decided = match self.gate.preflight(&framed, client) {
+        let decided = match self.gate.preflight(&framed, client).await {
             Some(Ok(preflight)) => {
                 send(&mut session, head(204, preflight.fields), "").await;
                 return Form::Sound;

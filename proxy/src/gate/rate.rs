@@ -1,11 +1,12 @@
 //! Asking the throttle: this process's buckets, or the store that proxies share.
 
-use super::{Stop, Way};
+use super::{Gate, Stop, Way};
 use crate::policy::{Payer, Permit, Standing};
 use crate::throttle::shared::{OnStoreDown, StoreDown};
 use crate::throttle::{ScopeId, Shared, Verdict, Who};
 use igny8_contract::refusal::Refusal;
 use metrics::counter;
+use std::time::Duration;
 
 impl Way<'_> {
     /// A refusal for a credential that proved nothing. The client's address pays for it.
@@ -67,27 +68,41 @@ impl Way<'_> {
     }
 
     async fn ask(&self, who: Who<'_>) -> Result<Verdict, Stop> {
-        match &self.gate.shared_throttle {
-            None => Ok(self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())),
-            Some(shared) => Box::pin(self.ask_shared(shared, who)).await,
-        }
-    }
-
-    async fn ask_shared(&self, shared: &Shared, who: Who<'_>) -> Result<Verdict, Stop> {
-        let limits = self.gate.limits.load_full();
-        match shared.admit(&limits, who).await {
-            Ok(rate) => Ok(rate),
-            Err(StoreDown) => without_store(shared, || self.gate.throttle.admit(&limits, who, self.nanos())),
-        }
+        Ok(self.gate.ask(who, self.elapsed).await?)
     }
 
     fn nanos(&self) -> u64 {
-        u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX)
+        nanos(self.elapsed)
     }
 }
 
+impl Gate {
+    /// Asks the throttle; `elapsed` is the clock's.
+    ///
+    /// # Errors
+    /// `throttled` when the shared store is down and nothing is admitted then.
+    pub(crate) async fn ask(&self, who: Who<'_>, elapsed: Duration) -> Result<Verdict, Refusal> {
+        match &self.shared_throttle {
+            None => Ok(self.throttle.admit(&self.limits.load(), who, nanos(elapsed))),
+            Some(shared) => Box::pin(self.ask_shared(shared, who, elapsed)).await,
+        }
+    }
+
+    async fn ask_shared(&self, shared: &Shared, who: Who<'_>, elapsed: Duration) -> Result<Verdict, Refusal> {
+        let limits = self.limits.load_full();
+        match shared.admit(&limits, who).await {
+            Ok(rate) => Ok(rate),
+            Err(StoreDown) => without_store(shared, || self.throttle.admit(&limits, who, nanos(elapsed))),
+        }
+    }
+}
+
+fn nanos(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// What holds while the shared store is down.
-fn without_store(shared: &Shared, local: impl FnOnce() -> Verdict) -> Result<Verdict, Stop> {
+fn without_store(shared: &Shared, local: impl FnOnce() -> Verdict) -> Result<Verdict, Refusal> {
     let word = match shared.on_store_down() {
         OnStoreDown::Local => "local",
         OnStoreDown::Refuse => "refused",
@@ -95,6 +110,6 @@ fn without_store(shared: &Shared, local: impl FnOnce() -> Verdict) -> Result<Ver
     counter!("igny8_throttle_store_down_total", "decision" => word).increment(1);
     match shared.on_store_down() {
         OnStoreDown::Local => Ok(local()),
-        OnStoreDown::Refuse => Err(Refusal::Throttled.into()),
+        OnStoreDown::Refuse => Err(Refusal::Throttled),
     }
 }

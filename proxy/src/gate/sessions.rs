@@ -62,11 +62,7 @@ impl Way<'_> {
             SessionVerdict::GoOn | SessionVerdict::Refuse(_) => {}
             SessionVerdict::Pass => counter!("igny8_sessions_passed_total", "kind" => "page").increment(1),
             SessionVerdict::PassAs { account, user } => {
-                let framed = routed.framed();
-                if framed
-                    .origin
-                    .is_some_and(|origin| session::is_foreign_origin(origin, framed.host))
-                {
+                if routed.comes_from_elsewhere() {
                     return Err(Refusal::OriginRefused.into());
                 }
                 counter!("igny8_sessions_passed_total", "kind" => "api").increment(1);
@@ -94,11 +90,7 @@ impl Way<'_> {
 
     /// Ends every session that a logout brought, wherever it lives. Nothing stops a logout but a foreign origin.
     pub(super) async fn log_out(&self, routed: &Routed<'_>) -> Result<(), Stop> {
-        let framed = routed.framed();
-        if framed
-            .origin
-            .is_some_and(|origin| session::is_foreign_origin(origin, framed.host))
-        {
+        if routed.comes_from_elsewhere() {
             return Err(Refusal::OriginRefused.into());
         }
         for pair in routed.sessions() {

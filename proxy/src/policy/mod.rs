@@ -125,6 +125,15 @@ impl<'a> Routed<'a> {
         Ok(())
     }
 
+    /// Whether a page of another site made the browser send this. A session neither acts nor ends for one.
+    #[must_use]
+    pub fn comes_from_elsewhere(&self) -> bool {
+        let framed = &self.framed;
+        framed
+            .origin
+            .is_some_and(|origin| session::is_foreign_origin(origin, framed.host))
+    }
+
     /// Lets a refusal pass where the route only watches, and notes it. Credentials are never shadowed.
     fn shadowed(&mut self, refusal: Refusal) -> Result<(), Refusal> {
         if self.route.edge.shadow && route::can_be_shadowed(refusal) {

@@ -4,6 +4,7 @@
 //! know, a [`Witness`] says, or says that it does not know.
 
 use super::cookies::CookieRules;
+use super::cors;
 use super::credential::Presented;
 use super::framing::{self, Method};
 use super::identity::{Grant, Holder, Identity};
@@ -61,6 +62,8 @@ pub struct Step {
 pub enum Outcome {
     Passed,
     Refused(Refusal),
+    /// The proxy answers itself: nothing is wrong, and nothing goes on.
+    Answered,
     /// What it takes to decide is not known.
     Unknown,
 }
@@ -72,6 +75,7 @@ impl Outcome {
         match self {
             Self::Passed => "passed",
             Self::Refused(_) => "refused",
+            Self::Answered => "answered",
             Self::Unknown => "unknown",
         }
     }
@@ -81,7 +85,7 @@ impl Outcome {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::Passed | Self::Unknown => "",
+            Self::Passed | Self::Answered | Self::Unknown => "",
         }
     }
 }
@@ -112,6 +116,9 @@ impl<'a> Walk<'a> {
         let framed = self.judge("framing", framing::parse(block), |framed| {
             format!("{} fields, {}", framed.fields.len(), framed.method.as_str())
         })?;
+        if framed.target == b"/healthz" && framed.method.reads() {
+            return Err(self.answered("health", "this process takes requests"));
+        }
         let (routes, cookies, upstreams) = (self.rules.routes, self.rules.cookies, self.rules.upstreams);
         let mut routed = self.judge("route", Routed::new(framed, routes, cookies), |routed| {
             let route = routed.route();
@@ -124,6 +131,7 @@ impl<'a> Walk<'a> {
             )
         })?;
         self.judge_source(&mut routed)?;
+        self.answer_preflight(&routed)?;
         let proven = self.prove(routed)?;
         let standing = self.stand(proven)?;
         let permit = self.admit(standing)?;
@@ -145,15 +153,27 @@ impl<'a> Walk<'a> {
         self.judge("source", judged, |()| "it may come from there".to_owned())
     }
 
+    /// A browser's question what a script may send; the throttle is taken to admit it.
+    fn answer_preflight(&mut self, routed: &Routed<'_>) -> Result<(), Outcome> {
+        let framed = routed.framed();
+        let Some(rule) = routed.route().edge.cors.as_deref().filter(|_| cors::is_preflight(framed)) else {
+            return Ok(());
+        };
+        match cors::judge(Some(rule), framed.origin) {
+            cors::Verdict::Allowed(_) => Err(self.answered("preflight", "a script of this origin may ask")),
+            cors::Verdict::NotAllowed | cors::Verdict::Silent => {
+                self.judge("preflight", Err(Refusal::OriginRefused), |()| String::new())
+            }
+        }
+    }
+
     fn prove(&mut self, routed: Routed<'a>) -> Result<Proven<'a>, Outcome> {
         let is_logout = routed.framed().method == Method::Post
             && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
         if is_logout {
-            self.tell(
-                "session",
-                Outcome::Passed,
-                "signing out is always let through".to_owned(),
-            );
+            let from_elsewhere = routed.comes_from_elsewhere();
+            let judged = if from_elsewhere { Err(Refusal::OriginRefused) } else { Ok(()) };
+            self.judge("session", judged, |()| "signing out is always let through".to_owned())?;
             return self.open(routed, SessionVerdict::GoOn, "");
         }
         let credential = self.judge("credential found", routed.credential(), |found| {
@@ -166,6 +186,9 @@ impl<'a> Walk<'a> {
                 Some(verdict) => verdict,
                 None => return Err(self.unknown("session", "whose session it is is not known")),
             };
+            if matches!(verdict, SessionVerdict::PassAs { .. }) && routed.comes_from_elsewhere() {
+                self.judge("session", Err(Refusal::OriginRefused), |()| String::new())?;
+            }
             return self.open(routed, verdict, "a session without a token");
         }
         let unknown = "whether it is good is not known";
@@ -268,6 +291,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn answered(&mut self, name: &'static str, detail: &str) -> Outcome {
+        self.tell(name, Outcome::Answered, detail.to_owned());
+        Outcome::Answered
+    }
+
     fn unknown(&mut self, name: &'static str, detail: &str) -> Outcome {
         self.tell(name, Outcome::Unknown, detail.to_owned());
         Outcome::Unknown
@@ -341,6 +369,7 @@ fn edits(permit: &Permit<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cors::tests::rule;
     use super::super::route::HostRule;
     use super::super::route::tests::route;
     use super::*;
@@ -379,12 +408,15 @@ mod tests {
     }
 
     fn run(request: &str, witness: &Told) -> (Vec<&'static str>, Outcome) {
+        let mut scripted = route("/cors", RouteKind::Api);
+        scripted.edge.cors = Some(Arc::new(rule(&["https://a.example"], false, false)));
         let routes = Routes::new(
             vec![HostRule::parse("localhost").unwrap()],
             vec![
                 route("/", RouteKind::Page),
                 route("/api", RouteKind::Api),
                 route("/admin", RouteKind::Admin),
+                scripted,
             ],
             None,
         );
@@ -490,6 +522,35 @@ mod tests {
             &told,
         );
         assert_eq!((steps.last(), outcome), (Some(&"standing"), Outcome::Unknown));
+    }
+
+    #[test]
+    fn what_the_proxy_answers_itself_goes_no_further() {
+        let preflight = |origin: &str| {
+            format!("OPTIONS /cors HTTP/1.1\nHost: localhost\nOrigin: {origin}\nAccess-Control-Request-Method: PUT")
+        };
+        for (request, last, expected) in [
+            ("HEAD /healthz HTTP/1.1\nHost: elsewhere".to_owned(), "health", Outcome::Answered),
+            (preflight("https://a.example"), "preflight", Outcome::Answered),
+            (
+                preflight("https://b.example"),
+                "preflight",
+                Outcome::Refused(Refusal::OriginRefused),
+            ),
+        ] {
+            let (steps, outcome) = run(&request, &Told::default());
+            assert_eq!((steps.last(), outcome), (Some(&last), expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn another_site_signs_nobody_out() {
+        let request = "POST /logout HTTP/1.1\nHost: localhost\nOrigin: https://b.example";
+        let (steps, outcome) = run(request, &Told::default());
+        assert_eq!(
+            (steps.last(), outcome),
+            (Some(&"session"), Outcome::Refused(Refusal::OriginRefused))
+        );
     }
 
     #[test]
