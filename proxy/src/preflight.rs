@@ -80,9 +80,14 @@ impl Gate {
             (Ok(_), Verdict::NotAllowed | Verdict::Silent) => Refusal::OriginRefused,
             (Ok(_), Verdict::Allowed(_)) => return Some(Ok(answer(rule, &verdict))),
         };
-        Some(Err(
-            self.refused_preflight(refusal, index, client, verdict, rate.ok(), framed)
-        ))
+        Some(Err(self.refused_preflight(
+            refusal,
+            index,
+            client,
+            verdict,
+            rate.ok(),
+            framed,
+        )))
     }
 
     fn refused_preflight(

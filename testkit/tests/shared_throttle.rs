@@ -120,6 +120,7 @@ fn where_a_store_that_is_down_refuses_nothing_passes_until_it_is_back() {
     assert_eq!((refused.status, refused.code().as_str()), (429, "throttled"));
     assert_eq!(refused.field("Retry-After"), Some("1"));
     assert_eq!(stack.get("/").send().status, 429);
+    wait_for_store(&stack, 0);
     redis.restart();
     wait_for_store(&stack, 1);
     assert_eq!(status(&stack, &member), 200);

@@ -156,7 +156,13 @@ impl<'a> Walk<'a> {
     /// A browser's question what a script may send; the throttle is taken to admit it.
     fn answer_preflight(&mut self, routed: &Routed<'_>) -> Result<(), Outcome> {
         let framed = routed.framed();
-        let Some(rule) = routed.route().edge.cors.as_deref().filter(|_| cors::is_preflight(framed)) else {
+        let Some(rule) = routed
+            .route()
+            .edge
+            .cors
+            .as_deref()
+            .filter(|_| cors::is_preflight(framed))
+        else {
             return Ok(());
         };
         match cors::judge(Some(rule), framed.origin) {
@@ -172,7 +178,11 @@ impl<'a> Walk<'a> {
             && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
         if is_logout {
             let from_elsewhere = routed.comes_from_elsewhere();
-            let judged = if from_elsewhere { Err(Refusal::OriginRefused) } else { Ok(()) };
+            let judged = if from_elsewhere {
+                Err(Refusal::OriginRefused)
+            } else {
+                Ok(())
+            };
             self.judge("session", judged, |()| "signing out is always let through".to_owned())?;
             return self.open(routed, SessionVerdict::GoOn, "");
         }
@@ -530,7 +540,11 @@ mod tests {
             format!("OPTIONS /cors HTTP/1.1\nHost: localhost\nOrigin: {origin}\nAccess-Control-Request-Method: PUT")
         };
         for (request, last, expected) in [
-            ("HEAD /healthz HTTP/1.1\nHost: elsewhere".to_owned(), "health", Outcome::Answered),
+            (
+                "HEAD /healthz HTTP/1.1\nHost: elsewhere".to_owned(),
+                "health",
+                Outcome::Answered,
+            ),
             (preflight("https://a.example"), "preflight", Outcome::Answered),
             (
                 preflight("https://b.example"),

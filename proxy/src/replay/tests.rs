@@ -102,7 +102,8 @@ fn a_line_that_says_too_little_is_unknown() {
 
 #[test]
 fn a_key_that_was_good_stays_good_and_a_network_that_is_new_shuts_out() {
-    let new = config(&(route("/", "page") + &route("/api", "api") + &route("/in", "page") + "networks = [\"10.0.0.0/8\"]\n"));
+    let new =
+        config(&(route("/", "page") + &route("/api", "api") + &route("/in", "page") + "networks = [\"10.0.0.0/8\"]\n"));
     let log = [
         line("/api/x", "forwarded", "", "key", MEMBER),
         line("/api/x", "refused", "api_key_invalid", "key", ""),

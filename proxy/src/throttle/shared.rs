@@ -161,6 +161,7 @@ impl Shared {
         let current = self.connection.load();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, failed)) {
             self.connection.store(None);
+            gauge!("igny8_throttle_store_up").set(0.0);
             counter!("igny8_throttle_store_failures_total").increment(1);
             tracing::error!(%reason, on_store_down = ?self.on_store_down, "the shared throttle store has failed");
         }
