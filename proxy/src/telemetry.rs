@@ -182,11 +182,11 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
         (",\"client\":\"", entry.client),
         (",\"method\":\"", entry.method),
         (",\"host\":\"", entry.host),
+        (",\"brought\":\"", entry.brought),
         (",\"path\":\"", entry.path),
         (",\"route\":\"", entry.route),
         (",\"verdict\":\"", entry.verdict),
         (",\"code\":\"", entry.code),
-        (",\"brought\":\"", entry.brought),
     ] {
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(text.as_bytes());
@@ -214,11 +214,9 @@ fn identifier(out: &mut Vec<u8>, key: &str, text: &str) {
         return;
     }
     out.extend_from_slice(key.as_bytes());
-    let quote: &[u8] = if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        b""
-    } else {
-        b"\""
-    };
+    // Another issuer may name somebody `007`, or by more digits than anybody's numbers have.
+    let is_number = text.len() < 19 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let quote: &[u8] = if is_number { b"" } else { b"\"" };
     for part in [quote, text.as_bytes(), quote] {
         out.extend_from_slice(part);
     }
@@ -277,9 +275,11 @@ mod tests {
         assert_eq!((&line["account"], &line["took_us"]), (&7.into(), &12.into()));
         assert_eq!(line["shadow"], "network_refused");
         assert!(line.get("user").is_none());
-        let mut text = Vec::new();
-        identifier(&mut text, "\"account\":", "acme-7");
-        assert_eq!(text, b"\"account\":\"acme-7\"");
+        for (name, told) in [("acme-7", "\"acme-7\""), ("70", "70"), ("007", "\"007\"")] {
+            let mut text = Vec::new();
+            identifier(&mut text, "", name);
+            assert_eq!(text, told.as_bytes());
+        }
     }
 
     #[test]
