@@ -247,7 +247,7 @@ impl<'a> Way<'a> {
     async fn prove<'r>(&self, routed: Routed<'r>) -> Result<Proven<'r>, Stop> {
         let credential = match routed.credential() {
             Ok(credential) => credential,
-            Err(refusal) => return Err(self.failed_authentication(refusal).await),
+            Err(refusal) => return Err(Box::pin(self.failed_authentication(refusal)).await),
         };
         if routed.needs_session_look_up(credential) {
             let verdict = Box::pin(self.judge_sessions(&routed)).await?;
@@ -294,15 +294,17 @@ impl<'a> Way<'a> {
     /// known pays for the look-up; one that is known is asked about again for nothing.
     async fn grant(&self, key: &[u8]) -> Result<Arc<Grant>, Stop> {
         if !api_key::is_well_formed(key) {
-            return Err(self.failed_authentication(Refusal::ApiKeyInvalid).await);
+            return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
         }
         let hash = keys::hash(key);
         let known = match self.gate.keys.fresh(&hash, self.elapsed) {
-            Fresh::Known(Known::Refused) => return Err(self.failed_authentication(Refusal::ApiKeyInvalid).await),
+            Fresh::Known(Known::Refused) => {
+                return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
+            }
             Fresh::Known(known) => Some(known),
             Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
             Fresh::Cold => {
-                self.pay_for_cold_work().await?;
+                Box::pin(self.pay_for_cold_work()).await?;
                 Box::pin(self.gate.keys.ask(&hash)).await
             }
         };

@@ -245,6 +245,9 @@ impl ProxyHttp for Gateway {
             Some(refusal) => self.gate.metrics.refused(Some(route_index), refusal),
             None => self.gate.metrics.forwarded(route_index, status, took),
         }
+        if self.gate.access_log.is_off() {
+            return;
+        }
         let identity = passage.forward.identity();
         self.gate.access_log.add(&Entry {
             time_us: passage.now.0,

@@ -135,6 +135,12 @@ impl AccessLog {
         }
     }
 
+    /// Whether no line is ever written, so that none need be put together.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.off
+    }
+
     /// Adds a line; when the writer cannot keep up, it is lost and counted instead.
     pub fn add(&self, entry: &Entry<'_>) {
         if self.off {

@@ -50,7 +50,11 @@ impl Way<'_> {
                 scope,
             },
         };
-        let rate = self.ask(who).await?;
+        // Nothing is waited for where this proxy counts by itself: most requests.
+        let rate = match &self.gate.shared_throttle {
+            None => self.gate.ask_here(who, self.elapsed),
+            Some(shared) => Box::pin(self.gate.ask_shared(shared, who, self.elapsed)).await?,
+        };
         match standing.admit(rate.allowed) {
             Ok(permit) => Ok((permit, rate)),
             Err(refusal) => Err(Stop {
@@ -83,9 +87,13 @@ impl Gate {
     /// `throttled` when the shared store is down and nothing is admitted then.
     pub(crate) async fn ask(&self, who: Who<'_>, elapsed: Duration) -> Result<Verdict, Refusal> {
         match &self.shared_throttle {
-            None => Ok(self.throttle.admit(&self.limits.load(), who, nanos(elapsed))),
+            None => Ok(self.ask_here(who, elapsed)),
             Some(shared) => Box::pin(self.ask_shared(shared, who, elapsed)).await,
         }
+    }
+
+    fn ask_here(&self, who: Who<'_>, elapsed: Duration) -> Verdict {
+        self.throttle.admit(&self.limits.load(), who, nanos(elapsed))
     }
 
     async fn ask_shared(&self, shared: &Shared, who: Who<'_>, elapsed: Duration) -> Result<Verdict, Refusal> {
