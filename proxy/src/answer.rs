@@ -95,7 +95,7 @@ impl Answer<'_> {
         let retry = matches!(
             self.refusal,
             Refusal::CoreUnavailable | Refusal::SessionSourceUnavailable
-        );
+        ) || (self.refusal == Refusal::Throttled && self.fields.is_empty());
         if retry {
             fields.push(("Retry-After", HeaderValue::from_static("1")));
         }

@@ -1,6 +1,7 @@
 //! Plain facts: of a connection, and of a request while it is on its way.
 
 use crate::config::Network;
+use crate::policy::credential::API_KEY_PREFIX;
 use crate::policy::framing::{Body, Framed, Method};
 use http::HeaderValue;
 use pingora::protocols::Stream;
@@ -87,6 +88,8 @@ pub struct Seen<'a> {
     pub accept: Option<&'a [u8]>,
     pub origin: Option<&'a [u8]>,
     pub target: &'a [u8],
+    pub host: Option<&'a [u8]>,
+    pub brought: Brought,
     pub has_body: bool,
     pub close: bool,
     pub names_connection: bool,
@@ -100,10 +103,56 @@ impl<'a> Seen<'a> {
             accept: framed.accept,
             origin: framed.origin,
             target: framed.target,
+            host: framed.host,
+            brought: Brought::of(framed),
             has_body: framed.body != Body::None,
             close: framed.close || (framed.http10 && !framed.keep_alive),
             names_connection: framed.close || framed.http10,
         }
+    }
+}
+
+/// Which credentials a client sent, for the log: no more than that they were there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brought(u8);
+
+impl Brought {
+    const BEARER: u8 = 1;
+    const KEY: u8 = 2;
+    const SESSION: u8 = 4;
+    const WORDS: [&str; 8] = [
+        "",
+        "bearer",
+        "key",
+        "bearer,key",
+        "session",
+        "bearer,session",
+        "key,session",
+        "bearer,key,session",
+    ];
+
+    /// What the credential fields say; an API key may also come as a bearer.
+    #[must_use]
+    pub fn of(framed: &Framed<'_>) -> Self {
+        let bearer = match framed.authorization {
+            None => 0,
+            Some(value) if value.get(7..).is_some_and(|rest| rest.starts_with(API_KEY_PREFIX)) => Self::KEY,
+            Some(_) => Self::BEARER,
+        };
+        let key = if framed.api_key.is_some() { Self::KEY } else { 0 };
+        Self(bearer | key)
+    }
+
+    /// With a session, too, if there was one.
+    #[must_use]
+    pub const fn with_session(self, session: bool) -> Self {
+        if session { Self(self.0 | Self::SESSION) } else { self }
+    }
+
+    /// The words for the log.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        Self::WORDS.get(usize::from(self.0)).copied().unwrap_or("")
     }
 }
 

@@ -14,7 +14,6 @@ use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::outgoing::{rate_fields, refusal_fields};
 use crate::passage::{Passage, Refused};
-use crate::policy::cors;
 use crate::policy::framing::{self, Framed};
 use crate::telemetry::{Entry, loggable};
 use async_trait::async_trait;
@@ -264,7 +263,7 @@ impl Front {
         framed: &Framed<'_>,
         client: &Arc<Client>,
     ) -> Option<Result<bool, Box<Refused>>> {
-        let preflight = match self.gate.preflight(framed, client)? {
+        let preflight = match self.gate.preflight(framed, client).await? {
             Ok(preflight) => preflight,
             Err(refused) => return Some(Err(refused)),
         };
@@ -313,6 +312,7 @@ impl Front {
             request_id: request_id.as_str(),
             client: refused.client.ip_value.to_str().unwrap_or(""),
             method: refused.method,
+            host: &refused.host,
             path: &refused.path,
             route: refused
                 .route
@@ -321,8 +321,9 @@ impl Front {
             code: refused.refusal.code(),
             shadow: "",
             status: refused.refusal.status(),
-            account: None,
-            user: None,
+            brought: refused.brought.words(),
+            account: "",
+            user: "",
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
     }
@@ -341,19 +342,8 @@ impl Front {
             .next()
             .unwrap_or_default();
         Refused {
-            refusal,
-            client: Arc::clone(client),
-            route: None,
-            html: false,
-            head_only: false,
-            expire_sessions: false,
-            rate: None,
-            cors: cors::Verdict::Silent,
-            close: true,
-            has_body: true,
-            started: self.gate.clock.elapsed(),
-            method: "",
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
+            ..Refused::cut_off(refusal, Arc::clone(client), self.gate.clock.elapsed())
         }
     }
 

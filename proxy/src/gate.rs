@@ -1,23 +1,24 @@
 //! What all requests share, and the way of one request through the policy: decide, ask whoever has to be asked, decide.
 
 mod block;
+mod rate;
+mod sessions;
 
 use crate::config::Config;
 use crate::directory::keys::{self, Fresh, Keys, Known};
-use crate::directory::sessions::{SessionSources, Sighting};
+use crate::directory::sessions::SessionSources;
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
 use crate::passage::{Passage, Refused};
-use crate::policy::cookies::SessionPair;
 use crate::policy::cors;
 use crate::policy::credential::Presented;
 use crate::policy::framing::{Framed, Method};
 use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
-use crate::policy::session::{self, SessionVerdict};
-use crate::policy::{Forward, Permit, Proven, Routed, Standing, edits};
+use crate::policy::session::SessionVerdict;
+use crate::policy::{Forward, Permit, Proven, Routed, edits};
 use crate::telemetry::{AccessLog, Metrics};
-use crate::throttle::{Live, ScopeId, Throttle, Verdict, Who};
+use crate::throttle::{Live, ScopeId, Shared, Throttle, Verdict};
 use crate::tokens::Tokens;
 use crate::{answer, telemetry};
 use igny8_contract::api_key;
@@ -39,6 +40,8 @@ pub struct Gate {
     pub keys: Keys,
     pub sessions: SessionSources,
     pub throttle: Throttle,
+    /// The store that proxies share, where there is one; [`Self::throttle`] then counts only while it is down.
+    pub shared_throttle: Option<Shared>,
     pub limits: Live,
     /// The scope of each route, by the route's place.
     pub scopes: Vec<Option<ScopeId>>,
@@ -105,6 +108,10 @@ impl Gate {
             Err(refusal) => return Err(way.refused(refusal.into(), None, &seen)),
         };
         let route = routed.route_index();
+        let seen = Seen {
+            brought: seen.brought.with_session(!routed.sessions().is_empty()),
+            ..seen
+        };
         if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
             return Err(way.refused(refusal.into(), Some(route), &seen));
         }
@@ -122,6 +129,7 @@ impl Gate {
                     expire_sessions,
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
                     names_connection: seen.names_connection,
+                    brought: seen.brought,
                     now: way.now,
                     started: way.elapsed,
                     body_bytes: 0,
@@ -166,7 +174,7 @@ impl Gate {
         let facts = match self.directory.fresh(identity, self.clock.elapsed()) {
             Some(facts) => Some(facts),
             None => {
-                let staff = identity.token.platform_role.is_some();
+                let staff = identity.asks_core().is_some_and(|(_, staff)| staff);
                 self.directory.ask(identity, staff).await
             }
         };
@@ -202,6 +210,8 @@ impl<'a> Way<'a> {
             has_body: seen.has_body,
             started: self.elapsed,
             method: seen.method.as_str(),
+            brought: seen.brought,
+            host: telemetry::loggable(seen.host.unwrap_or_default()),
             path: telemetry::loggable(seen.target),
         })
     }
@@ -217,27 +227,27 @@ impl<'a> Way<'a> {
         if proven.grant().is_some() {
             // What core says of a key has its standing with it.
             let standing = proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now)?;
-            return self.admit(standing);
+            return self.admit(standing).await;
         }
-        let facts = match proven.identity() {
+        let asked = proven
+            .identity()
+            .and_then(|identity| Some((identity, identity.asks_core()?.1)));
+        let facts = match asked {
             None => None,
-            Some(identity) => match self.gate.directory.fresh(identity, self.elapsed) {
+            Some((identity, staff)) => match self.gate.directory.fresh(identity, self.elapsed) {
                 Some(facts) => Some(facts),
-                None => {
-                    let staff = identity.token.platform_role.is_some();
-                    Box::pin(self.gate.directory.ask(identity, staff)).await
-                }
+                None => Box::pin(self.gate.directory.ask(identity, staff)).await,
             },
         };
         let standing = proven.stand(facts, self.now)?;
-        self.admit(standing)
+        self.admit(standing).await
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.
     async fn prove<'r>(&self, routed: Routed<'r>) -> Result<Proven<'r>, Stop> {
         let credential = match routed.credential() {
             Ok(credential) => credential,
-            Err(refusal) => return Err(self.failed_authentication(refusal)),
+            Err(refusal) => return Err(Box::pin(self.failed_authentication(refusal)).await),
         };
         if routed.needs_session_look_up(credential) {
             let verdict = Box::pin(self.judge_sessions(&routed)).await?;
@@ -257,7 +267,7 @@ impl<'a> Way<'a> {
             }
             Presented::ApiKey(key) => Ok(routed.prove_key(self.grant(key).await?)),
             Presented::Nothing if routed.route().kind == RouteKind::Api => {
-                let rate = self.ask_address(self.gate.scopes[routed.route_index()]);
+                let rate = self.ask_address(self.gate.scopes[routed.route_index()]).await?;
                 let refusal = if rate.allowed {
                     Refusal::CredentialsRequired
                 } else {
@@ -275,7 +285,7 @@ impl<'a> Way<'a> {
 
     /// Verifies a token that is not in the cache. The client's address pays first.
     async fn verify(&self, token: &[u8]) -> Result<Arc<Identity>, Stop> {
-        self.pay_for_cold_work()?;
+        self.pay_for_cold_work().await?;
         let token = std::str::from_utf8(token).map_err(|_| Refusal::TokenInvalid)?;
         Ok(self.gate.tokens.verify(token, self.now).await?)
     }
@@ -284,15 +294,17 @@ impl<'a> Way<'a> {
     /// known pays for the look-up; one that is known is asked about again for nothing.
     async fn grant(&self, key: &[u8]) -> Result<Arc<Grant>, Stop> {
         if !api_key::is_well_formed(key) {
-            return Err(self.failed_authentication(Refusal::ApiKeyInvalid));
+            return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
         }
         let hash = keys::hash(key);
         let known = match self.gate.keys.fresh(&hash, self.elapsed) {
-            Fresh::Known(Known::Refused) => return Err(self.failed_authentication(Refusal::ApiKeyInvalid)),
+            Fresh::Known(Known::Refused) => {
+                return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
+            }
             Fresh::Known(known) => Some(known),
             Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
             Fresh::Cold => {
-                self.pay_for_cold_work()?;
+                Box::pin(self.pay_for_cold_work()).await?;
                 Box::pin(self.gate.keys.ask(&hash)).await
             }
         };
@@ -302,135 +314,4 @@ impl<'a> Way<'a> {
             None => Err(Refusal::CoreUnavailable.into()),
         }
     }
-
-    fn failed_authentication(&self, refusal: Refusal) -> Stop {
-        match self.pay_for_cold_work() {
-            Ok(()) => refusal.into(),
-            Err(throttled) => throttled,
-        }
-    }
-
-    fn pay_for_cold_work(&self) -> Result<(), Stop> {
-        let limits = self.gate.limits.load();
-        let rate = self.gate.throttle.charge_cold(&limits, self.client.ip, self.nanos());
-        if rate.allowed {
-            return Ok(());
-        }
-        Err(Stop {
-            refusal: Refusal::Throttled,
-            rate: Some(rate),
-            expire_sessions: false,
-        })
-    }
-
-    /// Looks sessions up at their sources and ends a superuser's.
-    async fn judge_sessions(&self, routed: &Routed<'_>) -> Result<SessionVerdict, Stop> {
-        let kind = routed.route().kind;
-        let (mut superuser, mut failed) = (false, false);
-        for pair in routed.sessions() {
-            let Some((name, session)) = plausible(pair) else {
-                continue;
-            };
-            let sighting = match self.gate.sessions.remembered(name, session).await {
-                Some(sighting) => sighting,
-                None => match self.pay_for_cold_work() {
-                    Ok(()) => self.gate.sessions.look_up(name, session).await,
-                    // An api route refuses every session, whether or not it could be looked up.
-                    Err(_) if kind == RouteKind::Api => break,
-                    Err(throttled) => return Err(throttled),
-                },
-            };
-            if sighting.is_silent() {
-                metrics::counter!("igny8_session_source_silent_total").increment(1);
-            }
-            if sighting.is_superuser() {
-                superuser = true;
-                if session::ends_session(routed.route().on_superuser_session) {
-                    failed |= !self.end_session(name, session, &sighting).await;
-                }
-            }
-        }
-        Ok(session::judge(kind, superuser, failed))
-    }
-
-    /// Ends a superuser's session at its source; whether that is certain.
-    async fn end_session(&self, name: &str, session: &str, sighting: &Sighting) -> bool {
-        let ended = self.gate.sessions.end(name, session, sighting).await;
-        match ended {
-            Ok(()) => {
-                metrics::counter!("igny8_sessions_revoked_total").increment(1);
-                tracing::warn!(client = %self.client.ip, "a superuser session outside the admin panel was ended");
-            }
-            Err(error) => tracing::error!(client = %self.client.ip, %error, "a superuser session could not be ended"),
-        }
-        ended.is_ok()
-    }
-
-    /// Ends every session that a logout brought, wherever it lives. Nothing stops a logout but a foreign origin.
-    async fn log_out(&self, routed: &Routed<'_>) -> Result<(), Stop> {
-        let framed = routed.framed();
-        if let Some(origin) = framed.origin {
-            let authority = origin
-                .splitn(2, |byte| *byte == b':')
-                .nth(1)
-                .and_then(|rest| rest.strip_prefix(b"//"));
-            if authority.is_none() || authority != framed.host {
-                return Err(Refusal::OriginRefused.into());
-            }
-        }
-        for pair in routed.sessions() {
-            let Some((name, session)) = plausible(pair) else {
-                continue;
-            };
-            if self.pay_for_cold_work().is_ok() {
-                let sighting = self.gate.sessions.look_up(name, session).await;
-                if self.gate.sessions.end(name, session, &sighting).await.is_err() {
-                    metrics::counter!("igny8_session_source_silent_total").increment(1);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks the throttle, on the account's or the address's behalf.
-    fn admit<'r>(&self, standing: Standing<'r>) -> Result<(Permit<'r>, Verdict), Stop> {
-        let scope = self.gate.scopes[standing.routed().route_index()];
-        let rate = match standing.payer() {
-            Some((identity, plan)) => {
-                let who = Who::Account {
-                    id: identity.account(),
-                    plan,
-                    scope,
-                };
-                self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())
-            }
-            None => self.ask_address(scope),
-        };
-        match standing.admit(rate.allowed) {
-            Ok(permit) => Ok((permit, rate)),
-            Err(refusal) => Err(Stop {
-                refusal,
-                rate: Some(rate),
-                expire_sessions: false,
-            }),
-        }
-    }
-
-    fn ask_address(&self, scope: Option<ScopeId>) -> Verdict {
-        let who = Who::Address {
-            ip: self.client.ip,
-            scope,
-        };
-        self.gate.throttle.admit(&self.gate.limits.load(), who, self.nanos())
-    }
-
-    fn nanos(&self) -> u64 {
-        u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A session that can be asked about.
-fn plausible<'a>(pair: &SessionPair<'a>) -> Option<(&'a str, &'a str)> {
-    let value = std::str::from_utf8(pair.value).ok()?;
-    session::is_plausible(pair.value).then_some((pair.name, value))
 }

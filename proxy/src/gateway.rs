@@ -7,7 +7,7 @@ use crate::passage::{Handover, Passage};
 use crate::telemetry::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header;
+use http::{HeaderValue, header};
 use igny8_contract::refusal::Refusal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -245,12 +245,16 @@ impl ProxyHttp for Gateway {
             Some(refusal) => self.gate.metrics.refused(Some(route_index), refusal),
             None => self.gate.metrics.forwarded(route_index, status, took),
         }
+        if self.gate.access_log.is_off() {
+            return;
+        }
         let identity = passage.forward.identity();
         self.gate.access_log.add(&Entry {
             time_us: passage.now.0,
             request_id: passage.request_id.as_str(),
             client: passage.client.ip_value.to_str().unwrap_or(""),
             method: session.req_header().method.as_str(),
+            host: text_of(session.req_header().headers.get(header::HOST)),
             path: session.req_header().uri.path(),
             route: self.gate.config.routes.all()[route_index].label(),
             verdict: if passage.refusal.is_some() {
@@ -261,8 +265,9 @@ impl ProxyHttp for Gateway {
             code: passage.refusal.map_or("", Refusal::code),
             shadow: passage.forward.shadow().map_or("", Refusal::code),
             status,
-            account: identity.map(|identity| identity.account().0),
-            user: identity.map(|identity| identity.user().0),
+            brought: passage.brought.words(),
+            account: text_of(identity.map(|identity| &identity.account_value)),
+            user: text_of(identity.map(|identity| &identity.user_value)),
             took,
         });
     }
@@ -271,6 +276,11 @@ impl ProxyHttp for Gateway {
     fn suppress_error_log(&self, _session: &Session, _ctx: &Self::CTX, _error: &Error) -> bool {
         true
     }
+}
+
+/// A field's value for the log; nothing where there is none.
+pub fn text_of(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 /// What an error of pingora's means to the client; nothing when the client has gone.

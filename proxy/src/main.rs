@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use igny8_contract::time::SystemClock;
 use igny8_proxy::config::Config;
-use igny8_proxy::serve;
+use igny8_proxy::explain::{self, Asked};
+use igny8_proxy::{replay, serve};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The security sidecar in front of a web app.
 ///
-/// Exit codes: 0 it ran and ended as asked; 1 it could not start; 2 the command line was wrong.
+/// Exit codes: 0 it ran and ended as asked; 1 it could not start, or a file could not be read; 2 the command line was wrong.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example:\n  igny8-proxy check && igny8-proxy serve")]
 struct Arguments {
@@ -41,6 +43,45 @@ enum Command {
     /// change nothing
     #[command(after_help = "Example:\n  igny8-proxy check --config config/proxy.toml")]
     Check,
+    /// Print the steps of one request without sending it
+    ///
+    /// Core, app and issuers are asked as for a real request; no session is ended and nothing is counted. The exit code is 0
+    /// whether the request would be forwarded or refused, and 1 when it could not be explained.
+    #[command(
+        after_help = "Examples:\n  igny8-proxy explain GET http://localhost:8080/api/v1/whoami/ -H \"Authorization: Bearer $ACCESS\"\n  \
+                      igny8-proxy explain GET /admin/ -H @fields.txt --json\n  igny8-proxy explain POST //api --offline"
+    )]
+    Explain {
+        /// The request's method, as it would be sent
+        method: String,
+        /// A URL, or a path at the first host that is served
+        url: String,
+        /// A header field; @FILE reads fields from a file, one a line, so that no credential shows in the list of processes
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+        /// The address that the client would have, for routes that serve certain networks
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+        client: IpAddr,
+        /// Ask nobody: what only core, app and issuers know is unknown
+        #[arg(long)]
+        offline: bool,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run an access log against this configuration and print which verdicts change
+    ///
+    /// Lines whose verdict depends on what the log does not say (whose a session was, how full a bucket was, bytes that were
+    /// no request) count as unknown; what the throttle said is taken from the log. The exit code is 0 whether or not anything
+    /// changes, and 1 when the log or the configuration cannot be read.
+    #[command(after_help = "Example:\n  igny8-proxy replay var/log/proxy.log --config new-proxy.toml")]
+    Replay {
+        /// The access log, JSON lines; - reads standard input
+        log: PathBuf,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,13 +102,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), serve::ServeError> {
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::load(&arguments.config, std::env::vars())?;
     if let Some(limits) = arguments.limits {
         config.limits_file = limits;
     }
     match arguments.command {
-        Command::Serve => serve::serve(config),
+        Command::Serve => serve::serve(config)?,
         Command::Check => {
             let limits = serve::open_limits(&config, Arc::new(SystemClock::new()))?;
             println!(
@@ -82,9 +123,59 @@ fn run(arguments: Arguments) -> Result<(), serve::ServeError> {
             if !wider.is_empty() {
                 println!("wider than the default:\n  {}", wider.join("\n  "));
             }
-            Ok(())
+        }
+        Command::Explain {
+            method,
+            url,
+            headers,
+            client,
+            offline,
+            json,
+        } => {
+            let fields = read_fields(headers)?;
+            let asked = Asked {
+                method,
+                url,
+                fields,
+                client,
+            };
+            let (steps, outcome) = explain::explain(&config, &asked, offline)?;
+            if json {
+                println!("{}", explain::as_json(&steps, outcome));
+            } else {
+                print!("{}", explain::as_text(&steps, outcome));
+            }
+        }
+        Command::Replay { log, json } => {
+            let findings = if log.as_os_str() == "-" {
+                replay::replay(&config, std::io::stdin().lock())?
+            } else {
+                let file = std::fs::File::open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+                replay::replay(&config, std::io::BufReader::new(file))?
+            };
+            if json {
+                println!("{}", findings.as_json());
+            } else {
+                print!("{}", findings.as_text());
+            }
         }
     }
+    Ok(())
+}
+
+/// The fields of the command line, those of files in their place.
+fn read_fields(headers: Vec<String>) -> Result<Vec<String>, String> {
+    let mut fields = Vec::new();
+    for header in headers {
+        match header.strip_prefix('@') {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+                fields.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+            }
+            None => fields.push(header),
+        }
+    }
+    Ok(fields)
 }
 
 fn start_log(format: LogFormat) {

@@ -1,6 +1,6 @@
 //! One request on its way through the proxy: what was decided, and what is written for it upstream and back.
 
-use crate::facts::{Client, RequestId};
+use crate::facts::{Brought, Client, RequestId};
 use crate::policy::Forward;
 use crate::policy::cors;
 use crate::throttle::Verdict;
@@ -24,6 +24,8 @@ pub struct Passage {
     pub html: bool,
     /// The block that goes on says what the client wants of its connection.
     pub names_connection: bool,
+    /// Which credentials the client sent.
+    pub brought: Brought,
     /// The wall clock and the clock's elapsed time at the start.
     pub now: Timestamp,
     pub started: Duration,
@@ -60,9 +62,36 @@ pub struct Refused {
     pub has_body: bool,
     /// The clock's elapsed time at the start.
     pub started: Duration,
-    /// For the log: method and path, in a form fit for it.
+    /// Which credentials the client sent.
+    pub brought: Brought,
+    /// For the log: method, host and path, in a form fit for it.
     pub method: &'static str,
+    pub host: String,
     pub path: String,
+}
+
+impl Refused {
+    /// A refusal of a request that was cut off: nothing more of it is read, and nothing else is known of it.
+    #[must_use]
+    pub fn cut_off(refusal: Refusal, client: Arc<Client>, started: Duration) -> Self {
+        Self {
+            refusal,
+            client,
+            started,
+            route: None,
+            html: false,
+            head_only: false,
+            expire_sessions: false,
+            rate: None,
+            cors: cors::Verdict::Silent,
+            close: true,
+            has_body: true,
+            brought: Brought::default(),
+            method: "",
+            host: String::new(),
+            path: String::new(),
+        }
+    }
 }
 
 /// How a request body goes on, as told by the hook that sees its parts.

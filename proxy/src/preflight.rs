@@ -36,10 +36,23 @@ impl Preflight {
 
 impl Gate {
     /// Answers a preflight on a route that has a rule; nothing for any other request. The client's address pays.
-    pub fn preflight(&self, framed: &Framed<'_>, client: &Arc<Client>) -> Option<Result<Preflight, Box<Refused>>> {
+    pub async fn preflight(
+        &self,
+        framed: &Framed<'_>,
+        client: &Arc<Client>,
+    ) -> Option<Result<Preflight, Box<Refused>>> {
         if !cors::is_preflight(framed) {
             return None;
         }
+        // Apart, so that other requests do not carry its state along.
+        Box::pin(self.judge_preflight(framed, client)).await
+    }
+
+    async fn judge_preflight(
+        &self,
+        framed: &Framed<'_>,
+        client: &Arc<Client>,
+    ) -> Option<Result<Preflight, Box<Refused>>> {
         let hop_is_silent = client.hop_is_silent(framed);
         let client = if client.trusted_hop {
             Arc::new(client.behind_hops(framed, &self.config.trusted_hops))
@@ -60,16 +73,21 @@ impl Gate {
             ip: client.ip,
             scope: self.scopes[index],
         };
-        let nanos = u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let rate = self.throttle.admit(&self.limits.load(), who, nanos);
-        let refusal = match verdict {
-            _ if !rate.allowed => Refusal::Throttled,
-            Verdict::NotAllowed | Verdict::Silent => Refusal::OriginRefused,
-            Verdict::Allowed(_) => return Some(Ok(answer(rule, &verdict))),
+        let rate = self.ask(who, self.clock.elapsed()).await;
+        let refusal = match (&rate, &verdict) {
+            (Err(refusal), _) => *refusal,
+            (Ok(rate), _) if !rate.allowed => Refusal::Throttled,
+            (Ok(_), Verdict::NotAllowed | Verdict::Silent) => Refusal::OriginRefused,
+            (Ok(_), Verdict::Allowed(_)) => return Some(Ok(answer(rule, &verdict))),
         };
-        Some(Err(
-            self.refused_preflight(refusal, index, client, verdict, rate, framed)
-        ))
+        Some(Err(self.refused_preflight(
+            refusal,
+            index,
+            client,
+            verdict,
+            rate.ok(),
+            framed,
+        )))
     }
 
     fn refused_preflight(
@@ -78,7 +96,7 @@ impl Gate {
         route: usize,
         client: Arc<Client>,
         verdict: Verdict,
-        rate: throttle::Verdict,
+        rate: Option<throttle::Verdict>,
         framed: &Framed<'_>,
     ) -> Box<Refused> {
         let seen = Seen::of(framed);
@@ -89,12 +107,14 @@ impl Gate {
             html: false,
             head_only: false,
             expire_sessions: false,
-            rate: Some(rate),
+            rate,
             cors: verdict,
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
             started: self.clock.elapsed(),
             method: seen.method.as_str(),
+            brought: seen.brought,
+            host: telemetry::loggable(seen.host.unwrap_or_default()),
             path: telemetry::loggable(seen.target),
         })
     }

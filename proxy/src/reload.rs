@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// How often `limits.toml` is looked at: a change holds within two seconds.
 const LIMITS_EVERY: Duration = Duration::from_millis(500);
@@ -69,20 +70,19 @@ impl Chores {
         }
     }
 
+    /// Each issuer's keys by themselves: one that hangs holds up no other.
     async fn refresh_keys(&self) {
-        let mut failing = false;
-        loop {
-            // Said once when it begins, not again for every try.
-            match self.gate.tokens.refresh().await {
-                Err(error) if !failing => {
-                    tracing::warn!(%error, "the key set could not be fetched");
-                    failing = true;
-                }
-                Err(_) => {}
-                Ok(_) => failing = false,
-            }
-            let ready = self.gate.tokens.ready(self.gate.clock.now());
-            tokio::time::sleep(if ready { KEYS_EVERY } else { FIRST_KEYS_EVERY }).await;
+        let mut issuers = JoinSet::new();
+        for place in 0..self.gate.tokens.issuers().len() {
+            issuers.spawn(refresh_keys_of(Arc::clone(&self.gate), place));
+        }
+        issuers.join_all().await;
+    }
+
+    async fn keep_store_connected(&self) {
+        match &self.gate.shared_throttle {
+            Some(shared) => shared.keep_connected().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -106,8 +106,27 @@ impl BackgroundService for Chores {
             () = self.refresh_keys() => {}
             () = self.sweep() => {}
             () = self.watch_certificates() => {}
+            () = self.keep_store_connected() => {}
             _ = shutdown.changed() => {}
         }
+    }
+}
+
+async fn refresh_keys_of(gate: Arc<Gate>, place: usize) {
+    let keys = &gate.tokens.issuers()[place].keys;
+    let mut failing = false;
+    loop {
+        // Said once when it begins, not again for every try.
+        match keys.refresh().await {
+            Err(error) if !failing => {
+                tracing::warn!(issuer = keys.name(), %error, "the key set could not be fetched");
+                failing = true;
+            }
+            Err(_) => {}
+            Ok(_) => failing = false,
+        }
+        let ready = keys.ready(gate.clock.now());
+        tokio::time::sleep(if ready { KEYS_EVERY } else { FIRST_KEYS_EVERY }).await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Puts the proxy together and runs it.
 
-use crate::config::{AccessLog as LogTarget, Config, ConfigError, Flags};
-use crate::directory::client::{ClientError, HttpClient};
-use crate::directory::core::{self, CoreClient};
+use crate::config::{AccessLog as LogTarget, Config, ConfigError, Flags, KeysFrom};
+use crate::directory::client::HttpClient;
+use crate::directory::core::CoreClient;
 use crate::directory::follow::Follower;
 use crate::directory::keys::Keys;
 use crate::directory::sessions::{AppSource, SessionSources};
@@ -16,25 +16,21 @@ use crate::reload::{Chores, Signals, write_access_log};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{DEFAULT_MAX_BUCKETS, LimitsError, Live, Throttle};
 use crate::tls::{Certificates, TlsError};
-use crate::tokens::{Issuer, KeySource, KeySourceError, Tokens, TokensSettings};
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::Uri;
+use crate::tokens::{DEFAULT_CACHE_MAX, JwksUrl, KeyFile, KeySource, KeyStore, Tokens, Trusted};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pingora::listeners::tls::TlsSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::time::Duration;
 use thiserror::Error;
 
-/// A token's dates may differ from our clock by this much.
-const LEEWAY_SECONDS: i64 = 10;
 /// More idle connections than requests are ever under way at once, else each request opens its own.
 const UPSTREAM_POOL: usize = 1024;
 /// Bounds of the latency histogram, in seconds.
@@ -47,8 +43,6 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Limits(#[from] LimitsError),
-    #[error("issuer: {0}")]
-    Issuer(String),
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("cannot listen on {address}: {source}")]
@@ -81,21 +75,6 @@ impl Random for SystemRandom {
     }
 }
 
-/// Core's key set, by the one HTTP client.
-struct JwksUrl {
-    client: HttpClient,
-    url: Uri,
-    deadline: Duration,
-}
-
-#[async_trait]
-impl KeySource for JwksUrl {
-    async fn fetch(&self) -> Result<Bytes, KeySourceError> {
-        let fetched: Result<Bytes, ClientError> = core::get(&self.client, &self.url, self.deadline).await;
-        fetched.map_err(|error| KeySourceError(format!("{}: {error}", self.url)))
-    }
-}
-
 /// Opens the limits that a configuration refers to; also a check of both.
 ///
 /// # Errors
@@ -110,12 +89,50 @@ pub fn open_limits(config: &Config, clock: Arc<dyn Clock>) -> Result<Live, Limit
     Live::open(&config.limits_file, &scopes, clock)
 }
 
-fn core_client(config: &Config, client: HttpClient) -> CoreClient {
+/// A client of the core's internal listener.
+pub fn core_client(config: &Config, client: HttpClient) -> CoreClient {
     let core = &config.core;
     CoreClient::new(client, core.base.clone(), core.authorization.clone(), core.timeout)
 }
 
-fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dyn Random) -> Result<Gate, ServeError> {
+/// The issuers of a configuration, with no keys yet.
+pub fn tokens(config: &Config, client: &HttpClient, clock: &Arc<dyn Clock>) -> Tokens {
+    let trusted = config.issuers.iter().map(|issuer| {
+        let file = |path: &Path, private| {
+            Arc::new(KeyFile {
+                path: path.to_owned(),
+                private,
+            }) as Arc<dyn KeySource>
+        };
+        let source = match &issuer.keys {
+            KeysFrom::Url(url) => Arc::new(JwksUrl {
+                client: client.clone(),
+                url: url.clone(),
+                deadline: config.core.timeout,
+            }),
+            KeysFrom::File(path) => file(path, false),
+            KeysFrom::Secret(path) => file(path, true),
+        };
+        Trusted {
+            issuer: issuer.issuer.clone(),
+            keys: KeyStore::new(
+                &issuer.name,
+                issuer.form.clone(),
+                source,
+                Arc::clone(clock),
+                issuer.stale_max,
+            ),
+        }
+    });
+    Tokens::new(trusted.collect(), DEFAULT_CACHE_MAX)
+}
+
+fn gate(
+    mut config: Config,
+    client: &HttpClient,
+    clock: &Arc<dyn Clock>,
+    random: &dyn Random,
+) -> Result<Gate, ServeError> {
     let limits = open_limits(&config, Arc::clone(clock))?;
     let scopes = config
         .routes
@@ -133,24 +150,15 @@ fn gate(config: Config, client: &HttpClient, clock: &Arc<dyn Clock>, random: &dy
     let (mut memory_seed, mut id_seed) = ([0; 32], [0; 16]);
     random.fill(&mut memory_seed);
     random.fill(&mut id_seed);
-    let source = JwksUrl {
-        client: client.clone(),
-        url: config.issuer.jwks_url.clone(),
-        deadline: config.core.timeout,
-    };
-    let issuer = Issuer::new(&config.issuer.iss, &config.issuer.aud, LEEWAY_SECONDS)
-        .map_err(|error| ServeError::Issuer(error.to_string()))?;
-    let settings = TokensSettings {
-        stale_max: config.core.stale_max,
-        ..TokensSettings::default()
-    };
+    let tokens = tokens(&config, client, clock);
     Ok(Gate {
         ids: RequestIds::new(id_seed),
-        tokens: Tokens::new(issuer, Arc::new(source), Arc::clone(clock), settings),
+        tokens,
         directory: Directory::new(core.clone(), config.core.stale_max, Arc::clone(clock)),
         keys: Keys::new(Arc::new(core.clone()), config.core.stale_max, Arc::clone(clock)),
         sessions: SessionSources::new(core, app, Arc::clone(clock), config.sessions.memory, &memory_seed),
         throttle: Throttle::new(DEFAULT_MAX_BUCKETS),
+        shared_throttle: config.shared_throttle.take(),
         limits,
         scopes,
         metrics: Metrics::new(&config.routes),
@@ -203,14 +211,11 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
 
 /// Says loudly that an emergency flag is off.
 fn show(flags: Flags) {
-    let on = f64::from(u8::from(flags.validate_api_key));
-    metrics::gauge!("igny8_flag", "flag" => "validate_api_key").set(on);
-    if !flags.validate_api_key {
-        tracing::warn!(
-            flag = "validate_api_key",
-            means = "API keys are not asked for the standing of their account",
-            "AN EMERGENCY FLAG IS OFF"
-        );
+    for (flag, on, means) in flags.all() {
+        gauge!("igny8_flag", "flag" => flag).set(f64::from(u8::from(on)));
+        if !on {
+            tracing::warn!(flag, means, "AN EMERGENCY FLAG IS OFF");
+        }
     }
 }
 

@@ -90,6 +90,7 @@ pub struct Entry<'a> {
     pub request_id: &'a str,
     pub client: &'a str,
     pub method: &'a str,
+    pub host: &'a str,
     /// Canonical for routed requests; the escaped start of the target for others. Never the query.
     pub path: &'a str,
     pub route: &'a str,
@@ -100,8 +101,11 @@ pub struct Entry<'a> {
     /// The code of what a route that only watches would have refused, or nothing.
     pub shadow: &'a str,
     pub status: u16,
-    pub account: Option<i64>,
-    pub user: Option<i64>,
+    /// Which credentials the client sent: words such as `bearer,session`.
+    pub brought: &'a str,
+    /// As the app is told; empty where nobody is known. A number of the core's, or another issuer's name.
+    pub account: &'a str,
+    pub user: &'a str,
     pub took: Duration,
 }
 
@@ -129,6 +133,12 @@ impl AccessLog {
             written: Mutex::default(),
             off,
         }
+    }
+
+    /// Whether no line is ever written, so that none need be put together.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.off
     }
 
     /// Adds a line; when the writer cannot keep up, it is lost and counted instead.
@@ -177,6 +187,8 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
         (",\"request_id\":\"", entry.request_id),
         (",\"client\":\"", entry.client),
         (",\"method\":\"", entry.method),
+        (",\"host\":\"", entry.host),
+        (",\"brought\":\"", entry.brought),
         (",\"path\":\"", entry.path),
         (",\"route\":\"", entry.route),
         (",\"verdict\":\"", entry.verdict),
@@ -192,12 +204,8 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
         out.push(b'"');
     }
     number(out, ",\"status\":", i64::from(entry.status));
-    if let Some(account) = entry.account {
-        number(out, ",\"account\":", account);
-    }
-    if let Some(user) = entry.user {
-        number(out, ",\"user\":", user);
-    }
+    identifier(out, ",\"account\":", entry.account);
+    identifier(out, ",\"user\":", entry.user);
     number(
         out,
         ",\"took_us\":",
@@ -206,12 +214,33 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
     out.extend_from_slice(b"}\n");
 }
 
+/// Writes who it was: the core's numbers as numbers, other issuers' names as strings. Their alphabet needs no escapes.
+fn identifier(out: &mut Vec<u8>, key: &str, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    out.extend_from_slice(key.as_bytes());
+    // Another issuer may name somebody `007`, or by more digits than anybody's numbers have.
+    let is_number = text.len() < 19 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let quote: &[u8] = if is_number { b"" } else { b"\"" };
+    for part in [quote, text.as_bytes(), quote] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// So much of a target or a host is logged.
+pub const LOGGED_BYTES: usize = 200;
+
 /// The start of a target that was never routed, fit for a JSON string.
 #[must_use]
 pub fn loggable(target: &[u8]) -> String {
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = &path[..path.len().min(LOGGED_BYTES)];
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    if path.iter().all(plain) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     path.iter()
-        .take(200)
         .map(|byte| match byte {
             b'"' | b'\\' => format!("\\{}", char::from(*byte)),
             byte if byte.is_ascii_graphic() => char::from(*byte).to_string(),
@@ -239,8 +268,10 @@ mod tests {
             code: "malformed_path",
             shadow: "network_refused",
             status: 400,
-            account: Some(7),
-            user: None,
+            host: "localhost",
+            brought: "bearer",
+            account: "7",
+            user: "",
             took: Duration::from_micros(12),
         });
         let mut out = Vec::new();
@@ -250,6 +281,11 @@ mod tests {
         assert_eq!((&line["account"], &line["took_us"]), (&7.into(), &12.into()));
         assert_eq!(line["shadow"], "network_refused");
         assert!(line.get("user").is_none());
+        for (name, told) in [("acme-7", "\"acme-7\""), ("70", "70"), ("007", "\"007\"")] {
+            let mut text = Vec::new();
+            identifier(&mut text, "", name);
+            assert_eq!(text, told.as_bytes());
+        }
     }
 
     #[test]

@@ -122,6 +122,15 @@ pub fn python() -> &'static Path {
     PYTHON.get_or_init(|| environment(&[]).join("bin/python"))
 }
 
+/// The Python interpreter of an environment that has what a requirements file lists.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn python_with(requirements: &Path) -> PathBuf {
+    environment(&[&requirements.to_string_lossy()]).join("bin/python")
+}
+
 /// The folder of the environment that `script/python-env` makes from these requirements, or from the example app's.
 pub(crate) fn environment(requirements: &[&str]) -> PathBuf {
     let mut command = Command::new(repository().join("script/python-env"));

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod django;
+pub mod echo;
 pub mod edge;
 pub mod folder;
 pub mod hostile;
@@ -15,6 +16,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod smtp;
 pub mod stack;
 pub mod wait;

@@ -176,7 +176,10 @@ impl Stack {
     pub fn start_proxy_unready(&self, number: usize) {
         let mut proxy = self.launch_proxy(number);
         proxy.wait_until("a living proxy", START_PATIENCE, || {
-            get(&self.proxies[number].public, "/healthz").try_send().ok()
+            let doorway = &self.proxies[number];
+            // The two listeners open one after the other.
+            get(&doorway.public, "/healthz").try_send().ok()?;
+            get(&doorway.ops, "/healthz").try_send().ok()
         });
         self.parts().proxies.insert(number, proxy);
     }
@@ -197,6 +200,16 @@ impl Stack {
         if let Some(mut proxy) = self.parts().proxies.remove(&number) {
             proxy.kill();
         }
+    }
+
+    /// Ends the proxy politely and starts it anew.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn restart_proxy(&self) {
+        let old = self.parts().proxies.remove(&0);
+        drop(old);
+        self.start_proxy();
     }
 
     /// Starts the example app again after [`Self::kill_app`].

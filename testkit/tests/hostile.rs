@@ -1,4 +1,4 @@
-//! The hostile suite against the real proxy, before a real gunicorn and a real waitress.
+//! The hostile suite against the real proxy, before real servers of every kind that Python apps have.
 //!
 //! What the app saw is what was decided; one request in, at most one out.
 
@@ -71,4 +71,19 @@ fn before_gunicorn_what_the_app_saw_is_what_was_decided() {
 #[test]
 fn before_waitress_what_the_app_saw_is_what_was_decided() {
     assert_nothing_found(&findings_before(Server::Waitress));
+}
+
+#[test]
+fn before_uvicorn_with_h11_what_the_app_saw_is_what_was_decided() {
+    assert_nothing_found(&findings_before(Server::UvicornH11));
+}
+
+#[test]
+fn before_uvicorn_with_httptools_what_the_app_saw_is_what_was_decided() {
+    assert_nothing_found(&findings_before(Server::UvicornHttptools));
+}
+
+#[test]
+fn before_hypercorn_what_the_app_saw_is_what_was_decided() {
+    assert_nothing_found(&findings_before(Server::Hypercorn));
 }

@@ -326,7 +326,7 @@ fn a_wrong_option_is_one_clear_sentence_and_exit_code_two() {
         (&["--app-introspection", "no-slash"], "--app-introspection"),
         (&["--admin", "nobody"], "--admin"),
         (&["--admin", "core"], "--admin"),
-        (&["--shared-throttle", "redis://127.0.0.1"], "--shared-throttle"),
+        (&["--shared-throttle", "http://127.0.0.1"], "--shared-throttle"),
     ] {
         let output = refused(options);
         assert_eq!(output.status.code(), Some(2), "{options:?}");

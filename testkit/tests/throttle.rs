@@ -188,3 +188,77 @@ fn a_broken_limits_file_changes_nothing_and_says_so() {
     });
     assert_eq!(admitted_in_a_row(&stack, &spent, 20), 1);
 }
+
+/// How many of these requests to a page are admitted, each with an `X-Forwarded-For` of its own.
+fn admitted_with(stack: &Stack, addresses: impl Iterator<Item = String>) -> usize {
+    addresses
+        .filter(|address| {
+            stack
+                .get("/static/none")
+                .field("X-Forwarded-For", address)
+                .send()
+                .status
+                != 429
+        })
+        .count()
+}
+
+fn few_for_an_address() -> String {
+    GENEROUS_LIMITS.replace(
+        "[address]\nrate = \"600000/m\"\nburst = 100000",
+        "[address]\nrate = \"1/h\"\nburst = 5",
+    )
+}
+
+#[test]
+fn a_client_that_rotates_forwarded_addresses_is_one_client() {
+    let stack = Stack::builder().limits(&few_for_an_address()).start();
+    assert_eq!(admitted_with(&stack, (0..20).map(|last| format!("192.0.2.{last}"))), 5);
+}
+
+#[test]
+fn behind_a_trusted_hop_each_client_counts_by_itself_and_an_ipv6_network_counts_as_one() {
+    let stack = Stack::builder()
+        .limits(&few_for_an_address())
+        .proxy(|file| igny8_testkit::config::set(file, "server.trusted_hops", vec!["127.0.0.1".to_owned()]))
+        .start();
+    assert_eq!(
+        admitted_with(&stack, (0..20).map(|host| format!("2001:db8:0:1::{host:x}"))),
+        5
+    );
+    assert_eq!(admitted_with(&stack, (0..10).map(|_| "2001:db8:0:2::1".to_owned())), 5);
+    // What a client wrote itself stands to the left of what the hop added, and is nobody's address.
+    let rotated = (0..20).map(|last| format!("198.51.100.{last}, 192.0.2.7"));
+    assert_eq!(admitted_with(&stack, rotated), 5);
+    assert_eq!(
+        admitted_with(&stack, (0..7).map(|last| format!("192.0.2.{}", 100 + last))),
+        7
+    );
+}
+
+#[test]
+fn limits_that_are_reread_under_load_admit_nothing_twice() {
+    let stack = Stack::builder().limits(&limits(30)).start();
+    let member = stack.sign_up();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let admitted: usize = std::thread::scope(|scope| {
+        let ask_on = || {
+            let mut admitted = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                admitted += usize::from(ask(&stack, &member).status == 200);
+            }
+            admitted
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask_on)).collect();
+        for round in 0..4 {
+            let before = stack.proxy_log().matches("limits read again").count();
+            stack.save_limits(&format!("{}# round {round}\n", limits(30)));
+            wait_until("the limits to be read again", RELOAD, || {
+                (stack.proxy_log().matches("limits read again").count() > before).then_some(())
+            });
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 30);
+}

@@ -1,4 +1,4 @@
-"""A WSGI app that only looks: it writes down every request that reaches it, as Django would read it.
+"""A WSGI and ASGI app that only looks: it writes down every request that reaches it, as Django would read it.
 
 `WITNESS_RECORDS` names the file that gets one JSON line for each request; `WITNESS_EDGE_SECRET_FILE` holds the edge secret,
 so that a record says whether the proxy signed exactly what arrived. The check is written apart from the proxy's and
@@ -7,6 +7,7 @@ from the example app's. A session is what its value says: with `root` in it a su
 
 import base64
 import hmac
+import io
 import json
 import os
 import struct
@@ -15,6 +16,7 @@ import time
 
 import django
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 
 settings.configure(ALLOWED_HOSTS=["*"], USE_TZ=True, DEBUG=False)
@@ -65,11 +67,16 @@ def read_body(environ):
 
 def record_of(environ):
     """What one request was, to this server and to Django."""
-    request = WSGIRequest(environ)
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     path, _, query = target.partition("?")
-    signed, rule = edge_of(environ, path, query)
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    return record_as(WSGIRequest(environ), path, query, headers, read_body(environ))
+
+
+def record_as(request, path, query, headers, body_length):
+    """What Django makes of a request that came with this path, query and fields."""
+    environ = request.META
+    signed, rule = edge_of(environ, path, query)
     return {
         "marker": headers.get("x-marker", ""),
         "method": environ["REQUEST_METHOD"],
@@ -80,7 +87,7 @@ def record_of(environ):
         "scheme": request.scheme,
         "headers": headers,
         "cookies": request.COOKIES,
-        "body_length": read_body(environ),
+        "body_length": body_length,
         "signed": signed,
         "rule": rule,
         "introspection": request.path_info == INTROSPECTION_PATH and rule == "introspection",
@@ -101,18 +108,51 @@ def session_facts(value):
 
 def application(environ, start_response):
     """Records the request and answers with the record."""
-    record = record_of(environ)
-    line = json.dumps(record).encode() + b"\n"
-    with LOCK:
-        os.write(RECORDS, line)
-    answer, status = line, "200 OK"
-    if record["introspection"]:
-        if record["method"] == "DELETE":
-            answer, status = b"", "204 No Content"
-        else:
-            answer = json.dumps(session_facts(record["cookies"].get("sessionid", ""))).encode()
+    answer = answer_to(record_of(environ))
     fields = [("Content-Type", "application/json")]
     if answer:
         fields.append(("Content-Length", str(len(answer))))
-    start_response(status, fields)
+    start_response("200 OK" if answer else "204 No Content", fields)
     return [answer]
+
+
+def answer_to(record):
+    """Writes a record down; what its request is answered with, nothing for 204."""
+    line = json.dumps(record).encode() + b"\n"
+    with LOCK:
+        os.write(RECORDS, line)
+    if not record["introspection"]:
+        return line
+    if record["method"] == "DELETE":
+        return b""
+    return json.dumps(session_facts(record["cookies"].get("sessionid", ""))).encode()
+
+
+async def read_events(receive):
+    """The length of the body; None where it broke off."""
+    length = 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        length += len(event.get("body", b""))
+        if not event.get("more_body"):
+            return length
+
+
+async def asgi(scope, receive, send):
+    """The same for servers that speak ASGI."""
+    if scope["type"] != "http":
+        raise RuntimeError("nothing but requests is looked at")
+    body_length = await read_events(receive)
+    headers = {}
+    for name, value in scope["headers"]:
+        name, value = name.decode("latin-1").replace("_", "-").lower(), value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    answer = answer_to(record_as(ASGIRequest(scope, io.BytesIO()), path, query, headers, body_length))
+    fields = [(b"content-type", b"application/json")]
+    if answer:
+        fields.append((b"content-length", str(len(answer)).encode()))
+    await send({"type": "http.response.start", "status": 200 if answer else 204, "headers": fields})
+    await send({"type": "http.response.body", "body": answer})

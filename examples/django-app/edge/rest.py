@@ -1,6 +1,7 @@
 """The proxy's identity as Django REST framework's `request.user`."""
 
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 
 
 class EdgeUser:
@@ -25,7 +26,12 @@ class EdgeAuthentication(BaseAuthentication):
 
     def authenticate(self, request):
         identity = getattr(request._request, "edge", None)
-        return (EdgeUser(identity), None) if identity and identity.account and identity.user else None
+        if not (identity and identity.account and identity.user):
+            return None
+        # Accounts of other issuers have names with a prefix; this app keeps accounts by the core's numbers.
+        if not (identity.account.isdecimal() and identity.user.isdecimal()):
+            raise AuthenticationFailed("This app knows accounts of the core only.")
+        return EdgeUser(identity), None
 
     def authenticate_header(self, request):
         return "Bearer"

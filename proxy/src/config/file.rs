@@ -1,8 +1,9 @@
 //! What the user wrote: the shape of `proxy.toml`, key by key, with the defaults. Unknown keys are refused.
 
 use super::edge::{Allow, Cors, Mode, Security, Tls};
+use super::{issuers, throttle};
 use crate::policy::edits::OwnFields;
-use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind};
+use crate::policy::route::{Authorization, OnSuperuserSession, RouteKind, RouteSessions};
 use igny8_contract::standing::StandingNeed;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,7 +59,9 @@ pub struct File {
     pub cors: Cors,
     #[serde(default)]
     pub security: Security,
-    pub issuer: Vec<Issuer>,
+    #[serde(default)]
+    pub throttle: throttle::Written,
+    pub issuer: Vec<issuers::Written>,
     pub route: Vec<Route>,
 }
 
@@ -226,6 +229,30 @@ pub struct Flags {
     pub strict_jwt_only: bool,
 }
 
+impl Flags {
+    /// Each flag by its name, whether it is on, and what it means that it is off.
+    #[must_use]
+    pub const fn all(self) -> [(&'static str, bool, &'static str); 3] {
+        [
+            (
+                "enable_free_trial",
+                self.enable_free_trial,
+                "sign-up gives another plan than usual",
+            ),
+            (
+                "validate_api_key",
+                self.validate_api_key,
+                "API keys are not asked for the standing of their account",
+            ),
+            (
+                "strict_jwt_only",
+                self.strict_jwt_only,
+                "sessions may pass to api routes",
+            ),
+        ]
+    }
+}
+
 impl Default for Flags {
     fn default() -> Self {
         Self {
@@ -234,16 +261,6 @@ impl Default for Flags {
             strict_jwt_only: true,
         }
     }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Issuer {
-    pub name: String,
-    pub iss: String,
-    pub aud: String,
-    pub jwks_url: String,
-    pub algorithms: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -263,6 +280,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     #[serde(default)]
     pub on_superuser_session: OnSuperuserSession,
+    #[serde(default)]
+    pub sessions: RouteSessions,
     pub max_body_bytes: Option<u64>,
     #[serde(default)]
     pub stream: bool,

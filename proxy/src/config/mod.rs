@@ -2,18 +2,22 @@
 
 mod edge;
 mod file;
+mod issuers;
 mod load;
+mod throttle;
 mod wider;
 
 pub use crate::policy::network::Network;
 pub use file::{AccessLog, Flags};
+pub use issuers::{IssuerConfig, KeysFrom};
 pub use load::ConfigError;
 
 use crate::edge::EdgeKey;
 use crate::policy::cookies::CookieRules;
 use crate::policy::edits::OwnFieldSet;
-use crate::policy::route::{HostRule, Route, RouteKind, Routes};
+use crate::policy::route::{HostRule, Route, RouteKind, RouteSessions, Routes};
 use crate::policy::security::SecurityFields;
+use crate::throttle::Shared;
 use crate::tls::TlsFiles;
 use file::File;
 use http::{HeaderValue, Uri};
@@ -46,7 +50,10 @@ pub struct Config {
     pub core: Core,
     pub sessions: Sessions,
     pub flags: Flags,
-    pub issuer: Issuer,
+    /// The core comes first.
+    pub issuers: Vec<IssuerConfig>,
+    /// Nothing where this proxy counts for itself. Taken when the proxy is put together.
+    pub shared_throttle: Option<Shared>,
     pub routes: Routes,
     /// Every way in which the file is wider than the default.
     pub wider: Vec<String>,
@@ -86,14 +93,6 @@ pub struct Sessions {
     pub logout_path: String,
 }
 
-/// Who signs tokens.
-#[derive(Debug)]
-pub struct Issuer {
-    pub iss: String,
-    pub aud: String,
-    pub jwks_url: Uri,
-}
-
 impl Config {
     /// Reads and validates the file at `path`, the environment over it.
     ///
@@ -110,6 +109,14 @@ impl Config {
         emergency_flags(&mut file, &environment)?;
         Checker { path: shown, text }.config(file)
     }
+}
+
+/// Whether a text has the form of the file; what it says is not looked at, and no file that it names is opened.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn parses(path: &str, text: &str) -> Result<(), ConfigError> {
+    load::parse::<File>(path, text, std::iter::empty()).map(drop)
 }
 
 /// The three flags are also read from the names that operators of the old app know.
@@ -158,7 +165,6 @@ impl Checker {
     }
 
     fn config(&self, file: File) -> Result<Config, ConfigError> {
-        self.flags(&file)?;
         let hosts = self.hosts("server.hosts", &file.server.hosts)?;
         if hosts.is_empty() {
             return self.wrong("server.hosts", "name at least one host");
@@ -167,6 +173,10 @@ impl Checker {
         let names: Vec<String> = file.upstream.keys().cloned().collect();
         let upstreams = self.upstreams(&file.upstream)?;
         let routes = self.routes(&file, &names, hosts)?;
+        let core = self.core(&file.core)?;
+        let issuers = self.issuers(&file.issuer, &core)?;
+        let shared_throttle = self.shared_throttle(&file.throttle)?;
+        let wider = wider::than_default(&file, &issuers);
         Ok(Config {
             public: file.listen.public,
             ops: file.listen.ops,
@@ -187,25 +197,15 @@ impl Checker {
             security: self.security(&file.security)?,
             access_log: file.server.access_log,
             rate_limit_fields: file.server.rate_limit_fields,
-            core: self.core(&file.core)?,
             sessions: self.sessions(&file, &upstreams)?,
+            issuers,
+            shared_throttle,
             flags: file.flags,
-            issuer: self.issuer(&file.issuer)?,
+            core,
             upstreams,
             routes,
-            wider: wider::than_default(&file),
+            wider,
         })
-    }
-
-    /// What does not exist yet is refused rather than ignored.
-    fn flags(&self, file: &File) -> Result<(), ConfigError> {
-        if !file.flags.strict_jwt_only {
-            return self.wrong(
-                "flags.strict_jwt_only",
-                "switching it off is not supported by this version",
-            );
-        }
-        Ok(())
     }
 
     fn hosts(&self, key: &str, texts: &[String]) -> Result<Vec<HostRule>, ConfigError> {
@@ -317,23 +317,6 @@ impl Checker {
         })
     }
 
-    fn issuer(&self, issuers: &[file::Issuer]) -> Result<Issuer, ConfigError> {
-        let [issuer] = issuers else {
-            return self.wrong("issuer", "exactly one issuer, core, is supported by this version");
-        };
-        if issuer.name != "core" || issuer.algorithms != ["EdDSA"] {
-            return self.wrong(
-                "issuer",
-                "the one issuer is named `core` and its algorithms are [\"EdDSA\"]",
-            );
-        }
-        Ok(Issuer {
-            iss: issuer.iss.clone(),
-            aud: issuer.aud.clone(),
-            jwks_url: self.url("issuer.jwks_url", &issuer.jwks_url)?,
-        })
-    }
-
     fn routes(&self, file: &File, upstreams: &[String], hosts: Vec<HostRule>) -> Result<Routes, ConfigError> {
         let everywhere = self.cors("cors", &file.cors)?;
         let mut seen = BTreeSet::new();
@@ -354,6 +337,14 @@ impl Checker {
             if route.kind == RouteKind::Admin && prefix.is_empty() {
                 return self.wrong(key, "the root cannot be an admin route: sessions would live everywhere");
             }
+            if route.sessions != RouteSessions::Never && route.kind != RouteKind::Page {
+                return self.wrong(key, "`sessions` is for routes of the kind `page`");
+            }
+            // The one thing that the emergency flag changes for the rules.
+            let sessions = match (route.kind, file.flags.strict_jwt_only) {
+                (RouteKind::Api, false) => RouteSessions::Account,
+                _ => route.sessions,
+            };
             routes.push(Route {
                 prefix: prefix.to_owned(),
                 kind: route.kind,
@@ -364,6 +355,7 @@ impl Checker {
                 cookies_allow: route.cookies_allow.clone(),
                 hosts: self.hosts(&key, &route.hosts)?,
                 on_superuser_session: route.on_superuser_session,
+                sessions,
                 max_body_bytes: route.max_body_bytes.unwrap_or(file.server.max_body_bytes),
                 stream: route.stream,
                 edge: self.edge_rules(&key, route, &file.route, everywhere.as_ref())?,

@@ -1,7 +1,7 @@
 use super::*;
 
 /// A minimal configuration in a folder of its own, with `more` laid over or added.
-fn load(more: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+pub fn load(more: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("token"), "t\n").unwrap();
     std::fs::write(folder.path().join("edge"), format!("{}\n", "ab".repeat(32))).unwrap();
@@ -20,7 +20,7 @@ fn load(more: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     Config::load(&path, environment).map_err(|error| error.to_string())
 }
 
-const ROUTE: &str = "[[route]]\nprefix = \"/\"\nkind = \"page\"\nupstream = \"app\"\n";
+pub const ROUTE: &str = "[[route]]\nprefix = \"/\"\nkind = \"page\"\nupstream = \"app\"\n";
 
 #[test]
 fn the_file_that_is_shipped_is_valid_and_says_every_key() {
@@ -38,6 +38,7 @@ fn the_file_that_is_shipped_is_valid_and_says_every_key() {
     assert_eq!(format!("{:?}", file.flags), format!("{:?}", defaults.flags));
     assert_eq!(format!("{:?}", file.cors), format!("{:?}", defaults.cors));
     assert_eq!(format!("{:?}", file.security), format!("{:?}", defaults.security));
+    assert_eq!(format!("{:?}", file.throttle), format!("{:?}", defaults.throttle));
     assert_eq!(file.core.stale_max, defaults.core.stale_max);
     assert_eq!(
         file.upstream["app"].total_timeout,
@@ -91,10 +92,6 @@ fn whatever_is_wrong_is_named() {
             &format!("{ROUTE}[sessions]\ncookies = [\"__Host-sessionid\"]\n"),
             "__Host-",
         ),
-        (
-            &format!("{ROUTE}[flags]\nstrict_jwt_only = false\n"),
-            "flags.strict_jwt_only",
-        ),
         (&format!("{ROUTE}[flag]\nx = 1\n"), "did you mean `flags`?"),
     ] {
         let error = load(more, &[]).expect_err(more);
@@ -105,11 +102,55 @@ fn whatever_is_wrong_is_named() {
             .unwrap_err()
             .contains("TENANCY_STRICT_JWT_ONLY")
     );
-    assert!(
-        load(ROUTE, &[("TENANCY_STRICT_JWT_ONLY", "false")])
-            .unwrap_err()
-            .contains("strict_jwt_only")
+}
+
+#[test]
+fn the_emergency_flags_are_read_from_both_names_and_told() {
+    let config = load(
+        ROUTE,
+        &[("TENANCY_STRICT_JWT_ONLY", "false"), ("TENANCY_VALIDATE_API_KEY", "0")],
+    )
+    .unwrap();
+    for flag in ["validate_api_key", "strict_jwt_only"] {
+        let told = format!("flags.{flag} is off");
+        assert!(config.wider.iter().any(|text| text.starts_with(&told)), "{told}");
+    }
+    assert_eq!(config.wider.len(), 2);
+    let api = ROUTE.replace("\"/\"", "\"/api\"").replace("page", "api");
+    let both = format!("{ROUTE}{api}");
+    let rules = |config: &Config| -> Vec<_> { config.routes.all().iter().map(|route| route.sessions).collect() };
+    assert_eq!(
+        rules(&load(&both, &[]).unwrap()),
+        [RouteSessions::Never, RouteSessions::Never]
     );
+    let off = load(&both, &[("TENANCY_STRICT_JWT_ONLY", "off")]).unwrap();
+    assert_eq!(rules(&off), [RouteSessions::Account, RouteSessions::Never]);
+    // Nobody can write down what only the flag may say.
+    let error = load(&format!("{ROUTE}sessions = \"account\"\n"), &[]).unwrap_err();
+    assert!(error.contains("unknown variant"), "{error}");
+    let error = load(&format!("{both}sessions = \"non_superuser\"\n"), &[]).unwrap_err();
+    assert!(error.contains("routes of the kind `page`"), "{error}");
+}
+
+#[test]
+fn a_shared_throttle_needs_its_store_and_a_local_one_has_none() {
+    let shared = |url: &str| format!("{ROUTE}[throttle]\nbackend = \"shared\"\n{url}");
+    assert!(
+        load(&shared("url = \"redis://127.0.0.1:6379/0\"\n"), &[])
+            .unwrap()
+            .shared_throttle
+            .is_some()
+    );
+    assert!(load(ROUTE, &[]).unwrap().shared_throttle.is_none());
+    for (text, part) in [
+        (shared(""), "throttle.url"),
+        (shared("url = \"http://:hunter2@x\"\n"), "throttle.url"),
+        (format!("{ROUTE}[throttle]\nurl = \"redis://x\"\n"), "throttle.url"),
+        (format!("{ROUTE}[throttle]\non_store_down = \"open\"\n"), "open"),
+    ] {
+        let error = load(&text, &[]).unwrap_err();
+        assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

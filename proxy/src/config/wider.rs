@@ -2,18 +2,23 @@
 
 use super::edge::{Allow, Cors, Mode, Security};
 use super::file::{self, File, Span};
-use crate::policy::route::{Authorization, OnSuperuserSession};
+use super::throttle::{self, Backend};
+use super::{IssuerConfig, KeysFrom};
+use crate::policy::route::{Authorization, OnSuperuserSession, RouteSessions};
+use crate::throttle::shared::OnStoreDown;
 use igny8_contract::standing::StandingNeed;
 
 /// The list, in the order of the file.
-pub fn than_default(file: &File) -> Vec<String> {
+pub fn than_default(file: &File, issuers: &[IssuerConfig]) -> Vec<String> {
     let mut wider = Vec::new();
     listeners(file, &mut wider);
     server(&file.server, &mut wider);
     upstreams(file, &mut wider);
     flags(file, &mut wider);
+    shared_throttle(&file.throttle, &mut wider);
     cors("cors", &file.cors, &mut wider);
     security(&file.security, &mut wider);
+    self::issuers(issuers, &mut wider);
     for route in &file.route {
         self::route(route, file.server.max_body_bytes, &mut wider);
     }
@@ -86,25 +91,46 @@ fn upstreams(file: &File, wider: &mut Vec<String>) {
 }
 
 fn flags(file: &File, wider: &mut Vec<String>) {
-    let flags = file.flags;
-    for (on, text) in [
-        (
-            flags.validate_api_key,
-            "flags.validate_api_key is off: standing is not asked for API keys",
-        ),
-        (
-            flags.strict_jwt_only,
-            "flags.strict_jwt_only is off: sessions may pass to api routes",
-        ),
-        (
-            flags.enable_free_trial,
-            "flags.enable_free_trial is off: sign-up gives another plan than usual",
-        ),
-    ] {
+    for (name, on, means) in file.flags.all() {
         if !on {
-            wider.push(text.to_owned());
+            wider.push(format!("flags.{name} is off: {means}"));
         }
     }
+}
+
+fn shared_throttle(throttle: &throttle::Written, wider: &mut Vec<String>) {
+    if throttle.backend == Backend::Shared && throttle.on_store_down == OnStoreDown::Local {
+        wider.push(
+            "throttle.on_store_down: while the store is down each proxy admits as much as all together".to_owned(),
+        );
+    }
+}
+
+fn issuers(issuers: &[IssuerConfig], wider: &mut Vec<String>) {
+    for issuer in issuers {
+        let name = &issuer.name;
+        if let KeysFrom::Url(url) = &issuer.keys
+            && url.scheme_str() == Some("http")
+            && !is_loopback(url.host().unwrap_or_default())
+        {
+            wider.push(format!("issuer `{name}`: its keys come over the network without TLS"));
+        }
+        if issuer.refuses_all {
+            wider.push(format!(
+                "issuer `{name}`: narrower, not wider: the core knows none of its accounts, so every request is refused with \
+                 account_missing; standing = \"none\" lets them pass"
+            ));
+        } else if name != "core" {
+            wider.push(format!(
+                "issuer `{name}`: nobody is asked for the standing of its accounts"
+            ));
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn cors(key: &str, cors: &Cors, wider: &mut Vec<String>) {
@@ -142,6 +168,9 @@ fn route(route: &file::Route, usual_body_bytes: u64, wider: &mut Vec<String>) {
     }
     if !route.cookies_allow.is_empty() {
         say(format!("cookies_allow: {}", route.cookies_allow.join(" ")));
+    }
+    if route.sessions == RouteSessions::NonSuperuser {
+        say("sessions = \"non_superuser\": sessions of ordinary users pass".into());
     }
     if route.on_superuser_session == OnSuperuserSession::Refuse {
         say("on_superuser_session = \"refuse\": a leaked session lives on".into());

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pingora::server::ShutdownWatch;
@@ -96,12 +97,10 @@ impl std::fmt::Debug for ClientService {
 #[async_trait]
 impl BackgroundService for ClientService {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(connector());
         let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
         let mut inbox = self.inbox.lock().await;
         loop {
@@ -126,8 +125,33 @@ impl BackgroundService for ClientService {
     }
 }
 
+/// Connects by HTTP, and by HTTPS where a URL says so, with the certificate authorities that this machine trusts
+/// (`SSL_CERT_FILE` names others).
+fn connector() -> HttpsConnector<HttpConnector> {
+    let mut http = HttpConnector::new();
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(Arc::clone(&provider));
+    let tls = tls.or_else(|error| {
+        // A machine that trusts nobody can still ask by HTTP; by HTTPS every certificate is then refused.
+        tracing::warn!(%error, "no certificate authorities were found: nothing can be fetched by HTTPS");
+        let trusts_nobody = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|versions| {
+                versions
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth()
+            });
+        trusts_nobody.map(|config| HttpsConnectorBuilder::new().with_tls_config(config))
+    });
+    // Only a provider without any cipher suite could fail here, and this one has them.
+    let tls = tls.unwrap_or_else(|_| std::process::abort());
+    tls.https_or_http().enable_http1().wrap_connector(http)
+}
+
 async fn ask(
-    client: &Client<HttpConnector, Full<Bytes>>,
+    client: &Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, ClientError> {
     let (parts, body) = client

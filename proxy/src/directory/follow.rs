@@ -171,7 +171,10 @@ impl Follower {
             let gate = Arc::clone(&self.gate);
             // A slow key set does not hold up the feed.
             tokio::spawn(async move {
-                if let Err(error) = gate.tokens.refresh().await {
+                let Some(core) = gate.tokens.issuers().first() else {
+                    return;
+                };
+                if let Err(error) = core.keys.refresh().await {
                     tracing::warn!(%error, "the key set could not be fetched");
                 }
             });

@@ -220,7 +220,9 @@ impl Keys {
     }
 }
 
-fn query(hash: &KeyHash) -> KeyQuery {
+/// The question about a key.
+#[must_use]
+pub fn query(hash: &KeyHash) -> KeyQuery {
     let sha256 = hash.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string does not fail.
         let _infallible = write!(text, "{byte:02x}");

@@ -36,6 +36,19 @@ impl Sighting {
         self.core.is_superuser() || self.app.is_superuser()
     }
 
+    /// Whose session it is, when exactly one source knows it and none is silent.
+    #[must_use]
+    pub fn only(&self) -> Option<&SessionFacts> {
+        let (Found::Facts(core), Found::Facts(app)) = (&self.core, &self.app) else {
+            return None;
+        };
+        match (core.authenticated, app.authenticated) {
+            (true, false) => Some(core),
+            (false, true) => Some(app),
+            (true, true) | (false, false) => None,
+        }
+    }
+
     /// Whether a source that might have named a superuser did not answer.
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -142,6 +155,11 @@ impl SessionSources {
         self.without_ended(session, sighting)
     }
 
+    /// Asks both sources, whatever is remembered, and remembers nothing.
+    pub async fn look_up_now(&self, cookie: &str, session: &str) -> Sighting {
+        self.ask(cookie, session).await
+    }
+
     async fn ask(&self, cookie: &str, session: &str) -> Sighting {
         let query = SessionQuery {
             session: session.to_owned(),
@@ -201,12 +219,7 @@ impl SessionSources {
 }
 
 impl AppSource {
-    async fn ask(
-        &self,
-        cookie: &str,
-        session: &str,
-        now: i64,
-    ) -> Result<igny8_contract::messages::SessionFacts, ClientError> {
+    async fn ask(&self, cookie: &str, session: &str, now: i64) -> Result<SessionFacts, ClientError> {
         read(
             &self
                 .client

@@ -99,17 +99,19 @@ impl Directory {
     /// Puts together what is known; as of `version`, which was read before.
     #[inline(never)]
     fn composed(&self, identity: &Identity, version: u64) -> Option<Arc<StandingFacts>> {
-        let facts = Arc::new(self.mirror.load().compose(&identity.standing)?);
+        let (query, _) = identity.asks_core()?;
+        let facts = Arc::new(self.mirror.load().compose(query)?);
         identity.memo.set(version, &facts);
         Some(facts)
     }
 
     /// Asks core, or falls back on what is known while core is silent. Nothing when neither helps.
+    /// Nobody is asked for another issuer's account.
     pub async fn ask(&self, identity: &Identity, staff: bool) -> Option<Arc<StandingFacts>> {
         if !self.is_synced() {
             return None;
         }
-        let query = &identity.standing;
+        let (query, _) = identity.asks_core()?;
         for _ in 0..MAX_TRIES {
             if self.peace.holds(self.clock.elapsed()) {
                 break;

@@ -7,7 +7,6 @@
 use super::{Front, InFlight};
 use crate::facts::{Client, RequestId};
 use crate::passage::{BodyProgress, Handover, Passage, Refused};
-use crate::policy::cors;
 use crate::policy::framing::{self, MAX_BLOCK_BYTES, Method};
 use crate::policy::http2::{self, Pseudo};
 use crate::telemetry::loggable;
@@ -174,7 +173,7 @@ impl Front {
         }
         let request_id = self.gate.ids.next();
         let mut forward = BytesMut::with_capacity(block.len() + super::OWN_BYTES);
-        let decided = match self.gate.preflight(&framed, client) {
+        let decided = match self.gate.preflight(&framed, client).await {
             Some(Ok(preflight)) => {
                 send(&mut session, head(204, preflight.fields), "").await;
                 return Form::Sound;
@@ -201,28 +200,28 @@ impl Front {
         let progress = Arc::new(BodyProgress::default());
         progress.note(self.gate.clock.elapsed(), !passage.body_open);
         passage.progress = passage.body_open.then(|| Arc::clone(&progress));
-        let paused = Refused {
-            refusal: Refusal::RequestTimeout,
-            client: Arc::clone(&passage.client),
-            route: Some(passage.forward.route_index()),
-            html: false,
-            head_only: false,
-            expire_sessions: false,
-            rate: None,
-            cors: cors::Verdict::Silent,
-            close: true,
-            has_body: true,
-            started: passage.started,
-            method: framing::parse(block).map_or("", |permitted| permitted.method.as_str()),
-            path: loggable(session.req_header().raw_path()),
-        };
+        let paused = passage.body_open.then(|| {
+            let permitted = framing::parse(block).ok();
+            Refused {
+                route: Some(passage.forward.route_index()),
+                method: permitted.as_ref().map_or("", |permitted| permitted.method.as_str()),
+                brought: passage.brought,
+                host: loggable(permitted.and_then(|permitted| permitted.host).unwrap_or_default()),
+                path: loggable(session.req_header().raw_path()),
+                ..Refused::cut_off(Refusal::RequestTimeout, Arc::clone(&passage.client), passage.started)
+            }
+        });
         let request_id = passage.request_id;
         if replace_request(&mut session, block, passage).is_none() {
             return session.shutdown_with_reason(Reason::INTERNAL_ERROR);
         }
         tokio::select! {
             _ = self.proxy.process_new_http(ServerSession::new_http2(session), shutdown) => {}
-            () = self.wait_for_pause(&progress) => self.note(&paused, &request_id),
+            () = self.wait_for_pause(&progress) => {
+                if let Some(paused) = &paused {
+                    self.note(paused, &request_id);
+                }
+            }
         }
     }
 

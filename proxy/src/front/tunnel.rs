@@ -6,6 +6,7 @@
 
 use super::Front;
 use crate::answer::Answer;
+use crate::gateway::text_of;
 use crate::outgoing::{self, rate_fields, refusal_fields};
 use crate::passage::Passage;
 use crate::policy::framing;
@@ -256,12 +257,15 @@ impl Front {
             .split(|byte| matches!(byte, b' ' | b'?'))
             .nth(1)
             .unwrap_or_default();
+        let host = framing::parse(block).ok().and_then(|permitted| permitted.host);
+        let host = crate::telemetry::loggable(host.unwrap_or_default());
         let identity = passage.forward.identity();
         gate.access_log.add(&Entry {
             time_us: passage.now.0,
             request_id: passage.request_id.as_str(),
             client: passage.client.ip_value.to_str().unwrap_or(""),
             method: "GET",
+            host: &host,
             path: std::str::from_utf8(path).unwrap_or(""),
             route: gate.config.routes.all()[route].label(),
             verdict: if passage.refusal.is_some() {
@@ -272,8 +276,9 @@ impl Front {
             code: passage.refusal.or(ended_by).map_or("", Refusal::code),
             shadow: passage.forward.shadow().map_or("", Refusal::code),
             status,
-            account: identity.map(|identity| identity.account().0),
-            user: identity.map(|identity| identity.user().0),
+            brought: passage.brought.words(),
+            account: text_of(identity.map(|identity| &identity.account_value)),
+            user: text_of(identity.map(|identity| &identity.user_value)),
             took,
         });
     }

@@ -71,6 +71,19 @@ impl<'a> Cookies<'a> {
     pub fn sessions(&self) -> &[SessionPair<'a>] {
         &self.sessions[..self.session_count]
     }
+
+    /// Lets the first session go on after all, under its plain name.
+    pub fn pass_session(&mut self) {
+        let Some(session) = self.sessions[..self.session_count].first() else {
+            return;
+        };
+        if !self.forward.is_empty() {
+            self.forward.extend_from_slice(b"; ");
+        }
+        self.forward.extend_from_slice(session.name.as_bytes());
+        self.forward.push(b'=');
+        self.forward.extend_from_slice(session.value);
+    }
 }
 
 /// A cookie that carries a session.
@@ -203,6 +216,7 @@ mod tests {
             cookies_allow: vec!["locale".into()],
             hosts: Vec::new(),
             on_superuser_session: super::super::route::OnSuperuserSession::Revoke,
+            sessions: super::super::route::RouteSessions::Never,
             max_body_bytes: 0,
             stream: false,
             edge: super::super::route::EdgeRules::default(),

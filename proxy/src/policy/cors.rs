@@ -123,11 +123,11 @@ pub fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::framing;
     use super::*;
 
-    fn rule(origins: &[&str], any_origin: bool, credentials: bool) -> CorsRule {
+    pub fn rule(origins: &[&str], any_origin: bool, credentials: bool) -> CorsRule {
         CorsRule {
             any_origin,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),

@@ -4,7 +4,7 @@ use super::cookies::CookieRules;
 use super::fields::{Field, FieldName, trim};
 use super::framing::Framed;
 use super::path::Canonical;
-use super::route::{Authorization, Route, RouteKind};
+use super::route::{Authorization, Route, RouteKind, RouteSessions};
 use super::upgrade;
 use bytes::{BufMut, BytesMut};
 use igny8_contract::{api_key, headers};
@@ -163,8 +163,11 @@ pub fn set_cookie(value: &[u8], route: &Route, rules: &CookieRules, secure: bool
     if rules.session_name(name).is_none() {
         return SetCookie::Keep;
     }
+    let plain = rules.names().iter().any(|plain| plain.as_bytes() == name);
     match (route.kind, std::str::from_utf8(value)) {
         (RouteKind::Admin, Ok(text)) => rescope(text, route, secure),
+        // Signing in on such a page has to be possible; whose session it is, is asked when it comes back.
+        (RouteKind::Page, Ok(_)) if plain && route.sessions == RouteSessions::NonSuperuser => SetCookie::Keep,
         (RouteKind::Admin, Err(_)) | (RouteKind::Api | RouteKind::Public | RouteKind::Page, _) => SetCookie::Drop,
     }
 }
@@ -236,6 +239,7 @@ mod tests {
             cookies_allow: Vec::new(),
             hosts: Vec::new(),
             on_superuser_session: OnSuperuserSession::Revoke,
+            sessions: RouteSessions::Never,
             max_body_bytes: 0,
             stream: false,
             edge: EdgeRules::default(),
@@ -327,6 +331,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_page_that_signs_in_by_session_sets_it_under_its_plain_name_only() {
+        let rules = CookieRules::new(&["sessionid".into()]);
+        let page = Route {
+            sessions: RouteSessions::NonSuperuser,
+            ..route(RouteKind::Page, Authorization::Drop)
+        };
+        assert_eq!(
+            set_cookie(b"sessionid=s; Path=/", &page, &rules, false),
+            SetCookie::Keep
+        );
+        for other in [&b"__Host-sessionid=s; Path=/"[..], b"SessionID=s", b"sessionid=\xff"] {
+            assert_eq!(set_cookie(other, &page, &rules, false), SetCookie::Drop);
+        }
+        let public = Route {
+            kind: RouteKind::Public,
+            ..page
+        };
+        assert_eq!(set_cookie(b"sessionid=s", &public, &rules, false), SetCookie::Drop);
     }
 
     #[test]

@@ -1,25 +1,25 @@
 //! Who a request acts for, once that has been proven.
 
+use super::session;
 use http::HeaderValue;
-use igny8_contract::claims::{AccessClaims, key_sid};
+use igny8_contract::claims::{AccessClaims, AccountRole, key_sid};
 use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
 use igny8_contract::messages::{KeyFacts, StandingFacts, StandingQuery};
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::{KeyUse, TokenFacts};
+use igny8_contract::standing::{KeyUse, StandingNeed, TokenFacts, validate_token};
 use igny8_contract::time::Timestamp;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The outcome of a verified token, or of a resolved API key. The header values are made once for a token, not once for a request.
+/// The outcome of a verified credential. The header values are made once for a token, not once for a request.
 #[derive(Debug)]
 pub struct Identity {
-    /// Whose standing is asked for: account, user and sign-in.
-    pub standing: StandingQuery,
-    pub token: TokenFacts,
+    pub holder: Holder,
     /// Unix seconds.
     pub exp: i64,
     pub account_value: HeaderValue,
     pub user_value: HeaderValue,
+    /// Empty where no role is known.
     pub role_value: HeaderValue,
     /// What was last known of this standing. Whoever keeps standings writes it; no rule looks at it.
     pub memo: Memo,
@@ -47,6 +47,28 @@ impl Memo {
     }
 }
 
+/// Whose account it is, and with it who knows its standing.
+#[derive(Clone, Debug)]
+pub enum Holder {
+    /// A user of the core: account, user and sign-in, and what the token says of them.
+    Core { standing: StandingQuery, token: TokenFacts },
+    /// A user of the core without a token, by a session that was looked up for this one request.
+    Session { standing: StandingQuery },
+    /// Somebody whom another issuer vouches for.
+    Foreign(Foreign),
+}
+
+/// An account of another issuer. Such a one never has a staff role.
+#[derive(Clone, Debug)]
+pub struct Foreign {
+    /// The issuer's prefix and its name for the account.
+    pub account: Box<str>,
+    /// A digest of that name, for whoever counts by numbers.
+    pub digest: u64,
+    /// Whether the account needs a standing at the core.
+    pub asks_core: bool,
+}
+
 impl Identity {
     /// The identity of verified claims; nothing when their subject is no user.
     #[must_use]
@@ -56,25 +78,82 @@ impl Identity {
             account_value: claims.account_id.0.into(),
             user_value: user_id.0.into(),
             role_value: HeaderValue::from_static(claims.role.as_str()),
-            token: TokenFacts::from(&claims),
             exp: claims.exp,
             memo: Memo::default(),
-            standing: StandingQuery {
-                account_id: claims.account_id,
-                user_id,
-                sid: claims.sid,
+            holder: Holder::Core {
+                token: TokenFacts::from(&claims),
+                standing: StandingQuery {
+                    account_id: claims.account_id,
+                    user_id,
+                    sid: claims.sid,
+                },
             },
         })
     }
 
+    /// The identity that another issuer vouches for; nothing when a name cannot be passed on in a field.
     #[must_use]
-    pub const fn account(&self) -> AccountId {
-        self.standing.account_id
+    pub fn of_foreign(foreign: Foreign, user: &str, role: Option<AccountRole>, exp: i64) -> Option<Self> {
+        Some(Self {
+            account_value: HeaderValue::from_str(&foreign.account).ok()?,
+            user_value: HeaderValue::from_str(user).ok()?,
+            role_value: HeaderValue::from_static(role.map_or("", AccountRole::as_str)),
+            exp,
+            memo: Memo::default(),
+            holder: Holder::Foreign(foreign),
+        })
     }
 
+    /// The identity of a session, for one request. What role its user has is the core's to say, see
+    /// [`super::Proven::stand`].
     #[must_use]
-    pub const fn user(&self) -> UserId {
-        self.standing.user_id
+    pub fn of_session(account_id: AccountId, user_id: UserId) -> Self {
+        Self {
+            account_value: account_id.0.into(),
+            user_value: user_id.0.into(),
+            role_value: HeaderValue::from_static(""),
+            exp: 0,
+            memo: Memo::default(),
+            holder: Holder::Session {
+                standing: StandingQuery {
+                    account_id,
+                    user_id,
+                    sid: String::new(),
+                },
+            },
+        }
+    }
+
+    /// Whose standing the core is asked for, and whether it is a member of staff; nothing for whom it does not know.
+    #[must_use]
+    pub const fn asks_core(&self) -> Option<(&StandingQuery, bool)> {
+        match &self.holder {
+            Holder::Core { standing, token } => Some((standing, token.platform_role.is_some())),
+            // Nothing is known of this user before the core has answered: no old copy will do.
+            Holder::Session { standing } => Some((standing, true)),
+            Holder::Foreign(_) => None,
+        }
+    }
+
+    /// Judges its standing, by what the core says of it.
+    ///
+    /// # Errors
+    /// See [`validate_token`] and [`session::validate`]; `core_unavailable` when it is the core's and nothing is known of it;
+    /// `account_missing` for another issuer's account that needs a standing, since the core has none for it.
+    pub fn stands(
+        &self,
+        facts: Option<&StandingFacts>,
+        need: StandingNeed,
+        reads: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let known = || facts.ok_or(Refusal::CoreUnavailable);
+        match &self.holder {
+            Holder::Core { token, .. } => validate_token(token, known()?, need, reads, now),
+            Holder::Session { .. } => session::validate(known()?, need, reads, now),
+            Holder::Foreign(foreign) if foreign.asks_core => Err(Refusal::AccountMissing),
+            Holder::Foreign(_) => Ok(()),
+        }
     }
 }
 
@@ -111,19 +190,21 @@ impl Grant {
             account_value: facts.account_id.0.into(),
             user_value: facts.user_id.0.into(),
             role_value: HeaderValue::from_static(facts.role.as_str()),
-            token: TokenFacts {
-                role: facts.role,
-                platform_role: None,
-                account_epoch: epochs.0.map_or(0, |account| account.account_epoch),
-                user_epoch: epochs.1.map_or(0, |user| user.user_epoch),
+            holder: Holder::Core {
+                token: TokenFacts {
+                    role: facts.role,
+                    platform_role: None,
+                    account_epoch: epochs.0.map_or(0, |account| account.account_epoch),
+                    user_epoch: epochs.1.map_or(0, |user| user.user_epoch),
+                },
+                standing: StandingQuery {
+                    account_id: facts.account_id,
+                    user_id: facts.user_id,
+                    sid: key_sid(facts.key_id),
+                },
             },
             exp: facts.token_exp,
             memo: Memo::default(),
-            standing: StandingQuery {
-                account_id: facts.account_id,
-                user_id: facts.user_id,
-                sid: key_sid(facts.key_id),
-            },
         };
         Self {
             key_id: facts.key_id,
@@ -167,7 +248,6 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use igny8_contract::claims::AccountRole;
 
     fn grant(expires_at_us: Option<Timestamp>, token_exp: i64) -> Grant {
         Grant::of(
@@ -194,7 +274,11 @@ mod tests {
         let grant = grant(None, 10);
         assert_eq!(grant.authorization, "Bearer t");
         let identity = &grant.identity;
-        assert_eq!((identity.account(), identity.user()), (AccountId(6), UserId(7)));
+        let (standing, staff) = identity.asks_core().unwrap();
+        assert_eq!(
+            (standing.account_id, standing.user_id, staff),
+            (AccountId(6), UserId(7), false)
+        );
         assert_eq!(
             (&identity.account_value, &identity.user_value, &identity.role_value),
             (

@@ -7,9 +7,11 @@
 //! | source | `Routed` | a word on networks, and on the origin of a WebSocket | [`route`], [`upgrade`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
-//! | standing | `Proven` | [`Standing`] | [`validate_token`] and [`validate_key`], the contract's one check |
+//! | standing | `Proven` | [`Standing`] | [`Identity::stands`] and [`validate_key`], the contract's one check |
 //! | rate | `Standing` | [`Permit`] | the throttle's answer |
 //! | edits | `Permit` | what goes upstream, what comes back | [`edits`], [`cors`], [`security`] |
+//!
+//! [`steps::walk`] takes a request through all of them without sending it, for `explain` and `replay`.
 //!
 //! Each stage can be made only by the step before it, and a [`Permit`] is the only thing that anything is forwarded for.
 //! Between the steps the gateway asks whoever has to be asked: the steps say what they need to know.
@@ -27,15 +29,17 @@ pub mod path;
 pub mod route;
 pub mod security;
 pub mod session;
+pub mod steps;
 pub mod upgrade;
 
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
-use identity::{Grant, Identity};
+use identity::{Grant, Holder, Identity};
+use igny8_contract::ids::AccountId;
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::{validate_key, validate_token};
+use igny8_contract::standing::validate_key;
 use igny8_contract::time::Timestamp;
 use path::Canonical;
 use route::{Route, RouteKind, Routes};
@@ -121,6 +125,15 @@ impl<'a> Routed<'a> {
         Ok(())
     }
 
+    /// Whether a page of another site made the browser send this. A session neither acts nor ends for one.
+    #[must_use]
+    pub fn comes_from_elsewhere(&self) -> bool {
+        let framed = &self.framed;
+        framed
+            .origin
+            .is_some_and(|origin| session::is_foreign_origin(origin, framed.host))
+    }
+
     /// Lets a refusal pass where the route only watches, and notes it. Credentials are never shadowed.
     fn shadowed(&mut self, refusal: Refusal) -> Result<(), Refusal> {
         if self.route.edge.shadow && route::can_be_shadowed(refusal) {
@@ -194,20 +207,30 @@ impl<'a> Routed<'a> {
         }
     }
 
-    /// Goes on without a credential, where the route asks for none and no session stands against it.
+    /// Goes on without a credential, where the route asks for none and no session stands against it, or where the verdict
+    /// on its one session lets that pass.
     ///
     /// # Errors
     /// What the verdict on sessions says; `credentials_required` on `api` routes.
-    pub fn prove_open(self, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
-        match (sessions, self.route.kind) {
-            (SessionVerdict::Refuse(refusal), _) => Err(refusal),
-            (SessionVerdict::GoOn, RouteKind::Api) => Err(Refusal::CredentialsRequired),
-            (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => Ok(Proven {
-                routed: self,
-                identity: None,
-                grant: None,
-            }),
-        }
+    pub fn prove_open(mut self, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
+        let identity = match (sessions, self.route.kind) {
+            (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
+            (SessionVerdict::GoOn | SessionVerdict::Pass, RouteKind::Api) => return Err(Refusal::CredentialsRequired),
+            (SessionVerdict::GoOn, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => None,
+            (SessionVerdict::Pass, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => {
+                self.cookies.pass_session();
+                None
+            }
+            (SessionVerdict::PassAs { account, user }, _) => {
+                self.cookies.pass_session();
+                Some(Arc::new(Identity::of_session(account, user)))
+            }
+        };
+        Ok(Proven {
+            routed: self,
+            identity,
+            grant: None,
+        })
     }
 }
 
@@ -254,7 +277,7 @@ impl<'a> Proven<'a> {
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
-    /// See [`validate_token`]; `core_unavailable` when there is an identity and nothing is known of it.
+    /// See [`Identity::stands`].
     pub fn stand(mut self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
@@ -262,10 +285,9 @@ impl<'a> Proven<'a> {
                 facts: None,
             });
         };
-        let known = facts.as_deref().ok_or(Refusal::CoreUnavailable)?;
         // What goes through a tunnel may write.
         let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
-        let stands = validate_token(&identity.token, known, self.routed.route.standing, reads, now);
+        let stands = identity.stands(facts.as_deref(), self.routed.route.standing, reads, now);
         stands.or_else(|refusal| self.routed.shadowed(refusal))?;
         Ok(Standing { proven: self, facts })
     }
@@ -284,11 +306,27 @@ impl<'a> Standing<'a> {
         &self.proven.routed
     }
 
-    /// Who pays for the request: the account and its plan, or nothing where the client's address pays.
+    /// Who pays for the request.
     #[must_use]
-    pub fn payer(&self) -> Option<(&Identity, &str)> {
-        let account = self.facts.as_ref()?.account.as_ref()?;
-        Some((self.proven.identity.as_deref()?, account.plan.as_str()))
+    pub fn payer(&self) -> Payer<'_> {
+        let Some(identity) = self.proven.identity.as_deref() else {
+            return Payer::Address;
+        };
+        match &identity.holder {
+            Holder::Core { standing, .. } | Holder::Session { standing } => {
+                match self.facts.as_ref().and_then(|facts| facts.account.as_ref()) {
+                    Some(account) => Payer::Account {
+                        id: standing.account_id,
+                        plan: account.plan.as_str(),
+                    },
+                    None => Payer::Address,
+                }
+            }
+            Holder::Foreign(foreign) => Payer::Foreign {
+                account: &foreign.account,
+                digest: foreign.digest,
+            },
+        }
     }
 
     /// Goes on when the throttle admitted the request.
@@ -306,6 +344,17 @@ impl<'a> Standing<'a> {
             Err(Refusal::Throttled)
         }
     }
+}
+
+/// Whose bucket a request is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer<'a> {
+    /// An account of the core, on this plan.
+    Account { id: AccountId, plan: &'a str },
+    /// An account of another issuer: its name, and the name's digest.
+    Foreign { account: &'a str, digest: u64 },
+    /// The client's address.
+    Address,
 }
 
 /// What only the steps above can make, and without which nothing is forwarded.
@@ -390,11 +439,7 @@ impl Forward {
     /// As for [`Proven::stand`].
     pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
         let Some(identity) = &self.identity else { return Ok(()) };
-        let known = facts.ok_or(Refusal::CoreUnavailable)?;
-        unless_shadowed(
-            route,
-            validate_token(&identity.token, known, route.standing, false, now),
-        )
+        unless_shadowed(route, identity.stands(facts, route.standing, false, now))
     }
 
     /// The same where an API key opened it, by what core says of the key now.

@@ -67,6 +67,20 @@ pub enum OnSuperuserSession {
     Refuse,
 }
 
+/// Whether a session may pass where none belongs. A superuser's never does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteSessions {
+    /// It is dropped on pages and public routes, and refused on API routes.
+    #[default]
+    Never,
+    /// On a page: the session of one user who is neither staff nor superuser passes, for apps whose pages sign in by it.
+    NonSuperuser,
+    /// On an API route while `strict_jwt_only` is off: such a user's session acts for their account. No file can say it.
+    #[serde(skip)]
+    Account,
+}
+
 /// A path prefix with one kind, one upstream, and its rules.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -82,6 +96,7 @@ pub struct Route {
     /// Lower-case; empty when every host of the server will do.
     pub hosts: Vec<HostRule>,
     pub on_superuser_session: OnSuperuserSession,
+    pub sessions: RouteSessions,
     pub max_body_bytes: u64,
     pub stream: bool,
     pub edge: EdgeRules,
@@ -276,6 +291,16 @@ impl Routes {
         &self.routes
     }
 
+    /// The first host that is served, as a Host field has it.
+    #[must_use]
+    pub fn first_host(&self) -> String {
+        match self.hosts.first() {
+            Some(HostRule { name, port: Some(port) }) => format!("{name}:{port}"),
+            Some(HostRule { name, port: None }) => name.clone(),
+            None => String::new(),
+        }
+    }
+
     /// The prefixes of the admin routes, for expiring cookies there.
     pub fn admin_prefixes(&self) -> impl Iterator<Item = &str> {
         self.routes
@@ -353,7 +378,7 @@ impl Routes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     pub fn route(prefix: &str, kind: RouteKind) -> Route {
@@ -367,6 +392,7 @@ mod tests {
             cookies_allow: Vec::new(),
             hosts: Vec::new(),
             on_superuser_session: OnSuperuserSession::Revoke,
+            sessions: RouteSessions::Never,
             max_body_bytes: 1,
             stream: false,
             edge: EdgeRules::default(),

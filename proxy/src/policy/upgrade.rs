@@ -50,29 +50,18 @@ fn is_own_origin(origin: &[u8], host: &[u8], secure: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::framing;
-    use super::super::route::{Authorization, EdgeRules, OnSuperuserSession};
+    use super::super::route::EdgeRules;
     use super::*;
     use http::HeaderValue;
-    use igny8_contract::standing::StandingNeed;
     use std::sync::Arc;
 
     fn route(kind: RouteKind) -> Route {
         Route {
-            prefix: "/ws".into(),
-            kind,
-            upstream: 0,
-            scope: None,
-            standing: StandingNeed::Required,
-            authorization: Authorization::Drop,
-            cookies_allow: Vec::new(),
-            hosts: Vec::new(),
-            on_superuser_session: OnSuperuserSession::Revoke,
-            max_body_bytes: 0,
-            stream: false,
             edge: EdgeRules {
                 websocket: true,
                 ..EdgeRules::default()
             },
+            ..super::super::route::tests::route("/ws", kind)
         }
     }
 

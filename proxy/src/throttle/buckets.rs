@@ -49,6 +49,8 @@ impl Version {
 enum Kind {
     Account,
     AccountScope(ScopeId),
+    Foreign,
+    ForeignScope(ScopeId),
     Address,
     AddressScope(ScopeId),
     Cold,
@@ -57,16 +59,17 @@ enum Kind {
 /// A bucket's key: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The account, the IPv4 address or the IPv6 network of 64 bits.
+    /// The account, the digest of another issuer's account, the IPv4 address or the IPv6 network of 64 bits.
     subject: u64,
     /// The kind in one number, and whether the subject is an IPv6 network.
     class: u32,
 }
 
 const CLASS_V6: u32 = 1 << 31;
-const CLASS_ACCOUNT_SCOPES: u32 = 3;
+const CLASS_ACCOUNT_SCOPES: u32 = 4;
 const CLASS_ADDRESS_SCOPES: u32 = CLASS_ACCOUNT_SCOPES + SCOPES_MAX as u32;
-const CLASSES: usize = 3 + 2 * SCOPES_MAX;
+const CLASS_FOREIGN_SCOPES: u32 = CLASS_ADDRESS_SCOPES + SCOPES_MAX as u32;
+const CLASSES: usize = 4 + 3 * SCOPES_MAX;
 
 impl Kind {
     fn class(self) -> u32 {
@@ -74,8 +77,10 @@ impl Kind {
             Self::Account => 0,
             Self::Address => 1,
             Self::Cold => 2,
+            Self::Foreign => 3,
             Self::AccountScope(scope) => CLASS_ACCOUNT_SCOPES + u32::from(scope.index()),
             Self::AddressScope(scope) => CLASS_ADDRESS_SCOPES + u32::from(scope.index()),
+            Self::ForeignScope(scope) => CLASS_FOREIGN_SCOPES + u32::from(scope.index()),
         }
     }
 }
@@ -96,6 +101,24 @@ impl Key {
         Self {
             subject: account.0.cast_unsigned(),
             class: Kind::AccountScope(scope).class(),
+        }
+    }
+
+    /// The bucket of another issuer's account, by the digest of its name.
+    #[must_use]
+    pub fn foreign(digest: u64) -> Self {
+        Self {
+            subject: digest,
+            class: Kind::Foreign.class(),
+        }
+    }
+
+    /// The bucket of another issuer's account within a scope.
+    #[must_use]
+    pub fn foreign_scope(digest: u64, scope: ScopeId) -> Self {
+        Self {
+            subject: digest,
+            class: Kind::ForeignScope(scope).class(),
         }
     }
 

@@ -228,6 +228,12 @@ impl Limits {
         self.plans.get(plan).unwrap_or(&self.default)
     }
 
+    /// The limit of an account that has no other.
+    #[must_use]
+    pub const fn default_limit(&self) -> &Arc<Limit> {
+        &self.default
+    }
+
     /// The limit of a client address.
     #[must_use]
     pub const fn address(&self) -> &Arc<Limit> {

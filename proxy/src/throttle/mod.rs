@@ -1,20 +1,22 @@
-//! The throttle: who may make how many requests. Buckets live in this process; limits come from a file that is read again
-//! while requests run.
+//! The throttle: who may make how many requests. Buckets live in this process or, for several proxies together, in a store
+//! that they share ([`shared`]); limits come from a file that is read again while requests run.
 //!
 //! A request with a credential meets its account's bucket, any other the bucket of its client address (one IPv4 address or
 //! one IPv6 network of 64 bits). Where the route names a scope, the scope's bucket (per account, else per address) is
 //! asked first, and what was taken from it is not given back when the second bucket refuses. Cold work, which is
 //! signature checks and look-ups, charges a third bucket of the address. Nothing here waits, reads a clock or does IO,
-//! except that [`Live`] reads its file.
+//! except that [`Live`] reads its file and [`Shared`] asks its store.
 
 pub mod buckets;
 pub mod gcra;
 pub mod limit;
 pub mod limits;
+pub mod shared;
 pub mod watch;
 
 pub use limit::{Limit, Mode, RATE_LIMIT, RATE_LIMIT_POLICY, RETRY_AFTER};
 pub use limits::{Limits, LimitsError, ScopeId};
+pub use shared::Shared;
 pub use watch::Live;
 
 use buckets::{Buckets, Key};
@@ -35,6 +37,12 @@ pub enum Who<'a> {
     Account {
         id: AccountId,
         plan: &'a str,
+        scope: Option<ScopeId>,
+    },
+    /// A request with a credential of another issuer: the account's name, and that name's digest. No plan is known.
+    Foreign {
+        account: &'a str,
+        digest: u64,
         scope: Option<ScopeId>,
     },
     /// Any other request.
@@ -109,6 +117,12 @@ impl Throttle {
                 limits.account(id, plan),
                 Key::account(id),
             ),
+            Who::Foreign { digest, scope, .. } => (
+                &self.accounts,
+                scope.map(|scope| (scope, Key::foreign_scope(digest, scope))),
+                limits.default_limit(),
+                Key::foreign(digest),
+            ),
             Who::Address { ip, scope } => (
                 &self.addresses,
                 scope.map(|scope| (scope, Key::address_scope(ip, scope))),
@@ -149,7 +163,10 @@ impl Throttle {
 
 impl<'l> Answer<'l> {
     fn of(buckets: &Buckets, limit: &'l Arc<Limit>, key: Key, limits: &Limits, now_ns: u64) -> Self {
-        let decision = buckets.take(key, limit.quota(), limits.version(), now_ns);
+        Self::from(limit, buckets.take(key, limit.quota(), limits.version(), now_ns))
+    }
+
+    fn from(limit: &'l Arc<Limit>, decision: Decision) -> Self {
         if !decision.allowed {
             count_refusal(limit);
         }

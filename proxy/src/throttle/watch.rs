@@ -95,6 +95,12 @@ impl Live {
         self.current.load()
     }
 
+    /// The limits in force, to hold while waiting for somebody.
+    #[must_use]
+    pub fn load_full(&self) -> Arc<Limits> {
+        self.current.load_full()
+    }
+
     /// The id of a scope; it stays the same over reloads.
     #[must_use]
     pub fn scope_id(&self, name: &str) -> Option<ScopeId> {

@@ -1,6 +1,7 @@
 //! Tokens that have been verified, so that a signature is checked once and not with every request.
 //!
-//! A hit needs the same bytes from the first to the last, the key set of the same generation, and a time before `exp`.
+//! A hit needs the same bytes from the first to the last, the key set of the same issuer and generation, and a time before
+//! `exp`.
 //! Only tokens that verified get in. Whether the account may still do anything is asked with every request, elsewhere.
 
 use crate::policy::identity::Identity;
@@ -27,9 +28,17 @@ pub struct Cache<S = RandomState> {
     max: usize,
 }
 
+/// Which key set verified a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The issuer's place.
+    pub issuer: usize,
+    pub generation: u64,
+}
+
 #[derive(Debug)]
 struct Entry {
-    generation: u64,
+    origin: Origin,
     verified: Arc<Identity>,
 }
 
@@ -51,24 +60,24 @@ impl<S: BuildHasher + Clone> Cache<S> {
         }
     }
 
-    /// The verified form of a token, if it is known under this generation of the key set and has not expired.
+    /// The verified form of a token, if it is known, its key set is `in_force` still, and it has not expired.
     #[must_use]
-    pub fn get(&self, token: &[u8], now: Timestamp, generation: u64) -> Option<Arc<Identity>> {
+    pub fn get(&self, token: &[u8], now: Timestamp, in_force: impl FnOnce(Origin) -> bool) -> Option<Arc<Identity>> {
         let entry = self.map.get(token)?;
-        let fresh = entry.generation == generation && now.unix_seconds() < entry.verified.exp;
+        let fresh = in_force(entry.origin) && now.unix_seconds() < entry.verified.exp;
         fresh.then(|| Arc::clone(&entry.verified))
     }
 
-    /// Keeps a token that has just been verified under `generation`. The oldest make room: tokens live equally long, so they
+    /// Keeps a token that has just been verified by the key set of `origin`. The oldest make room: tokens live equally long, so they
     /// are the first to expire, too.
-    pub fn put(&self, token: &[u8], verified: Arc<Identity>, now: Timestamp, generation: u64) {
+    pub fn put(&self, token: &[u8], verified: Arc<Identity>, now: Timestamp, origin: Origin) {
         if token.len() > CACHED_BYTES_MAX || self.max == 0 {
             return;
         }
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut entry) = self.map.get_mut(token) {
             // Two requests verified it at the same time, or the key set has changed since: its place in the order stays.
-            *entry = Entry { generation, verified };
+            *entry = Entry { origin, verified };
             return;
         }
         while order
@@ -81,7 +90,7 @@ impl<S: BuildHasher + Clone> Cache<S> {
         }
         let token: Arc<[u8]> = token.into();
         order.push_back((Arc::clone(&token), verified.exp));
-        self.map.insert(token, Entry { generation, verified });
+        self.map.insert(token, Entry { origin, verified });
     }
 
     /// How many tokens are kept.

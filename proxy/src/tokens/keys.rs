@@ -1,12 +1,13 @@
-//! Key sets: JSON Web Key Sets (RFC 7517) become public keys that are parsed once.
+//! Key sets: JSON Web Key Sets (RFC 7517) become public keys that are parsed once; a shared secret becomes a set of one.
 //!
-//! A key that cannot be meant for these tokens (another type, another use, no `kid`) is passed over, as RFC 7517, section 5
+//! The algorithm is a property of the key. A key that cannot be meant for these tokens (another type, another use, no `kid`) is passed over, as RFC 7517, section 5
 //! asks. A key that carries its private half is passed over too: whoever can read the set can sign with it. A set that says
 //! two things at once (a `kid` twice, a member twice) is refused whole, and so is one without any usable key.
 
-use super::strict;
-use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
-use serde_json::{Map, Value};
+use super::{jwk, strict};
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::ParsedPublicKey;
+use serde_json::Value;
 
 /// The largest key set that is read, in bytes.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
@@ -15,26 +16,43 @@ pub const KEYS_MAX: usize = 100;
 /// The longest `kid`, in bytes.
 pub const KID_MAX: usize = 256;
 
+/// The shortest secret that signs tokens, in bytes: as long as its hash (RFC 7518, section 3.2).
+pub const SECRET_BYTES_MIN: usize = 32;
+/// The longest one.
+pub const SECRET_BYTES_MAX: usize = 4 * 1024;
+
 /// A signature algorithm that tokens may use. It is a property of the key; the token's header only has to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8037), what the core signs with.
     EdDsa,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 and at least 2048 bits (RFC 7518, section 3.3).
+    Rs256,
+    /// HMAC with SHA-256 and a secret of at least 32 bytes (RFC 7518, section 3.2).
+    Hs256,
 }
 
 impl Algorithm {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
+
     /// Its name in a token's header and in configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
         }
     }
 
     /// The algorithm of a name; nothing for one that is not accepted, `none` among them.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::EdDsa].into_iter().find(|algorithm| algorithm.as_str() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 }
 
@@ -49,17 +67,43 @@ pub enum KeySetError {
     DuplicateKid,
     #[error("the key set has no key that tokens can be verified with")]
     NoUsableKey,
+    #[error("the secret has not 32 to 4096 bytes")]
+    Secret,
 }
 
-/// One public key.
+/// One key.
 #[derive(Debug)]
 pub struct Key {
-    kid: Box<str>,
+    /// Nothing for a secret: it is the only one of its issuer.
+    kid: Option<Box<str>>,
     algorithm: Algorithm,
-    public: ParsedPublicKey,
+    material: Material,
+}
+
+enum Material {
+    Public(ParsedPublicKey),
+    Secret(Box<hmac::Key>),
+}
+
+impl std::fmt::Debug for Material {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Public(_) => "Public",
+            Self::Secret(_) => "Secret",
+        })
+    }
 }
 
 impl Key {
+    /// A public key, parsed.
+    pub(super) fn public(kid: &str, algorithm: Algorithm, public: ParsedPublicKey) -> Self {
+        Self {
+            kid: Some(kid.into()),
+            algorithm,
+            material: Material::Public(public),
+        }
+    }
+
     /// The one algorithm that this key verifies.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
@@ -69,7 +113,11 @@ impl Key {
     /// Whether `signature` is this key's over `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public.verify_sig(message, signature).is_ok()
+        match &self.material {
+            Material::Public(public) => public.verify_sig(message, signature).is_ok(),
+            // Compared in constant time, and in full: a shortened tag is none.
+            Material::Secret(secret) => hmac::verify(secret, message, signature).is_ok(),
+        }
     }
 }
 
@@ -78,11 +126,11 @@ impl Key {
 pub struct KeySet(Vec<Key>);
 
 impl KeySet {
-    /// Reads a key set.
+    /// Reads a JSON Web Key Set. Keys of other algorithms than those `accepted` are passed over.
     ///
     /// # Errors
     /// A set that is too large, is not one, contradicts itself, or has no key to verify with.
-    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+    pub fn parse(json: &[u8], accepted: &[Algorithm]) -> Result<Self, KeySetError> {
         if json.len() > KEY_SET_BYTES_MAX {
             return Err(KeySetError::TooLarge);
         }
@@ -96,19 +144,19 @@ impl KeySet {
         let mut kids = Vec::new();
         let mut keys = Vec::new();
         for item in items {
-            let Value::Object(jwk) = item else {
+            let Value::Object(members) = item else {
                 return Err(KeySetError::Malformed);
             };
-            if let Some(kid) = jwk.get("kid") {
+            if let Some(kid) = members.get("kid") {
                 if kids.contains(&kid) {
                     return Err(KeySetError::DuplicateKid);
                 }
                 kids.push(kid);
             }
-            match key(jwk) {
+            match jwk::key(members, accepted) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
-                    let kid = jwk.get("kid").and_then(Value::as_str);
+                    let kid = members.get("kid").and_then(Value::as_str);
                     tracing::warn!(kid, reason, "key passed over");
                 }
             }
@@ -119,10 +167,35 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// The key of a `kid`.
+    /// The set of one shared secret: what a file holds, without the line end after it.
+    ///
+    /// # Errors
+    /// A secret that is too short to be one, or absurdly long.
+    pub fn secret(bytes: &[u8]) -> Result<Self, KeySetError> {
+        let secret = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+        if !(SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len()) {
+            return Err(KeySetError::Secret);
+        }
+        Ok(Self(vec![Key {
+            kid: None,
+            algorithm: Algorithm::Hs256,
+            material: Material::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
+        }]))
+    }
+
+    /// The key of a `kid`. A secret is the key of every `kid`, since there is no other.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<&Key> {
-        self.0.iter().find(|key| *key.kid == *kid)
+        self.0
+            .iter()
+            .find(|key| key.kid.as_deref().is_none_or(|known| known == kid))
+    }
+
+    /// The key of a token without a `kid`: only a secret can be meant.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<&Key> {
+        self.0.iter().find(|key| key.kid.is_none())
     }
 
     /// How many keys there are; never 0.
@@ -136,43 +209,6 @@ impl KeySet {
     }
 }
 
-/// One usable key, or why it is passed over.
-fn key(jwk: &Map<String, Value>) -> Result<Key, &'static str> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    if jwk.contains_key("d") || jwk.contains_key("k") {
-        return Err("it carries its private half");
-    }
-    let kid = text("kid")
-        .filter(|kid| (1..=KID_MAX).contains(&kid.len()))
-        .ok_or("it has no kid of 1 to 256 bytes")?;
-    if text("kty") != Some("OKP") || text("crv") != Some("Ed25519") {
-        return Err("it is not an Ed25519 key");
-    }
-    if jwk.contains_key("use") && text("use") != Some("sig") {
-        return Err("its use is not sig");
-    }
-    if jwk.contains_key("alg") && text("alg") != Some(Algorithm::EdDsa.as_str()) {
-        return Err("its alg is not EdDSA");
-    }
-    if let Some(operations) = jwk.get("key_ops")
-        && !operations
-            .as_array()
-            .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
-    {
-        return Err("its key_ops lack verify");
-    }
-    let x = text("x")
-        .and_then(|x| strict::base64url(x.as_bytes()))
-        .filter(|x| x.len() == 32);
-    let x = x.ok_or("its x is not 32 bytes in base64url")?;
-    let public = ParsedPublicKey::new(&ED25519, &x).map_err(|_| "its x is no Ed25519 key")?;
-    Ok(Key {
-        kid: kid.into(),
-        algorithm: Algorithm::EdDsa,
-        public,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +217,7 @@ mod tests {
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
     fn set(keys: &[String]) -> Result<KeySet, KeySetError> {
-        KeySet::parse(format!("{{\"keys\":[{}]}}", keys.join(",")).as_bytes())
+        KeySet::parse(format!("{{\"keys\":[{}]}}", keys.join(",")).as_bytes(), &Algorithm::ALL)
     }
 
     fn jwk(kid: &str, more: &str) -> String {
@@ -253,14 +289,17 @@ mod tests {
             "\u{feff}{\"keys\":[]}",
         ] {
             assert_eq!(
-                KeySet::parse(text.as_bytes()).unwrap_err(),
+                KeySet::parse(text.as_bytes(), &Algorithm::ALL).unwrap_err(),
                 KeySetError::Malformed,
                 "{text}"
             );
         }
-        assert_eq!(KeySet::parse(br#"{"keys":[]}"#).unwrap_err(), KeySetError::NoUsableKey);
         assert_eq!(
-            KeySet::parse(&vec![b' '; KEY_SET_BYTES_MAX + 1]).unwrap_err(),
+            KeySet::parse(br#"{"keys":[]}"#, &Algorithm::ALL).unwrap_err(),
+            KeySetError::NoUsableKey
+        );
+        assert_eq!(
+            KeySet::parse(&vec![b' '; KEY_SET_BYTES_MAX + 1], &Algorithm::ALL).unwrap_err(),
             KeySetError::TooLarge
         );
         let many: Vec<String> = (0..=KEYS_MAX).map(|kid| jwk(&kid.to_string(), "")).collect();
@@ -269,9 +308,36 @@ mod tests {
 
     #[test]
     fn only_algorithms_that_are_built_in_have_a_name() {
-        assert_eq!(Algorithm::parse("EdDSA"), Some(Algorithm::EdDsa));
-        for name in ["none", "None", "HS256", "RS256", "ES256", "eddsa", "Ed25519", ""] {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
+        }
+        for name in ["none", "None", "hs256", "RS1", "PS256", "ES512", "eddsa", "Ed25519", ""] {
             assert_eq!(Algorithm::parse(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_key_of_an_algorithm_that_the_issuer_does_not_use_is_passed_over() {
+        let text = format!("{{\"keys\":[{}]}}", jwk("a", ""));
+        assert_eq!(
+            KeySet::parse(text.as_bytes(), &[Algorithm::Rs256, Algorithm::Es256]).unwrap_err(),
+            KeySetError::NoUsableKey
+        );
+    }
+
+    #[test]
+    fn a_secret_is_32_bytes_or_more_and_the_line_end_is_not_part_of_it() {
+        for short in [&b""[..], b"\n", &[b'k'; 31], b"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\r\n"] {
+            assert_eq!(KeySet::secret(short).unwrap_err(), KeySetError::Secret, "{short:?}");
+        }
+        assert_eq!(
+            KeySet::secret(&[b'k'; SECRET_BYTES_MAX + 1]).unwrap_err(),
+            KeySetError::Secret
+        );
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &[b'k'; 32]), b"message");
+        let keys = KeySet::secret(b"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\n").unwrap();
+        assert!(keys.unnamed().unwrap().verifies(b"message", tag.as_ref()));
+        assert!(!keys.find("any").unwrap().verifies(b"message", &tag.as_ref()[..31]));
+        assert!(!format!("{keys:?}").contains("kkk"), "a secret prints");
     }
 }

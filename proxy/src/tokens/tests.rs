@@ -1,6 +1,11 @@
+use super::keys::{Algorithm, KeySetError};
 use super::testing::{AUD, ISS, KID, NOW, Signer};
 use super::*;
-use std::sync::atomic::AtomicUsize;
+use async_trait::async_trait;
+use bytes::Bytes;
+use igny8_contract::time::Clock;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// A clock that stands until it is moved.
@@ -67,12 +72,16 @@ impl Setting {
             gate: Semaphore::new(100),
         });
         let clock = Arc::new(HandClock(AtomicI64::new(0)));
-        let settings = TokensSettings {
-            stale_max: Duration::from_secs(60),
-            cache_max: 100,
-        };
-        let issuer = Issuer::new(ISS, AUD, 10).unwrap();
-        let tokens = Tokens::new(issuer, Arc::clone(&endpoint) as _, Arc::clone(&clock) as _, settings);
+        let issuer = Issuer::new(ISS, AUD, 10, ClaimRules::Core).unwrap();
+        let form = KeyForm::Jwks(vec![Algorithm::EdDsa]);
+        let keys = KeyStore::new(
+            "core",
+            form,
+            Arc::clone(&endpoint) as _,
+            Arc::clone(&clock) as _,
+            Duration::from_secs(60),
+        );
+        let tokens = Tokens::new(vec![Trusted { issuer, keys }], 100);
         Self {
             tokens,
             endpoint,
@@ -100,7 +109,7 @@ async fn a_token_is_verified_once_and_remembered() {
     let setting = Setting::new(Some(signer.key_set()));
     assert!(!setting.cached(&token));
     let verified = setting.verify(&token).await.unwrap();
-    assert_eq!(verified.account().0, 7);
+    assert_eq!(verified.account_value, "7");
     assert!(setting.cached(&token));
     assert!(!setting.cached(&token[..token.len() - 1]));
     assert_eq!((setting.endpoint.asked(), setting.tokens.cache_len()), (1, 1));
@@ -124,7 +133,7 @@ async fn a_remembered_token_ends_at_its_expiry_without_leeway() {
     let setting = Setting::new(Some(signer.key_set()));
     setting.verify(&token).await.unwrap();
     setting.clock.advance(299);
-    setting.tokens.refresh().await.unwrap();
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
     assert!(setting.cached(&token));
     setting.clock.advance(1);
     assert!(!setting.cached(&token));
@@ -139,7 +148,7 @@ async fn a_remembered_token_ends_at_its_expiry_without_leeway() {
 async fn an_unknown_kid_fetches_at_most_once_in_ten_seconds() {
     let (_, signer) = good();
     let setting = Setting::new(Some(signer.key_set()));
-    setting.tokens.refresh().await.unwrap();
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
     let token = Signer::new(2).token("k2", "j");
     for _ in 0..20 {
         assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
@@ -223,7 +232,7 @@ async fn an_unreachable_key_set_serves_its_last_copy_for_a_time_and_then_refuses
     setting.endpoint.say(None);
     setting.clock.advance(60);
     assert_eq!(
-        setting.tokens.refresh().await.unwrap_err(),
+        setting.tokens.issuers()[0].keys.refresh().await.unwrap_err(),
         KeySourceError("connection refused".to_owned()).into()
     );
     assert!(setting.cached(&token));
@@ -244,9 +253,9 @@ async fn an_unreachable_key_set_serves_its_last_copy_for_a_time_and_then_refuses
 async fn a_refresh_that_finds_nothing_new_keeps_what_is_remembered() {
     let (token, signer) = good();
     let setting = Setting::new(Some(signer.key_set()));
-    assert!(setting.tokens.refresh().await.unwrap());
+    assert!(setting.tokens.issuers()[0].keys.refresh().await.unwrap());
     setting.verify(&token).await.unwrap();
-    assert!(!setting.tokens.refresh().await.unwrap());
+    assert!(!setting.tokens.issuers()[0].keys.refresh().await.unwrap());
     assert!(setting.cached(&token));
 }
 
@@ -256,7 +265,7 @@ async fn a_key_that_is_taken_away_ends_its_tokens_at_the_next_refresh() {
     let setting = Setting::new(Some(signer.key_set()));
     setting.verify(&token).await.unwrap();
     setting.endpoint.say(Some(Signer::new(2).key_set_as("k2")));
-    assert!(setting.tokens.refresh().await.unwrap());
+    assert!(setting.tokens.issuers()[0].keys.refresh().await.unwrap());
     assert!(!setting.cached(&token));
     assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
 }
@@ -268,7 +277,7 @@ async fn a_key_set_that_is_not_accepted_keeps_the_last_good_one() {
     setting.verify(&token).await.unwrap();
     setting.endpoint.say(Some("<html>".to_owned()));
     assert_eq!(
-        setting.tokens.refresh().await.unwrap_err(),
+        setting.tokens.issuers()[0].keys.refresh().await.unwrap_err(),
         KeySetError::Malformed.into()
     );
     assert!(setting.cached(&token));

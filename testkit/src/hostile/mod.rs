@@ -1,7 +1,7 @@
 //! Requests that mean harm, what must become of each, and how to see that it did.
 //!
 //! Every [`Case`] is one connection's bytes with a verdict. [`exchange`] sends it to whatever stands before the
-//! [`witness`], a small WSGI app under a real gunicorn or waitress that writes down each request that reaches it.
+//! [`witness`], a small WSGI and ASGI app under real servers, that writes down each request that reaches it.
 //! [`judge`] then holds the two sentences that rule the proxy against what was written down: what the app saw is what was
 //! decided on; one request in, at most one out.
 //!

@@ -1,8 +1,6 @@
 //! The app that only looks (`testkit/witness/witness.py`), under a real server.
 
-pub use crate::django::Server;
-
-use crate::django::python;
+use crate::django::{python, python_with};
 use crate::process::{Child, repository};
 use crate::wait::wait_until;
 use serde::Deserialize;
@@ -11,6 +9,63 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+/// What serves the witness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    Gunicorn,
+    Waitress,
+    /// Uvicorn with the parser h11.
+    UvicornH11,
+    /// Uvicorn with the parser httptools.
+    UvicornHttptools,
+    Hypercorn,
+}
+
+impl Server {
+    /// The command that starts it at `address`, in the witness's folder.
+    fn command(self, address: &str) -> Command {
+        let (module, app, options): (_, _, &[&str]) = match self {
+            Self::Gunicorn => (
+                "gunicorn",
+                "witness:application",
+                &[
+                    "--worker-class",
+                    "gthread",
+                    "--threads",
+                    "4",
+                    "--no-control-socket",
+                    "--bind",
+                ],
+            ),
+            Self::Waitress => ("waitress", "witness:application", &["--threads", "4", "--listen"]),
+            Self::UvicornH11 => (
+                "uvicorn",
+                "witness:asgi",
+                &["--http", "h11", "--lifespan", "off", "--port"],
+            ),
+            Self::UvicornHttptools => (
+                "uvicorn",
+                "witness:asgi",
+                &["--http", "httptools", "--lifespan", "off", "--port"],
+            ),
+            Self::Hypercorn => ("hypercorn", "witness:asgi", &["--bind"]),
+        };
+        let mut command = match self {
+            Self::Gunicorn | Self::Waitress => Command::new(python()),
+            Self::UvicornH11 | Self::UvicornHttptools | Self::Hypercorn => {
+                Command::new(python_with(&repository().join("testkit/witness/requirements.txt")))
+            }
+        };
+        // Uvicorn listens on 127.0.0.1 by itself and wants the port alone.
+        let place = match self {
+            Self::UvicornH11 | Self::UvicornHttptools => address.rsplit(':').next().unwrap_or_default(),
+            Self::Gunicorn | Self::Waitress | Self::Hypercorn => address,
+        };
+        command.args(["-m", module]).args(options).args([place, app]);
+        command
+    }
+}
 
 /// A running witness.
 #[derive(Debug)]
@@ -55,29 +110,7 @@ impl Witness {
     #[must_use]
     pub fn start(server: Server, address: &str, folder: &Path, edge_secret: Option<&Path>) -> Self {
         let records = folder.join(format!("{server:?}.records"));
-        let mut command = Command::new(python());
-        match server {
-            Server::Gunicorn => command
-                .args([
-                    "-m",
-                    "gunicorn",
-                    "witness:application",
-                    "--worker-class",
-                    "gthread",
-                    "--threads",
-                    "4",
-                ])
-                .args(["--bind", address, "--no-control-socket"]),
-            Server::Waitress => command.args([
-                "-m",
-                "waitress",
-                "--threads",
-                "4",
-                "--listen",
-                address,
-                "witness:application",
-            ]),
-        };
+        let mut command = server.command(address);
         command
             .current_dir(repository().join("testkit/witness"))
             .env("PYTHONDONTWRITEBYTECODE", "1")

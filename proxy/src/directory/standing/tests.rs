@@ -4,8 +4,8 @@ use crate::tokens::testing::{NOW, payload};
 use http::HeaderValue;
 use igny8_contract::claims::AccessClaims;
 use igny8_contract::feed::{Change, FeedHead};
-use igny8_contract::messages::UserFacts;
-use igny8_contract::standing::{AccountFacts, AccountStatus};
+use igny8_contract::messages::{StandingQuery, UserFacts};
+use igny8_contract::standing::{AccountFacts, AccountStatus, TokenFacts};
 use igny8_contract::time::Timestamp;
 use std::sync::atomic::AtomicI64;
 
@@ -39,9 +39,16 @@ fn account(epoch: i64) -> AccountFacts {
     }
 }
 
+fn claims() -> AccessClaims {
+    serde_json::from_value(payload()).unwrap()
+}
+
 fn identity() -> Identity {
-    let claims: AccessClaims = serde_json::from_value(payload()).unwrap();
-    Identity::of(claims).unwrap()
+    Identity::of(claims()).unwrap()
+}
+
+fn query(identity: &Identity) -> &StandingQuery {
+    identity.asks_core().unwrap().0
 }
 
 fn changes(seq: i64, items: Vec<Item>) -> Changes {
@@ -79,7 +86,7 @@ fn directory() -> (Directory, Arc<HandClock>) {
 
 /// What core would answer about the bearer of [`identity`].
 fn answer(seq: i64) -> StandingAnswer {
-    let token = identity().token;
+    let token = TokenFacts::from(&claims());
     StandingAnswer {
         account: Some(account(token.account_epoch)),
         user: Some(UserFacts {
@@ -97,7 +104,7 @@ fn answer(seq: i64) -> StandingAnswer {
 fn known() -> (Directory, Arc<HandClock>) {
     let (directory, clock) = directory();
     let mirror = Directory::blank("g");
-    mirror.learn(&identity().standing, &answer(1), NOW + 300);
+    mirror.learn(query(&identity()), &answer(1), NOW + 300);
     directory.install(mirror);
     (directory, clock)
 }
@@ -126,7 +133,7 @@ fn what_is_known_is_fresh_while_the_feed_confirms_it_and_a_change_is_felt_at_onc
         &changes(
             2,
             vec![Item::Account {
-                id: identity.account(),
+                id: query(&identity).account_id,
                 facts,
             }],
         ),
@@ -169,8 +176,9 @@ fn while_core_is_silent_known_accounts_are_served_for_a_while_and_staff_are_not(
     let ask = |identity: &Identity, staff| wait(directory.ask(identity, staff));
     assert!(ask(&identity(), false).is_some());
     assert!(ask(&identity(), true).is_none());
-    let mut stranger = identity();
-    stranger.standing.sid = "another".into();
+    let mut stranger = claims();
+    stranger.sid = "another".into();
+    let stranger = Identity::of(stranger).unwrap();
     assert!(ask(&stranger, false).is_none());
     clock.advance(298_999);
     assert!(ask(&identity(), false).is_some());

@@ -23,6 +23,9 @@ fn every_kind() -> Vec<Key> {
         Key::account(AccountId(1)),
         Key::account_scope(AccountId(1), a),
         Key::account_scope(AccountId(1), b),
+        Key::foreign(1),
+        Key::foreign_scope(1, a),
+        Key::foreign_scope(1, b),
     ];
     for ip in [v4, v6] {
         keys.extend([

@@ -1,19 +1,30 @@
+use super::super::issuer::{ClaimRules, DATE_MAX, Issuer, IssuerError};
+use super::super::keys::Algorithm;
 use super::*;
 use crate::tokens::testing::{AUD, ISS, KID, NOW, Signer, base64url_of, payload};
 use aws_lc_rs::hmac;
+use igny8_contract::claims::AccessClaims;
+use igny8_contract::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
+
+/// Verifies a token of the core's; what its claims say when everything holds.
+fn verify_compact(token: &[u8], keys: &KeySet, issuer: &Issuer, now: Timestamp) -> Result<AccessClaims, TokenError> {
+    let token = Compact::parse(token)?;
+    let claims = token.claims()?;
+    issuer.core_claims(&token, claims, keys, now)
+}
 
 fn verify(token: &str) -> Result<AccessClaims, TokenError> {
     verify_at(token, NOW)
 }
 
 fn verify_at(token: &str, seconds: i64) -> Result<AccessClaims, TokenError> {
-    let keys = KeySet::parse(Signer::new(1).key_set().as_bytes()).unwrap();
+    let keys = KeySet::parse(Signer::new(1).key_set().as_bytes(), &[Algorithm::EdDsa]).unwrap();
     verify_compact(
         token.as_bytes(),
         &keys,
-        &Issuer::new(ISS, AUD, 10).unwrap(),
+        &Issuer::new(ISS, AUD, 10, ClaimRules::Core).unwrap(),
         Timestamp(0).plus_seconds(seconds),
     )
 }
@@ -522,12 +533,21 @@ fn an_empty_or_endless_sign_in_is_refused() {
 
 #[test]
 fn an_issuer_needs_names_and_a_leeway_of_at_most_thirty_seconds() {
-    assert_eq!(Issuer::new("", AUD, 0).unwrap_err(), IssuerError::Empty);
-    assert_eq!(Issuer::new(ISS, "", 0).unwrap_err(), IssuerError::Empty);
+    assert_eq!(
+        Issuer::new("", AUD, 0, ClaimRules::Core).unwrap_err(),
+        IssuerError::Empty
+    );
+    assert_eq!(
+        Issuer::new(ISS, "", 0, ClaimRules::Core).unwrap_err(),
+        IssuerError::Empty
+    );
     for leeway in [-1, 31] {
-        assert_eq!(Issuer::new(ISS, AUD, leeway).unwrap_err(), IssuerError::Leeway);
+        assert_eq!(
+            Issuer::new(ISS, AUD, leeway, ClaimRules::Core).unwrap_err(),
+            IssuerError::Leeway
+        );
     }
-    assert!(Issuer::new(ISS, AUD, 30).is_ok());
+    assert!(Issuer::new(ISS, AUD, 30, ClaimRules::Core).is_ok());
 }
 
 #[test]
@@ -545,8 +565,8 @@ fn everything_but_expiry_is_one_refusal_to_the_client() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic_or_pass(token in prop::collection::vec(any::<u8>(), 0..600)) {
-        let keys = KeySet::parse(Signer::new(1).key_set().as_bytes()).unwrap();
-        let issuer = Issuer::new(ISS, AUD, 10).unwrap();
+        let keys = KeySet::parse(Signer::new(1).key_set().as_bytes(), &[Algorithm::EdDsa]).unwrap();
+        let issuer = Issuer::new(ISS, AUD, 10, ClaimRules::Core).unwrap();
         prop_assert!(verify_compact(&token, &keys, &issuer, Timestamp(i64::MAX)).is_err());
         prop_assert!(verify_compact(&token, &keys, &issuer, Timestamp(i64::MIN)).is_err());
     }
@@ -557,8 +577,8 @@ proptest! {
         let place = place.index(token.len());
         prop_assume!(token[place] != byte);
         token[place] = byte;
-        let keys = KeySet::parse(Signer::new(1).key_set().as_bytes()).unwrap();
-        let issuer = Issuer::new(ISS, AUD, 10).unwrap();
+        let keys = KeySet::parse(Signer::new(1).key_set().as_bytes(), &[Algorithm::EdDsa]).unwrap();
+        let issuer = Issuer::new(ISS, AUD, 10, ClaimRules::Core).unwrap();
         prop_assert!(verify_compact(&token, &keys, &issuer, Timestamp(0).plus_seconds(NOW)).is_err());
     }
 }

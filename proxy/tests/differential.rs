@@ -1,0 +1,267 @@
+//! What goes upstream, read by those who stand there: Django's own cookie parser and path handling, and Node's URL parser.
+//! Made-up requests, as many as `IGNY8_TEST_LONG` allows.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
+use igny8_contract::standing::StandingNeed;
+use igny8_proxy::policy::cookies::{CookieRules, rebuild};
+use igny8_proxy::policy::framing;
+use igny8_proxy::policy::path::canonicalize;
+use igny8_proxy::policy::route::{Authorization, EdgeRules, OnSuperuserSession, Route, RouteKind, RouteSessions};
+use igny8_testkit::django::python;
+use igny8_testkit::process::repository;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+fn count() -> usize {
+    if std::env::var_os("IGNY8_TEST_LONG").is_some() {
+        200_000
+    } else {
+        4_000
+    }
+}
+
+/// Values of a strategy, the same in every run.
+fn made_up<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>) -> Vec<T> {
+    let mut runner = TestRunner::deterministic();
+    (0..count())
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect()
+}
+
+/// Gives a reader one line and reads one back.
+fn ask(mut command: Command, line: &Value) -> Value {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let text = format!("{line}\n");
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success(), "the reader failed");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn script(program: impl AsRef<std::ffi::OsStr>, name: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg(repository().join("proxy/tests/differential").join(name));
+    command
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn route(kind: RouteKind) -> Route {
+    Route {
+        prefix: "/x".into(),
+        kind,
+        upstream: 0,
+        scope: None,
+        standing: StandingNeed::Required,
+        authorization: Authorization::Drop,
+        cookies_allow: Vec::new(),
+        hosts: Vec::new(),
+        on_superuser_session: OnSuperuserSession::Revoke,
+        sessions: RouteSessions::Never,
+        max_body_bytes: 0,
+        stream: false,
+        edge: EdgeRules::default(),
+    }
+}
+
+/// Cookie fields: sessions spelled in every way, ordinary pairs, quotes, blanks of all kinds, and noise.
+fn cookie_fields() -> impl Strategy<Value = Vec<u8>> {
+    let blank = prop::sample::select(vec![
+        &b""[..],
+        b" ",
+        b"\t",
+        b"\xc2\xa0",
+        b"\xa0",
+        b"\x85",
+        b"\xe2\x80\x83",
+        b"  ",
+    ]);
+    let name = prop_oneof![
+        4 => prop::sample::select(vec![
+            &b"sessionid"[..], b"SESSIONID", b"sess%69onid", b"__Host-sessionid", b"__Secure-sessionid", b"\"sessionid\"",
+            b"sessionid[]", b"session.id", b"xsessionid", b"sessionid2", b"sessionid\x00",
+        ]).prop_map(<[u8]>::to_vec),
+        3 => "[a-z]{1,3}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>().prop_filter("a byte that a field may hold", |byte| {
+            !matches!(byte, 0..=8 | 10..=31 | 127)
+        }), 0..4),
+    ];
+    let value = prop_oneof![
+        "[a-z0-9]{0,8}".prop_map(String::into_bytes),
+        Just(b"\"1; sessionid=2\"".to_vec()),
+        Just(b"\"".to_vec()),
+        Just(b"a=b".to_vec()),
+        Just(b"\"\\073 sessionid=3\"".to_vec()),
+    ];
+    let pair = (
+        blank.clone(),
+        name,
+        blank.clone(),
+        prop::sample::select(vec![&b"="[..], b"", b"=="]),
+        blank,
+        value,
+    )
+        .prop_map(|(before, name, after, equals, gap, value)| [before, &name, after, equals, gap, &value].concat());
+    let separator = prop::sample::select(vec![&b"; "[..], b";", b" ; ", b",", b";;"]);
+    prop::collection::vec((pair, separator), 0..6).prop_map(|pairs| {
+        pairs
+            .into_iter()
+            .flat_map(|(pair, after)| [pair, after.to_vec()].concat())
+            .collect()
+    })
+}
+
+/// A Cookie field as Django reads it: its dict, and every pair as it splits and strips them.
+type CookiesRead = (BTreeMap<String, String>, Vec<(String, String)>);
+
+#[test]
+fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent() {
+    let rules = CookieRules::new(&["sessionid".to_owned()]);
+    let fields = made_up(cookie_fields());
+    let (mut sent, mut forwarded, mut to_admin) = (Vec::new(), Vec::new(), Vec::new());
+    for field in &fields {
+        let block = [b"GET /x HTTP/1.1\r\nHost: a\r\nCookie: ", field.as_slice(), b"\r\n\r\n"].concat();
+        let Ok(framed) = framing::parse(&block) else { continue };
+        sent.push(latin1(field));
+        forwarded.push(latin1(&rebuild(&framed, &route(RouteKind::Page), &rules).forward));
+        to_admin.push(latin1(&rebuild(&framed, &route(RouteKind::Admin), &rules).forward));
+        assert!(rebuild(&framed, &route(RouteKind::Api), &rules).forward.is_empty());
+    }
+    assert!(
+        sent.len() > count() / 3,
+        "only {} of {} were well-formed",
+        sent.len(),
+        count()
+    );
+    let read = |fields: &[String]| -> Vec<CookiesRead> {
+        let told = ask(script(python(), "django_reads.py"), &json!({"cookies": fields}));
+        serde_json::from_value(told).unwrap()
+    };
+    let (as_sent, at_page, at_admin) = (read(&sent), read(&forwarded), read(&to_admin));
+    let (mut sessions_sent, mut kept) = (0, 0);
+    for (index, (page, _)) in at_page.iter().enumerate() {
+        let (original, pairs) = &as_sent[index];
+        sessions_sent += usize::from(original.contains_key("sessionid"));
+        let shown = (&sent[index], &forwarded[index]);
+        assert!(!page.contains_key("sessionid"), "{shown:?}");
+        for (name, value) in page {
+            kept += 1;
+            // Django unquotes values; what it made of this one before, it makes of it now.
+            let same = pairs.iter().any(|(sent_name, _)| sent_name == name);
+            assert!(same, "{shown:?}: {name}={value} was never sent");
+        }
+        let panel: Vec<_> = at_admin[index]
+            .1
+            .iter()
+            .filter(|(name, _)| name == "sessionid")
+            .collect();
+        assert!(panel.len() <= 1, "two sessions reach the panel: {:?}", to_admin[index]);
+    }
+    assert!(
+        sessions_sent > 100 && kept > 100,
+        "{sessions_sent} sessions, {kept} cookies: the test is blind"
+    );
+}
+
+#[test]
+fn an_ordinary_cookie_reaches_django_as_it_was_sent() {
+    let rules = CookieRules::new(&["sessionid".to_owned()]);
+    let pairs = prop::collection::vec(("[a-zA-Z][a-zA-Z0-9_-]{0,6}", "[!#-+.-:<-~]{0,8}"), 1..5);
+    let fields: Vec<String> = made_up(pairs)
+        .into_iter()
+        .map(|pairs| {
+            let pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            pairs.join("; ")
+        })
+        .collect();
+    let forwarded: Vec<String> = fields
+        .iter()
+        .map(|field| {
+            let block = format!("GET /x HTTP/1.1\r\nHost: a\r\nCookie: {field}\r\n\r\n");
+            latin1(
+                &rebuild(
+                    &framing::parse(block.as_bytes()).unwrap(),
+                    &route(RouteKind::Page),
+                    &rules,
+                )
+                .forward,
+            )
+        })
+        .collect();
+    let told = |fields: &[String]| ask(script(python(), "django_reads.py"), &json!({"cookies": fields}));
+    assert_eq!(told(&fields), told(&forwarded));
+}
+
+/// Targets: plain segments, escapes of every kind, dots, slashes, and noise.
+fn targets() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => "[a-zA-Z0-9_~.-]{1,4}",
+        3 => "%[0-9a-fA-F]{2}",
+        1 => Just("%c3%a9".to_owned()),
+        1 => Just("%E2%82%AC".to_owned()),
+        1 => prop::sample::select(vec!["%2f", "%2e", "%5c", "%00", "%25", "..", ".", "//", ";", "\\", ":", "@", "%"]).prop_map(str::to_owned),
+        2 => Just("/".to_owned()),
+        1 => "[!$&'()*+,=:@]{1,2}",
+    ];
+    prop::collection::vec(part, 0..10).prop_map(|parts| format!("/{}", parts.concat()))
+}
+
+#[test]
+fn django_and_node_read_a_canonical_path_as_the_rules_did_and_decode_it_once() {
+    let targets = made_up(targets());
+    let accepted: Vec<(&str, String)> = targets
+        .iter()
+        .filter_map(|target| Some((target.as_str(), canonicalize(target.as_bytes()).ok()?.path.into_owned())))
+        .collect();
+    assert!(
+        accepted.len() > count() / 20,
+        "only {} of {} were accepted",
+        accepted.len(),
+        count()
+    );
+    let canonical: Vec<&str> = accepted.iter().map(|(_, path)| path.as_str()).collect();
+    let originals: Vec<&str> = accepted.iter().map(|(target, _)| *target).collect();
+    let django = |paths: &[&str]| -> Vec<String> {
+        let told = ask(script(python(), "django_reads.py"), &json!({"paths": paths}));
+        serde_json::from_value(told).unwrap()
+    };
+    let (now, before) = (django(&canonical), django(&originals));
+    let node: Vec<(String, Vec<String>)> =
+        serde_json::from_value(ask(script("node", "node_reads.js"), &json!(canonical))).unwrap();
+    for (index, path) in canonical.iter().enumerate() {
+        let again = canonicalize(path.as_bytes()).unwrap();
+        assert_eq!(again.path, *path, "not its own canonical form");
+        assert_eq!(
+            now[index], before[index],
+            "{path} is another resource than {}",
+            originals[index]
+        );
+        // Decoded by whoever routes, it has the same segments as the rules saw.
+        let segments = path.split('/').count();
+        assert_eq!(now[index].split('/').count(), segments, "{path}");
+        assert!(
+            !now[index].split('/').any(|segment| matches!(segment, "." | "..")),
+            "{path}"
+        );
+        let (parsed, decoded) = &node[index];
+        assert_eq!(parsed, path, "Node reads another path");
+        let bytes: String = latin1(decoded.join("/").as_bytes());
+        assert_eq!(bytes, now[index], "{path}: Node and Django decode it differently");
+    }
+}
