@@ -121,6 +121,7 @@ impl Engine {
         let identity = Config::read("", "", std::iter::empty()).map_err(told)?.identity;
         let core = Core {
             sign_ins: identity.sign_ins,
+            panel: identity.panel,
             budgets: identity.budgets,
             links: identity.links,
             seal: Arc::new(Seal::open(&identity.key_file, false, random.as_ref()).map_err(told)?),
