@@ -12,7 +12,10 @@ use crate::raw::{Response, SetCookie};
 pub fn sign_in(address: &str, email: &str, password: &str) -> Response {
     let page = get(address, "/admin/sign-in/").send();
     assert_eq!(page.status, 200, "{}", page.text());
-    let bound = page.cookies().into_iter().find(|cookie| cookie.name == "igny8_panel_form");
+    let bound = page
+        .cookies()
+        .into_iter()
+        .find(|cookie| cookie.name == "igny8_panel_form");
     let bound = bound.unwrap_or_else(|| panic!("no cookie for the form: {:?}", page.fields));
     let form = format!(
         "csrf={}&once={}&email={}&password={}",

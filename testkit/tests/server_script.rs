@@ -129,7 +129,11 @@ fn one_command_starts_the_main_job_and_stopping_it_leaves_nothing_running() {
     );
     the_front_end_is_served(&server);
     let panel = get(&server.public(), "/admin/sign-in/").send();
-    assert!(panel.status == 200 && panel.text().contains("igny8"), "{}", panel.text());
+    assert!(
+        panel.status == 200 && panel.text().contains("igny8"),
+        "{}",
+        panel.text()
+    );
     assert_eq!(get(&server.public(), "/static/app.css").send().status, 200);
     // Asked directly, the example shows its fault, but believes no identity that the proxy did not sign.
     let forged = get(&server.ports.address(4), "/api/v1/whoami/")

@@ -103,12 +103,7 @@ pub async fn go_on(core: &Core, pending: &str, code: SecretString, browser: Brow
     attempt(core, shown, Some(code), browser).await
 }
 
-async fn attempt(
-    core: &Core,
-    shown: Shown,
-    code: Option<SecretString>,
-    browser: Browser,
-) -> Result<Step, StoryError> {
+async fn attempt(core: &Core, shown: Shown, code: Option<SecretString>, browser: Browser) -> Result<Step, StoryError> {
     let attempt = Attempt {
         core,
         user_id: shown.user.id,
@@ -208,11 +203,19 @@ pub async fn sitting(core: &Core, token: &str) -> Result<Option<User>, StoryErro
         return Ok(None);
     };
     let ends = core.panel.ends(running.created_at, now);
-    if ends > running.expires_at.plus_seconds(PROLONG_SECONDS.min(core.panel.idle_seconds / 10)) {
+    if ends
+        > running
+            .expires_at
+            .plus_seconds(PROLONG_SECONDS.min(core.panel.idle_seconds / 10))
+    {
         let given = (hash, ends, now);
         core.store
             .write_quietly(&given, |connection, (hash, ends, now)| {
-                Box::pin(async move { session::prolong(connection, hash, *ends, *now).await.map_err(StoryError::from) })
+                Box::pin(async move {
+                    session::prolong(connection, hash, *ends, *now)
+                        .await
+                        .map_err(StoryError::from)
+                })
             })
             .await?;
     }

@@ -3,8 +3,8 @@
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
 use super::{
-    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, panel, plans, receipts,
-    recovery, second_factor, sign_ins, staff, trail, webhooks,
+    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, panel, plans,
+    receipts, recovery, second_factor, sign_ins, staff, trail, webhooks,
 };
 use axum::Router;
 use axum::body::Body;

@@ -83,13 +83,15 @@ pub async fn begin(
     expires_at: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query("INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ($1, $2, $3, $4)")
-        .bind(token_hash.to_vec())
-        .bind(user_id.0)
-        .bind(now.0)
-        .bind(expires_at.0)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(token_hash.to_vec())
+    .bind(user_id.0)
+    .bind(now.0)
+    .bind(expires_at.0)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -97,11 +99,7 @@ pub async fn begin(
 ///
 /// # Errors
 /// What the database says.
-pub async fn running(
-    connection: &mut Connection,
-    token_hash: &[u8],
-    now: Timestamp,
-) -> Result<Option<Running>, Error> {
+pub async fn running(connection: &mut Connection, token_hash: &[u8], now: Timestamp) -> Result<Option<Running>, Error> {
     let row = sqlx::query(
         "SELECT user_id, created_at_us, expires_at_us FROM admin_session WHERE token_hash = $1 \
          AND ended_at_us IS NULL AND expires_at_us > $2",

@@ -18,7 +18,13 @@ pub type Form = BTreeMap<String, String>;
 fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect()
 }
 
@@ -26,11 +32,19 @@ fn encode(text: &str) -> String {
 #[track_caller]
 pub fn form(page: &Response, action: &str) -> Form {
     let text = page.text();
-    let start = text.find(&format!("action=\"{action}\"")).unwrap_or_else(|| panic!("no form to {action}: {text}"));
+    let start = text
+        .find(&format!("action=\"{action}\""))
+        .unwrap_or_else(|| panic!("no form to {action}: {text}"));
     let form = text[start..].split("</form>").next().unwrap();
     let attribute = |tag: &str, name: &str| {
         let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-        Some(rest.split('"').next()?.replace("&amp;", "&").replace("&#x27;", "'").replace("&#x2f;", "/"))
+        Some(
+            rest.split('"')
+                .next()?
+                .replace("&amp;", "&")
+                .replace("&#x27;", "'")
+                .replace("&#x2f;", "/"),
+        )
     };
     form.split("<input")
         .skip(1)
@@ -78,7 +92,10 @@ impl<'a> Browser<'a> {
     }
 
     pub fn post_with(&mut self, path: &str, form: &Form, fields: &[(&str, &str)]) -> Response {
-        let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let pairs: Vec<_> = form
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
         let mut request = self.server.post(path).cookie(&self.cookie_field());
         for (name, value) in fields {
             request = request.field(name, value);
@@ -91,13 +108,21 @@ impl<'a> Browser<'a> {
     #[track_caller]
     pub fn send(&mut self, page: &str, action: &str, values: &[(&str, &str)]) -> Response {
         let mut form = form(&self.get(page), action);
-        form.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        form.extend(
+            values
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         self.post(action, &form)
     }
 
     /// The first step of signing in.
     pub fn sign_in(&mut self, email: &str, password: &str) -> Response {
-        self.send("/admin/sign-in/", "/admin/sign-in/", &[("email", email), ("password", password)])
+        self.send(
+            "/admin/sign-in/",
+            "/admin/sign-in/",
+            &[("email", email), ("password", password)],
+        )
     }
 
     /// A browser in which a new member of staff is signed in.
@@ -105,7 +130,12 @@ impl<'a> Browser<'a> {
         let email = make_staff(site, role);
         let mut browser = Self::new(server);
         let answer = browser.sign_in(&email, PASSWORD);
-        assert_eq!((answer.status, answer.field("location")), (303, Some("/admin/")), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.field("location")),
+            (303, Some("/admin/")),
+            "{}",
+            answer.text()
+        );
         browser
     }
 }

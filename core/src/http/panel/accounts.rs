@@ -22,7 +22,14 @@ const PERIODS: i64 = 60;
 const PAYMENTS: usize = 10;
 
 /// The words of statuses that accounts are looked for by.
-const STATUSES: [&str; 6] = ["trial", "active", "past_due", "pending_payment", "suspended", "cancelled"];
+const STATUSES: [&str; 6] = [
+    "trial",
+    "active",
+    "past_due",
+    "pending_payment",
+    "suspended",
+    "cancelled",
+];
 
 fn failed(error: StoryError) -> Response {
     refused(&Refused::from(error))
@@ -63,7 +70,9 @@ pub async fn again(service: &Service, seat: &Seat, id: i64, error: &Refused) -> 
     if error.refusal() == Refusal::NotFound {
         return refused(error);
     }
-    let mut response = whole(service, seat, id, &sentences(error)).await.unwrap_or_else(|failed| failed);
+    let mut response = whole(service, seat, id, &sentences(error))
+        .await
+        .unwrap_or_else(|failed| failed);
     if response.status() == StatusCode::OK {
         let status = StatusCode::from_u16(error.refusal().status());
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -77,7 +86,9 @@ async fn whole(service: &Service, seat: &Seat, id: i64, problem: &str) -> Result
     let told = customers::periods(core, id, PERIODS).await.map_err(failed)?;
     let paid = payments::payments(core, id, i64::MAX, PAYMENTS).await.map_err(failed)?;
     let plans = read::plans(core).await.map_err(failed)?;
-    let free = plans.iter().filter(|plan| plan.terms.by_agreement || plan.terms.price_minor == 0);
+    let free = plans
+        .iter()
+        .filter(|plan| plan.terms.by_agreement || plan.terms.price_minor == 0);
     let body = json!({
         "tab": "account", "account": view::head(&portrait.account), "portrait": view::portrait(&portrait),
         "line": view::time_line(&told, core.now()), "payments": paid.items.iter().map(view::payment).collect::<Vec<_>>(),

@@ -162,7 +162,11 @@ pub async fn revoke_key(
     Extension(sent): Extension<Sent>,
 ) -> Response {
     let (core, ask, key) = (service.core.clone(), seat.asks(id, &sent), ApiKeyId(sent.number("key")));
-    let came = run(&service, async move { api_keys::revoke_by_staff(&core, ask, key).await }).await;
+    let came = run(
+        &service,
+        async move { api_keys::revoke_by_staff(&core, ask, key).await },
+    )
+    .await;
     told(&service, &seat, (id, "keys/"), Note::Revoked, came).await
 }
 
@@ -174,6 +178,10 @@ pub async fn end_sign_ins(
     Extension(sent): Extension<Sent>,
 ) -> Response {
     let (core, ask, user) = (service.core.clone(), seat.asks(id, &sent), UserId(sent.number("user")));
-    let came = run(&service, async move { sign_in_list::end_by_staff(&core, ask, user).await }).await;
+    let came = run(
+        &service,
+        async move { sign_in_list::end_by_staff(&core, ask, user).await },
+    )
+    .await;
     told(&service, &seat, (id, "people/"), Note::Ended, came).await
 }

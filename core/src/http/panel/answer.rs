@@ -5,11 +5,11 @@ use super::gate::Seat;
 use super::render::render;
 use crate::http::Service;
 use crate::http::answer::Refused;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::Extension;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, RETRY_AFTER,
     X_FRAME_OPTIONS,

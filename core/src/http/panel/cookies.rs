@@ -30,7 +30,9 @@ pub fn brought(headers: &HeaderMap, name: &str) -> Option<String> {
     }
     let ours = |value: &&str| {
         (1..=VALUE_MAX_BYTES).contains(&value.len())
-            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     found.filter(ours).map(str::to_owned)
 }
@@ -99,7 +101,12 @@ mod tests {
     fn a_form_belongs_to_one_cookie() {
         let token = form_token("one");
         assert!(is_form_of("one", &token));
-        for (cookie, given) in [("two", token.as_str()), ("one", ""), ("one", "one"), ("one", &token[1..])] {
+        for (cookie, given) in [
+            ("two", token.as_str()),
+            ("one", ""),
+            ("one", "one"),
+            ("one", &token[1..]),
+        ] {
             assert!(!is_form_of(cookie, given), "{cookie} {given}");
         }
     }

@@ -13,7 +13,10 @@ pub fn answer(name: &str, head: &[&str], rows: &[Vec<String>]) -> Response {
     }
     let mut response = text.into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
+    );
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
@@ -28,7 +31,11 @@ fn line(cells: impl Iterator<Item = String>) -> String {
 /// A number stays one; any other text that begins like a formula is kept from being one by an apostrophe.
 fn cell(text: &str) -> String {
     let begins_a_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
-    let text = if begins_a_formula { format!("'{text}") } else { text.to_owned() };
+    let text = if begins_a_formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
     if text.contains([',', '"', '\r', '\n', '\'']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -67,7 +67,14 @@ pub async fn ledger(State(service): State<Service>, Number(id): Number) -> Resul
         }));
         before = found.next_before;
     }
-    let head = ["sequence", "created_at", "type", "amount", "balance_after", "description"];
+    let head = [
+        "sequence",
+        "created_at",
+        "type",
+        "amount",
+        "balance_after",
+        "description",
+    ];
     Ok(csv::answer(&format!("ledger-{id}.csv"), &head, &rows))
 }
 
@@ -113,6 +120,15 @@ pub async fn payments(State(service): State<Service>) -> Result<Response, Respon
         }));
         before = found.next_before;
     }
-    let head = ["id", "account_id", "account", "plan", "reference", "amount", "currency", "created_at"];
+    let head = [
+        "id",
+        "account_id",
+        "account",
+        "plan",
+        "reference",
+        "amount",
+        "currency",
+        "created_at",
+    ];
     Ok(csv::answer("pending-payments.csv", &head, &rows))
 }

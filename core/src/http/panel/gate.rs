@@ -90,7 +90,9 @@ pub struct Sent {
 
 impl std::fmt::Debug for Sent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sent").field("route", &self.route).finish_non_exhaustive()
+        f.debug_struct("Sent")
+            .field("route", &self.route)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +133,9 @@ pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Re
 async fn admitted(gate: &Gate, mut request: Request) -> Result<Request, Response> {
     let headers = request.headers().clone();
     let away = || Err(see_other("/admin/sign-in/"));
-    let Some(token) = brought(&headers, SESSION) else { return away() };
+    let Some(token) = brought(&headers, SESSION) else {
+        return away();
+    };
     let sitting = panel_session::sitting(&gate.service.core, &token).await;
     let Some(user) = sitting.map_err(|error| refused(&Refused::from(error)))? else {
         return away();
@@ -159,7 +163,13 @@ async fn admitted(gate: &Gate, mut request: Request) -> Result<Request, Response
 /// # Errors
 /// The answer to one that was not.
 pub async fn taken(request: Request, cookie: &str) -> Result<(Request, Sent), Response> {
-    let unreadable = || problem(400, "This form cannot be read", "Load the page again and send it once more.");
+    let unreadable = || {
+        problem(
+            400,
+            "This form cannot be read",
+            "Load the page again and send it once more.",
+        )
+    };
     only_own_pages(request.headers()).map_err(|refusal| refused(&refusal.into()))?;
     let kind = request.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
     if !kind.is_some_and(|kind| kind.starts_with(b"application/x-www-form-urlencoded")) {
@@ -230,7 +240,10 @@ mod tests {
             only_own_pages(&headers)
         };
         assert_eq!(judged(&[]), Ok(()));
-        assert_eq!(judged(&[("origin", "http://here:1"), ("sec-fetch-site", "same-origin")]), Ok(()));
+        assert_eq!(
+            judged(&[("origin", "http://here:1"), ("sec-fetch-site", "same-origin")]),
+            Ok(())
+        );
         for fields in [
             &[("origin", "http://there:1")][..],
             &[("origin", "null")],

@@ -102,7 +102,10 @@ mod tests {
     fn what_was_looked_for_leads_on_to_the_next_page() {
         let uri: Uri = "/admin/?q=%C3%84da+%26&status=trial&plan=free".parse().unwrap();
         let (_, found) = sought(&uri).unwrap();
-        assert_eq!((found.words.as_str(), found.plan.as_deref()), ("\u{c4}da &", Some("free")));
+        assert_eq!(
+            (found.words.as_str(), found.plan.as_deref()),
+            ("\u{c4}da &", Some("free"))
+        );
         let uri: Uri = format!("/admin/?{}", again(&found, Some(7))).parse().unwrap();
         let (page, same) = sought(&uri).unwrap();
         assert_eq!((page.before, same), (7, found));

@@ -53,7 +53,16 @@ mod tests {
     fn every_template_can_be_read_and_none_calls_anything_safe_or_runs_a_script() {
         assert!(PAGES.is_ok(), "{:?}", PAGES.as_ref().err());
         for (name, text) in TEMPLATES {
-            for forbidden in ["|safe", "| safe", "<script", "style=", "autoescape", "javascript:", "onclick", "onload"] {
+            for forbidden in [
+                "|safe",
+                "| safe",
+                "<script",
+                "style=",
+                "autoescape",
+                "javascript:",
+                "onclick",
+                "onload",
+            ] {
                 assert!(!text.contains(forbidden), "{name}: {forbidden}");
             }
         }

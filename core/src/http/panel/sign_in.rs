@@ -63,7 +63,10 @@ async fn sent(request: Request) -> Result<(HeaderMap, Browser, Sent), Response> 
 /// The first step: address and password.
 pub async fn begin(State(service): State<Service>, request: Request) -> Result<Response, Response> {
     let (headers, browser, sent) = sent(request).await?;
-    let (email, password) = (normal_email(&sent.text("email")), SecretString::from(sent.secret("password")));
+    let (email, password) = (
+        normal_email(&sent.text("email")),
+        SecretString::from(sent.secret("password")),
+    );
     let core = service.core.clone();
     let story = async move { panel_session::begin(&core, email, password, browser).await };
     let came = service.stories.run(story).await;
@@ -118,7 +121,10 @@ pub async fn leave(State(service): State<Service>, Extension(seat): Extension<Se
     let core = service.core.clone();
     let (token, user, request_id) = (seat.token, seat.user, seat.request_id);
     let story = async move { panel_session::leave(&core, token, user, request_id).await };
-    let left: Result<(), Refused> = service.stories.run::<(), _>(async { story.await.map_err(StoryError::from) }).await;
+    let left: Result<(), Refused> = service
+        .stories
+        .run::<(), _>(async { story.await.map_err(StoryError::from) })
+        .await;
     if let Err(error) = left {
         return refused(&error);
     }

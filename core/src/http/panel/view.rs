@@ -213,7 +213,9 @@ pub fn line(line: &Line) -> Value {
 #[must_use]
 pub fn who(line: &Line) -> String {
     let name = line.actor_email.as_deref().unwrap_or_default();
-    let key = line.actor_key_id.map_or_else(String::new, |key| format!(", by key {key}"));
+    let key = line
+        .actor_key_id
+        .map_or_else(String::new, |key| format!(", by key {key}"));
     match line.actor_kind.as_str() {
         "staff" => format!("{name} (staff)"),
         "user" => format!("{name}{key}"),
@@ -226,9 +228,16 @@ pub fn who(line: &Line) -> String {
 fn fact(name: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Number(number) if name.ends_with("_us") => number.as_i64().map_or_else(String::new, |at| minute(Timestamp(at))),
+        Value::Number(number) if name.ends_with("_us") => {
+            number.as_i64().map_or_else(String::new, |at| minute(Timestamp(at)))
+        }
         Value::Object(pair) => {
-            let side = |names: [&str; 2]| names.iter().find_map(|name| pair.get(*name)).map(|value| fact(name, value));
+            let side = |names: [&str; 2]| {
+                names
+                    .iter()
+                    .find_map(|name| pair.get(*name))
+                    .map(|value| fact(name, value))
+            };
             match (side(["before", "from"]), side(["after", "to"])) {
                 (Some(before), Some(after)) => format!("{before} \u{2192} {after}"),
                 _ => value.to_string(),
@@ -268,7 +277,12 @@ mod tests {
 
     #[test]
     fn thousands_are_set_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "\u{2212}1,234,567")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (-1_234_567, "\u{2212}1,234,567"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }
@@ -288,17 +302,31 @@ mod tests {
         };
         let line = time_line(&[told(2, 10, 40), told(1, 0, 10)], Timestamp(0).plus_days(20));
         assert_eq!(line["now"], "50.0%");
-        let drawn = |index: usize| (line["periods"][index]["x"].clone(), line["periods"][index]["width"].clone());
+        let drawn = |index: usize| {
+            (
+                line["periods"][index]["x"].clone(),
+                line["periods"][index]["width"].clone(),
+            )
+        };
         assert_eq!(drawn(0), ("0.0%".into(), "25.0%".into()));
         assert_eq!(drawn(1), ("25.0%".into(), "75.0%".into()));
-        assert_eq!((&line["periods"][0]["kind"], &line["periods"][1]["kind"]), (&json!("past"), &json!("trial")));
+        assert_eq!(
+            (&line["periods"][0]["kind"], &line["periods"][1]["kind"]),
+            (&json!("past"), &json!("trial"))
+        );
         assert_eq!(time_line(&[], Timestamp(0)), Value::Null);
     }
 
     #[test]
     fn the_audit_tells_what_was_before_and_what_is_after() {
-        assert_eq!(fact("status", &json!({"before": "trial", "after": "active"})), "trial \u{2192} active");
-        assert_eq!(fact("end_us", &json!({"from": 0, "to": 60_000_000})), "1970-01-01 00:00 \u{2192} 1970-01-01 00:01");
+        assert_eq!(
+            fact("status", &json!({"before": "trial", "after": "active"})),
+            "trial \u{2192} active"
+        );
+        assert_eq!(
+            fact("end_us", &json!({"from": 0, "to": 60_000_000})),
+            "1970-01-01 00:00 \u{2192} 1970-01-01 00:01"
+        );
         assert_eq!(fact("reason", &json!("why")), "why");
     }
 }

@@ -9,7 +9,11 @@ use serde_json::json;
 /// What SQL calls these bytes.
 fn bytes(engine: &str, bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    if engine == "sqlite" { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") }
+    if engine == "sqlite" {
+        format!("x'{hex}'")
+    } else {
+        format!("'\\x{hex}'::bytea")
+    }
 }
 
 #[test]
@@ -27,7 +31,10 @@ fn staff_of_every_role_get_in_and_a_session_is_kept_by_its_digest_alone() {
             // What proxies are told of it is what the panel goes by.
             let facts = server.ask("/internal/v1/sessions/lookup", &json!({"session": token}));
             assert_eq!(facts.json()["is_staff"], true, "{}", facts.text());
-            assert!(!browser.get("/admin/").text().contains(&token), "a page tells the session");
+            assert!(
+                !browser.get("/admin/").text().contains(&token),
+                "a page tells the session"
+            );
         }
         site.is_healthy();
     });
@@ -69,7 +76,11 @@ fn guessing_is_paid_from_the_budget_of_signing_in() {
         let answer = Browser::new(&server).sign_in(&staff, PASSWORD);
         assert_eq!(answer.status, 429, "{}", answer.text());
         assert!(answer.field("retry-after").is_some());
-        assert_eq!(server.login(&staff, PASSWORD).status, 429, "it is one budget with the API's");
+        assert_eq!(
+            server.login(&staff, PASSWORD).status,
+            429,
+            "it is one budget with the API's"
+        );
     });
 }
 
@@ -102,7 +113,10 @@ fn signing_out_ends_the_session_at_its_source() {
         let mut browser = Browser::of_staff(&site, &server, "admin");
         let token = browser.cookies["sessionid"].clone();
         let answer = browser.send("/admin/", "/admin/sign-out/", &[]);
-        assert_eq!((answer.status, answer.field("location")), (303, Some("/admin/sign-in/")));
+        assert_eq!(
+            (answer.status, answer.field("location")),
+            (303, Some("/admin/sign-in/"))
+        );
         assert!(!browser.cookies.contains_key("sessionid"));
         browser.cookies.insert("sessionid".into(), token);
         assert_eq!(browser.get("/admin/").status, 303);
@@ -154,7 +168,10 @@ fn a_changed_password_and_a_disabled_user_end_sessions_of_the_panel() {
         let mut browser = Browser::new(&server);
         browser.sign_in(&staff, PASSWORD);
         assert_eq!(browser.get("/admin/").status, 200);
-        let access = server.login(&staff, PASSWORD).json()["data"]["access"].as_str().unwrap().to_owned();
+        let access = server.login(&staff, PASSWORD).json()["data"]["access"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let changed = server
             .post("/api/v1/auth/change-password/")
             .bearer(&access)
@@ -182,7 +199,12 @@ fn somebody_who_is_no_longer_staff_is_refused_every_page() {
             member.email
         ))
         .unwrap();
-        for page in ["/admin/", "/admin/payments/", "/admin/accounts.csv", "/admin/no-such-page/"] {
+        for page in [
+            "/admin/",
+            "/admin/payments/",
+            "/admin/accounts.csv",
+            "/admin/no-such-page/",
+        ] {
             assert_eq!(browser.get(page).status, 403, "{page}");
         }
     });
@@ -234,8 +256,11 @@ fn the_first_step_is_worth_nothing_once_the_password_is_another() {
         let (secret, _) = enrol(&server, &clerk);
         let mut browser = Browser::new(&server);
         let mut second = form(&browser.sign_in(&clerk.email, PASSWORD), "/admin/sign-in/code/");
-        site.sql(&format!("UPDATE users SET password_hash = 'x' WHERE email = '{}'", clerk.email))
-            .unwrap();
+        site.sql(&format!(
+            "UPDATE users SET password_hash = 'x' WHERE email = '{}'",
+            clerk.email
+        ))
+        .unwrap();
         second.insert("code".into(), code_of(&secret, 1));
         assert_eq!(browser.post("/admin/sign-in/code/", &second).status, 401);
         assert!(!browser.cookies.contains_key("sessionid"));
