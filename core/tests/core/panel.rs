@@ -1,5 +1,6 @@
 //! Core's own panel at `/admin/`, as browsers and those who are none meet it.
 
+mod acts;
 mod pages;
 mod sessions;
 
