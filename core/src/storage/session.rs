@@ -1,7 +1,7 @@
 //! Sessions of core's own panel, kept by the SHA-256 of their cookie's value.
 
 use super::error::Error;
-use super::row::{flag, instant, number, optional_text};
+use super::row::{flag, instant, number, optional_number, optional_text};
 use super::store::Connection;
 use igny8_contract::ids::UserId;
 use igny8_contract::messages::SessionFacts;
@@ -136,4 +136,31 @@ pub async fn prolong(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Whether a session has been over since before `before`.
+///
+/// # Errors
+/// What the database says.
+pub async fn any_over(connection: &mut Connection, before: Timestamp) -> Result<bool, Error> {
+    let row = sqlx::query("SELECT MIN(expires_at_us) AS oldest_us FROM admin_session")
+        .fetch_one(connection)
+        .await?;
+    Ok(optional_number(&row, "oldest_us")?.is_some_and(|oldest| oldest < before.0))
+}
+
+/// Forgets sessions that would have been over before `before` in any case, at most `limit` of them, and says how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn sweep(connection: &mut Connection, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    let swept = sqlx::query(
+        "DELETE FROM admin_session WHERE id IN \
+         (SELECT id FROM admin_session WHERE expires_at_us < $1 ORDER BY expires_at_us LIMIT $2)",
+    )
+    .bind(before.0)
+    .bind(limit)
+    .execute(connection)
+    .await?;
+    Ok(swept.rows_affected())
 }

@@ -51,3 +51,31 @@ fn events_of_stripes_are_kept_for_as_long_as_the_configuration_says() {
         timed.end();
     });
 }
+
+#[test]
+fn sessions_of_the_panel_are_forgotten_a_week_after_they_are_over() {
+    on_both(|site| {
+        let timed = Timed::on(site);
+        timed.sign_up();
+        let now = timed.pass(1);
+        let hash = if timed.site.engine == "sqlite" {
+            "randomblob(32)"
+        } else {
+            "sha256('a'::bytea)"
+        };
+        timed
+            .site
+            .sql(&format!(
+                "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) \
+                 SELECT {hash}, MAX(id), {0}, {0} FROM users",
+                now.0
+            ))
+            .unwrap();
+        let kept = "SELECT COUNT(*) FROM admin_session";
+        timed.pass(6);
+        assert_eq!(timed.site.number(kept), 1);
+        timed.pass(2);
+        assert_eq!(timed.site.number(kept), 0);
+        timed.end();
+    });
+}

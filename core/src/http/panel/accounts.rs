@@ -41,7 +41,7 @@ pub async fn list(
     Extension(seat): Extension<Seat>,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let (page, sought) = query::sought(&uri)?;
+    let (page, sought) = query::sought(&uri).map_err(|error| refused(&error))?;
     let found = customers::search(&service.core, &sought, page.before, page.limit).await;
     let found = found.map_err(failed)?;
     let plans = read::plans(&service.core).await.map_err(failed)?;
@@ -123,7 +123,7 @@ pub async fn ledger(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri)?;
+    let page = query::page(&uri).map_err(|error| refused(&error))?;
     let account = head(&service, id).await?;
     let found = read::entries(&service.core, AccountId(id), page.before, page.limit).await;
     let found = found.map_err(failed)?;
@@ -141,7 +141,7 @@ pub async fn audit(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri)?;
+    let page = query::page(&uri).map_err(|error| refused(&error))?;
     let account = head(&service, id).await?;
     let found = trail::page(&service.core, AccountId(id), page.before, page.limit).await;
     let found = found.map_err(failed)?;
@@ -159,7 +159,7 @@ pub async fn keys(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri)?;
+    let page = query::page(&uri).map_err(|error| refused(&error))?;
     let account = head(&service, id).await?;
     let found = api_keys::list(&service.core.store, AccountId(id), page.before, page.limit).await;
     let found = found.map_err(failed)?;

@@ -24,7 +24,7 @@ fn failed(error: StoryError) -> Response {
 
 /// The accounts that are looked for.
 pub async fn accounts(State(service): State<Service>, uri: Uri) -> Result<Response, Response> {
-    let (page, sought) = query::sought(&uri)?;
+    let (page, sought) = query::sought(&uri).map_err(|error| refused(&error))?;
     let (mut rows, mut before) = (Vec::new(), Some(page.before));
     while let Some(next) = before.filter(|_| rows.len() < MOST_ROWS) {
         let found = customers::search(&service.core, &sought, next, AT_ONCE).await;

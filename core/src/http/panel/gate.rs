@@ -132,13 +132,12 @@ pub async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Re
 
 async fn admitted(gate: &Gate, mut request: Request) -> Result<Request, Response> {
     let headers = request.headers().clone();
-    let away = || Err(see_other("/admin/sign-in/"));
     let Some(token) = brought(&headers, SESSION) else {
-        return away();
+        return Err(see_other("/admin/sign-in/"));
     };
     let sitting = panel_session::sitting(&gate.service.core, &token).await;
     let Some(user) = sitting.map_err(|error| refused(&Refused::from(error)))? else {
-        return away();
+        return Err(see_other("/admin/sign-in/"));
     };
     may_in_panel(user.platform_role, gate.act).map_err(|refusal| refused(&refusal.into()))?;
     let request_id = request.extensions().get::<RequestId>();

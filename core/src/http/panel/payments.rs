@@ -23,7 +23,7 @@ pub async fn list(
     Extension(seat): Extension<Seat>,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri)?;
+    let page = query::page(&uri).map_err(|error| refused(&error))?;
     let found = payments::pending(&service.core, page.before, page.limit).await;
     let found = found.map_err(|error| refused(&error.into()))?;
     let body = json!({

@@ -1,12 +1,10 @@
 //! The panel's queries: where a list goes on, and what is looked for.
 
-use super::answer::refused;
 use crate::app::Fields;
 use crate::app::customers::Sought;
 use crate::http::answer::Refused;
 use crate::http::query::{PageQuery, cursor, page_and};
 use axum::extract::Query;
-use axum::response::Response;
 use http::Uri;
 use igny8_contract::standing::AccountStatus;
 
@@ -16,9 +14,9 @@ const WORDS_MOST: usize = 254;
 /// Reads the query of a list.
 ///
 /// # Errors
-/// The answer to one that is not valid.
-pub fn page(uri: &Uri) -> Result<PageQuery, Response> {
-    read(uri, |_, _| None).map_err(|error| refused(&error))
+/// `validation_failed`.
+pub fn page(uri: &Uri) -> Result<PageQuery, Refused> {
+    read(uri, |_, _| None)
 }
 
 fn read(uri: &Uri, take: impl FnMut(&str, &str) -> crate::http::query::Taken) -> Result<PageQuery, Refused> {
@@ -30,8 +28,8 @@ fn read(uri: &Uri, take: impl FnMut(&str, &str) -> crate::http::query::Taken) ->
 /// Reads what accounts are looked for by. A filter that is left open, as forms send it, is none.
 ///
 /// # Errors
-/// The answer to one that is not valid.
-pub fn sought(uri: &Uri) -> Result<(PageQuery, Sought), Response> {
+/// `validation_failed`.
+pub fn sought(uri: &Uri) -> Result<(PageQuery, Sought), Refused> {
     let mut sought = Sought::default();
     let page = read(uri, |name, value| {
         let value = value.trim();
@@ -54,8 +52,7 @@ pub fn sought(uri: &Uri) -> Result<(PageQuery, Sought), Response> {
             }
             _ => None,
         }
-    })
-    .map_err(|error| refused(&error))?;
+    })?;
     Ok((page, sought))
 }
 

@@ -3,7 +3,6 @@
 use super::answer::{html, log, problem, refused, see_other, sentences};
 use super::cookies::{FORM, SESSION, brought, expire, form_token, set};
 use super::gate::{Seat, Sent, taken};
-use crate::app::StoryError;
 use crate::app::panel_session::{self, Browser, Step};
 use crate::app::sign_in::Visitor;
 use crate::domain::user::normal_email;
@@ -121,10 +120,7 @@ pub async fn leave(State(service): State<Service>, Extension(seat): Extension<Se
     let core = service.core.clone();
     let (token, user, request_id) = (seat.token, seat.user, seat.request_id);
     let story = async move { panel_session::leave(&core, token, user, request_id).await };
-    let left: Result<(), Refused> = service
-        .stories
-        .run::<(), _>(async { story.await.map_err(StoryError::from) })
-        .await;
+    let left = service.stories.run(story).await;
     if let Err(error) = left {
         return refused(&error);
     }
