@@ -95,6 +95,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         keys: Arc::new(keys),
         tokens: config.tokens.clone(),
         sign_ins: config.identity.sign_ins,
+        panel: config.identity.panel,
         budgets: config.identity.budgets,
         links: config.identity.links,
         seal: Arc::new(seal),

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod folder;
 pub mod hostile;
 pub mod http;
+pub mod panel;
 pub mod ports;
 pub mod postgres;
 pub mod process;

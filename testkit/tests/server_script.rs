@@ -7,6 +7,7 @@
 
 use igny8_testkit::folder::TestFolder;
 use igny8_testkit::http::{get, post};
+use igny8_testkit::panel;
 use igny8_testkit::ports::PortBlock;
 use igny8_testkit::process::{Child, binary_folder, is_running, repository, wait_until_gone};
 use igny8_testkit::wait::wait_until;
@@ -127,7 +128,12 @@ fn one_command_starts_the_main_job_and_stopping_it_leaves_nothing_running() {
         believed.text()
     );
     the_front_end_is_served(&server);
-    assert_eq!(get(&server.public(), "/admin/login/").send().status, 200);
+    let panel = get(&server.public(), "/admin/sign-in/").send();
+    assert!(
+        panel.status == 200 && panel.text().contains("igny8"),
+        "{}",
+        panel.text()
+    );
     assert_eq!(get(&server.public(), "/static/app.css").send().status, 200);
     // Asked directly, the example shows its fault, but believes no identity that the proxy did not sign.
     let forged = get(&server.ports.address(4), "/api/v1/whoami/")
@@ -216,8 +222,12 @@ fn the_demos_people_can_sign_in(server: &Server) {
         let role = &login.json()["data"]["user"]["platform_role"];
         assert_eq!(role == "admin", who == "staff", "{who}: {role}");
     }
-    let admin = &demo["app_admin"];
-    assert!(admin["username"].is_string() && admin["password"].is_string(), "{demo}");
+    assert!(demo.get("app_admin").is_none(), "the app's panel is not there: {demo}");
+    for (who, status) in [("staff", 303), ("owner", 401)] {
+        let text = |name: &str| demo[who][name].as_str().unwrap();
+        let answer = panel::sign_in(&server.public(), text("email"), text("password"));
+        assert_eq!(answer.status, status, "{who}: {}", answer.text());
+    }
     let output = std::fs::read_to_string(server.folder.path().join("output")).unwrap();
     assert!(
         output.contains(demo["owner"]["password"].as_str().unwrap()),
@@ -228,12 +238,18 @@ fn the_demos_people_can_sign_in(server: &Server) {
 #[test]
 fn a_second_one_lives_beside_the_first_and_a_restart_finds_its_data() {
     let first = Server::start(&[]);
-    let second = Server::start(&["--no-frontend"]);
+    let second = Server::start(&["--no-frontend", "--admin", "app", "--demo"]);
     first.sign_up("same@example.com");
     let member = second.sign_up("same@example.com");
     let pages = get(&second.public(), "/").send().text();
     assert!(pages.contains("/static/app.css"), "not the app's page: {pages}");
     assert!(!first.file("demo.json").exists(), "demo people without --demo");
+    // The one has core's panel, the other the app's with a superuser of the app's own.
+    assert_eq!(get(&first.public(), "/admin/sign-in/").send().status, 200);
+    assert_eq!(get(&second.public(), "/admin/login/").send().status, 200);
+    let demo: Value = serde_json::from_str(&std::fs::read_to_string(second.file("demo.json")).unwrap()).unwrap();
+    let admin = &demo["app_admin"];
+    assert!(admin["username"].is_string() && admin["password"].is_string(), "{demo}");
 
     second.script.signal("TERM");
     wait_until_gone(second.script.id(), STOP);
@@ -325,7 +341,6 @@ fn a_wrong_option_is_one_clear_sentence_and_exit_code_two() {
         (&["--app", "https://127.0.0.1:1"], "--app"),
         (&["--app-introspection", "no-slash"], "--app-introspection"),
         (&["--admin", "nobody"], "--admin"),
-        (&["--admin", "core"], "--admin"),
         (&["--shared-throttle", "http://127.0.0.1"], "--shared-throttle"),
     ] {
         let output = refused(options);

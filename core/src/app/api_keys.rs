@@ -1,7 +1,8 @@
 //! The API keys of an account: made, listed, rotated and revoked by its people.
 
+use super::by_staff::not_found;
 use super::change::Ask;
-use super::in_account::{Entered, Issued, enter, issue, issued_before, note, secret_bytes};
+use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes};
 use super::{Core, StoryError};
 use crate::adapters::digest::sha_256;
 use crate::domain::api_key::{ApiKey, MOST_KEYS, MOST_WITH_OVERLAP, may_end_at};
@@ -210,6 +211,27 @@ pub async fn revoke(core: &Core, ask: Ask, by: UserId, id: ApiKeyId) -> Result<A
                 api_key::revoke(connection, key.id, *now).await?;
                 note(connection, trail(ask), "api_key.revoked", &told(&key), *now).await?;
                 own(connection, account.id, *id).await
+            })
+        })
+        .await
+}
+
+/// Revokes a customer's key, by staff.
+///
+/// # Errors
+/// `not_found`, `storage_unavailable`.
+pub async fn revoke_by_staff(core: &Core, ask: Ask, id: ApiKeyId) -> Result<(), StoryError> {
+    let given = (ask, id, core.machine_now());
+    core.store
+        .write(&given, |connection, (ask, id, now)| {
+            Box::pin(async move {
+                lock(connection, ask.account_id).await.map_err(not_found)?;
+                let key = own(connection, ask.account_id, *id).await?;
+                if key.revoked_at.is_none() {
+                    api_key::revoke(connection, key.id, *now).await?;
+                    note(connection, trail(ask), "api_key.revoked", &told(&key), *now).await?;
+                }
+                Ok::<(), StoryError>(())
             })
         })
         .await

@@ -10,7 +10,7 @@ use igny8_contract::claims::AccountRole;
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::AccountId;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::{StandingNeed, validate_account_and_plan};
+use igny8_contract::standing::{AccountStatus, StandingNeed, validate_account_and_plan};
 
 /// An account and how its owners can be reached.
 #[derive(Clone, Debug)]
@@ -28,16 +28,38 @@ pub struct CustomerPage {
     pub next_before: Option<i64>,
 }
 
-/// The `limit` newest customers before the number `before` that match `words`: their number, or a part of their name or of
-/// an address of theirs.
+/// Which customers are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// Their number, or a part of their name or of an address of theirs.
+    pub words: String,
+    pub status: Option<AccountStatus>,
+    /// The slug of their plan.
+    pub plan: Option<String>,
+}
+
+/// The `limit` newest customers before the number `before` that match.
 ///
 /// # Errors
 /// `storage_unavailable`.
-pub async fn search(core: &Core, words: &str, before: i64, limit: usize) -> Result<CustomerPage, StoryError> {
+pub async fn search(core: &Core, sought: &Sought, before: i64, limit: usize) -> Result<CustomerPage, StoryError> {
     let fetched = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut snapshot = core.store.snapshot().await?;
     let plans = plan::all(&mut snapshot).await?;
-    let mut accounts = account::search(&mut snapshot, words, before, fetched).await?;
+    let named = |slug: &String| plans.iter().find(|plan| plan.terms.slug == *slug);
+    let plan = sought.plan.as_ref().map(named);
+    if plan == Some(None) {
+        return Ok(CustomerPage {
+            customers: Vec::new(),
+            next_before: None,
+        });
+    }
+    let which = account::Sought {
+        words: &sought.words,
+        status: sought.status,
+        plan_id: plan.flatten().map(|plan| plan.id),
+    };
+    let mut accounts = account::search(&mut snapshot, &which, before, fetched).await?;
     let more = accounts.len() > limit;
     accounts.truncate(limit);
     let next_before = accounts.last().filter(|_| more).map(|account| account.id.0);
@@ -98,4 +120,15 @@ pub async fn portrait(core: &Core, id: AccountId) -> Result<Portrait, StoryError
         },
         account,
     })
+}
+
+/// A period of one of a customer's subscriptions.
+pub use crate::storage::subscription::Told;
+
+/// The newest `limit` periods of a customer's subscriptions, newest first.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn periods(core: &Core, id: AccountId, limit: i64) -> Result<Vec<Told>, StoryError> {
+    Ok(subscription::periods(&mut *core.store.read().await?, id, limit).await?)
 }

@@ -5,6 +5,7 @@ use super::profile::{self, Profile};
 use super::second_factor::{self, Factor};
 use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{Core, StoryError};
+use crate::domain::user::User;
 use crate::storage::Connection;
 use crate::storage::trail::{Actor, Audit, audit};
 use crate::storage::{sign_in, user};
@@ -35,32 +36,59 @@ struct Proven<'a> {
     request_id: String,
 }
 
-/// Signs somebody in. An unknown address, a wrong password and a user who is shut out get one answer, after one work.
+/// Somebody who has shown a password that was right when it was looked at.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub user: User,
+    pub password_hash: String,
+    /// What was taken for this attempt.
+    pub purses: Vec<Purse>,
+}
+
+/// What an attempt for this name from this address is paid from.
+pub(super) async fn pay(core: &Core, name: &str, address: &str) -> Result<Vec<Purse>, StoryError> {
+    let is_known = sign_in::is_known_address(&mut *core.store.read().await?, name, address).await?;
+    budgets::take(core, core.budgets.of_sign_in(name, address, is_known)).await
+}
+
+/// Looks at a password. An unknown address, a wrong password and a user who is shut out get one answer, after one work.
+///
+/// # Errors
+/// `invalid_credentials`, `throttled`, `storage_unavailable`.
+pub(super) async fn show_password(
+    core: &Core,
+    email: Option<&str>,
+    password: SecretString,
+    address: &str,
+) -> Result<Shown, StoryError> {
+    let name = email.unwrap_or_default();
+    let known = user::by_email(&mut *core.store.read().await?, name).await?;
+    let purses = pay(core, name, address).await?;
+    let (user, hash) = known.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
+    let right = core.passwords.verify(password, hash.clone()).await?;
+    let user = user
+        .filter(|user| right && user.is_active)
+        .ok_or(Refusal::InvalidCredentials)?;
+    Ok(Shown {
+        user,
+        password_hash: hash.unwrap_or_default(),
+        purses,
+    })
+}
+
+/// Signs somebody in.
 ///
 /// # Errors
 /// `invalid_credentials`, `totp_required`, `totp_invalid`, `throttled`, `storage_unavailable`.
 pub async fn login(core: &Core, login: Login) -> Result<SignedIn, StoryError> {
-    let name = login.email.as_deref().unwrap_or_default();
-    let (known, is_known) = {
-        let mut connection = core.store.read().await?;
-        let known = user::by_email(&mut connection, name).await?;
-        let is_known = sign_in::is_known_address(&mut connection, name, &login.visitor.address).await?;
-        (known, is_known)
-    };
-    let purses = core.budgets.of_sign_in(name, &login.visitor.address, is_known);
-    let purses = budgets::take(core, purses).await?;
-    let (user, hash) = known.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
-    let right = core.passwords.verify(login.password, hash.clone()).await?;
-    let user = user
-        .filter(|user| right && user.is_active)
-        .ok_or(Refusal::InvalidCredentials)?;
+    let shown = show_password(core, login.email.as_deref(), login.password, &login.visitor.address).await?;
     let proven = Proven {
         core,
-        user_id: user.id,
-        password_hash: hash.unwrap_or_default(),
+        user_id: shown.user.id,
+        password_hash: shown.password_hash,
         totp: login.totp,
         beginning: core.begin_sign_in(&login.visitor),
-        purses,
+        purses: shown.purses,
         request_id: login.request_id,
     };
     let outcome = core

@@ -26,6 +26,7 @@ pub mod login;
 pub mod logout;
 pub mod mailing;
 pub mod members;
+pub mod panel_session;
 pub mod payments;
 pub mod profile;
 pub mod read;
@@ -110,6 +111,8 @@ pub struct Core {
     pub keys: Arc<Keyring>,
     pub tokens: TokenTerms,
     pub sign_ins: SignInTerms,
+    /// How long sessions of the panel go on.
+    pub panel: SignInTerms,
     pub budgets: budgets::BudgetTerms,
     pub links: LinkTerms,
     /// Opens and makes what the database alone does not tell.

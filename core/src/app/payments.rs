@@ -49,6 +49,15 @@ pub async fn pending(core: &Core, before: i64, limit: usize) -> Result<Listed<Pe
     Ok(Listed::cut(fetched, limit, |pending| pending.id))
 }
 
+/// One payment that is waited for.
+///
+/// # Errors
+/// `not_found`, `storage_unavailable`.
+pub async fn pending_one(core: &Core, id: i64) -> Result<Pending, StoryError> {
+    let found = payment::pending_by_id(&mut *core.store.read().await?, id).await?;
+    Ok(found.ok_or(Refusal::NotFound)?)
+}
+
 /// The account's receipts.
 ///
 /// # Errors

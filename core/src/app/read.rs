@@ -18,6 +18,14 @@ pub async fn open_plans(core: &Core) -> Result<Vec<Plan>, StoryError> {
     Ok(plans.into_iter().filter(|plan| plan.terms.is_active).collect())
 }
 
+/// Every plan, open or not, in the order of the catalogue.
+///
+/// # Errors
+/// `storage_unavailable`.
+pub async fn plans(core: &Core) -> Result<Vec<Plan>, StoryError> {
+    Ok(plan::all(&mut *core.store.read().await?).await?)
+}
+
 /// A user and what belongs to their account.
 ///
 /// # Errors

@@ -1,9 +1,11 @@
 //! The sign-ins of a user, for the user: looked at and ended.
 
+use super::change::Ask;
 use super::{Core, StoryError};
 use crate::storage::Connection;
 use crate::storage::sign_in::{self, SignIn};
 use crate::storage::trail::{Actor, Audit, audit};
+use crate::storage::user;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
@@ -27,6 +29,7 @@ pub enum Which {
 }
 
 struct Ending {
+    actor: Actor,
     user_id: UserId,
     account_id: AccountId,
     which: Which,
@@ -45,6 +48,7 @@ pub async fn end(
     request_id: String,
 ) -> Result<(), StoryError> {
     let ending = Ending {
+        actor: Actor::User(user_id),
         user_id,
         account_id,
         which,
@@ -56,16 +60,38 @@ pub async fn end(
         .await
 }
 
+/// Ends every sign-in of one of a customer's people, by staff.
+///
+/// # Errors
+/// `not_found` where the account has no such person, `storage_unavailable`.
+pub async fn end_by_staff(core: &Core, ask: Ask, user_id: UserId) -> Result<(), StoryError> {
+    let found = user::by_id(&mut *core.store.read().await?, user_id).await?;
+    found
+        .filter(|user| user.account_id == ask.account_id && user.platform_role.is_none())
+        .ok_or(Refusal::NotFound)?;
+    let ending = Ending {
+        actor: ask.actor,
+        user_id,
+        account_id: ask.account_id,
+        which: Which::All,
+        request_id: ask.request_id,
+        now: core.machine_now(),
+    };
+    core.store
+        .write(&ending, |connection, ending| Box::pin(commit(connection, ending)))
+        .await
+}
+
 async fn commit(connection: &mut Connection, ending: &Ending) -> Result<(), StoryError> {
     let (user_id, now) = (ending.user_id, ending.now);
     let (action, detail) = match &ending.which {
         Which::One(id) => ("sign_in.ended", serde_json::json!({"sign_in_id": id})),
-        Which::All => ("sign_in.all_ended", serde_json::json!({})),
+        Which::All => ("sign_in.all_ended", serde_json::json!({"user_id": user_id})),
         Which::Others(_) => ("sign_in.others_ended", serde_json::json!({})),
     };
     let line = Audit {
         account_id: Some(ending.account_id),
-        actor: Actor::User(user_id),
+        actor: ending.actor,
         action,
         detail: detail.to_string(),
         request_id: &ending.request_id,

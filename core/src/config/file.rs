@@ -66,6 +66,8 @@ section! { SignIn {
     attempts_per_address: i64 = 50,
     attempts_seconds: i64 = 900,
     totp_issuer: String = "igny8".into(),
+    panel_idle_seconds: i64 = 1800,
+    panel_absolute_seconds: i64 = 28_800,
 } }
 section! { Mail {
     smtp_url: String = String::new(),

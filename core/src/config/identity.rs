@@ -30,6 +30,8 @@ pub struct MailConfig {
 pub struct IdentityConfig {
     pub key_file: PathBuf,
     pub sign_ins: SignInTerms,
+    /// Of the panel's sessions.
+    pub panel: SignInTerms,
     pub budgets: BudgetTerms,
     pub links: LinkTerms,
     pub mail: MailConfig,
@@ -54,6 +56,15 @@ pub(super) fn identity(
         )?,
         grace_seconds: within("sign_in.refresh_grace_seconds", sign_in.refresh_grace_seconds, 0..=60)?,
     };
+    let panel = SignInTerms {
+        idle_seconds: within("sign_in.panel_idle_seconds", sign_in.panel_idle_seconds, 1..=DAY)?,
+        absolute_seconds: within(
+            "sign_in.panel_absolute_seconds",
+            sign_in.panel_absolute_seconds,
+            1..=30 * DAY,
+        )?,
+        grace_seconds: 0,
+    };
     let attempts = |key: &str, attempts, seconds_key: &str, seconds| {
         Ok(Budget {
             attempts: within(key, attempts, 1..=MOST_ATTEMPTS)?,
@@ -68,6 +79,7 @@ pub(super) fn identity(
     Ok(IdentityConfig {
         key_file: secrets.key_file,
         sign_ins: terms,
+        panel,
         budgets: BudgetTerms {
             per_name: tried("sign_in.attempts_per_name", sign_in.attempts_per_name)?,
             per_address: tried("sign_in.attempts_per_address", sign_in.attempts_per_address)?,

@@ -1,6 +1,7 @@
-//! Who may do what within an account: one table, asked by every route of the account.
+//! Who may do what: one table within an account, asked by every route of the account, and one in the panel, asked by every
+//! page of the panel.
 
-use igny8_contract::claims::AccountRole;
+use igny8_contract::claims::{AccountRole, PlatformRole};
 use igny8_contract::refusal::Refusal;
 
 /// What not everybody may do.
@@ -80,6 +81,54 @@ pub fn may_give(giver: AccountRole, role: AccountRole) -> Result<(), Refusal> {
     }
 }
 
+/// What the panel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelAct {
+    /// See customers' accounts, payments and the catalogue, and take them away as CSV.
+    Look,
+    /// Say that a payment has come.
+    ConfirmPayment,
+    /// Renew, or give a plan, without a payment.
+    ChangeSubscription,
+    /// Add credits or take them.
+    AdjustCredits,
+    /// Suspend and reinstate.
+    ChangeStanding,
+    /// Revoke API keys, and end sign-ins.
+    EndAccess,
+}
+
+impl PanelAct {
+    /// Everything that is on the table.
+    pub const ALL: [Self; 6] = [
+        Self::Look,
+        Self::ConfirmPayment,
+        Self::ChangeSubscription,
+        Self::AdjustCredits,
+        Self::ChangeStanding,
+        Self::EndAccess,
+    ];
+}
+
+/// Whether somebody of this platform role may do this in the panel. Who has none may do nothing there, whatever else they are.
+///
+/// # Errors
+/// `role_required`.
+pub const fn may_in_panel(role: Option<PlatformRole>, act: PanelAct) -> Result<(), Refusal> {
+    match (role, act) {
+        (
+            Some(PlatformRole::Developer | PlatformRole::Admin),
+            PanelAct::Look
+            | PanelAct::ConfirmPayment
+            | PanelAct::ChangeSubscription
+            | PanelAct::AdjustCredits
+            | PanelAct::ChangeStanding
+            | PanelAct::EndAccess,
+        ) => Ok(()),
+        (None, _) => Err(Refusal::RoleRequired),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +151,16 @@ mod tests {
                 assert_eq!(may(role, false, act).is_ok(), roles.contains(&role), "{act:?} {role:?}");
                 let by_key = roles.contains(&role) && also_by_key;
                 assert_eq!(may(role, true, act).is_ok(), by_key, "{act:?} {role:?} by key");
+            }
+        }
+    }
+
+    #[test]
+    fn the_panel_is_for_staff_alone() {
+        for act in PanelAct::ALL {
+            assert_eq!(may_in_panel(None, act), Err(Refusal::RoleRequired), "{act:?}");
+            for role in [PlatformRole::Developer, PlatformRole::Admin] {
+                assert_eq!(may_in_panel(Some(role), act), Ok(()), "{act:?} {role:?}");
             }
         }
     }

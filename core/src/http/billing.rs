@@ -34,7 +34,7 @@ const MOST_CREDITS: i64 = 1_000_000_000_000;
 /// The longest that added credits may live where they expire, in days.
 const MOST_DAYS: i64 = 3650;
 
-fn mode(word: Option<&str>) -> Result<Option<LateMode>, Refused> {
+pub(super) fn mode(word: Option<&str>) -> Result<Option<LateMode>, Refused> {
     let read = |word| LateMode::parse(word).ok_or_else(|| invalid("mode", "It must be catch_up or restart."));
     word.map(read).transpose()
 }
@@ -83,7 +83,7 @@ pub struct ConfirmBody {
 }
 
 impl ConfirmBody {
-    fn read(&self, confirmed_by: UserId) -> Result<BankTransfer, Refused> {
+    pub(super) fn read(&self, confirmed_by: UserId) -> Result<BankTransfer, Refused> {
         valid(self)?;
         let amount = minor_units(&self.amount).filter(|amount| *amount > 0);
         let wrong = || {
@@ -267,7 +267,7 @@ fn is_days(days: &Option<i64>, (): &()) -> garde::Result {
 }
 
 impl AdjustBody {
-    fn read(&self) -> Result<CreditChange, Refused> {
+    pub(super) fn read(&self) -> Result<CreditChange, Refused> {
         valid(self)?;
         let kind = match self.kind.as_deref() {
             None | Some("adjustment") => TransactionType::Adjustment,

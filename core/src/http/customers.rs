@@ -49,7 +49,11 @@ pub async fn search_accounts(
             }
         })
     })?;
-    let listed = customers::search(&service.core, &words, page.before, page.limit).await?;
+    let sought = customers::Sought {
+        words,
+        ..customers::Sought::default()
+    };
+    let listed = customers::search(&service.core, &sought, page.before, page.limit).await?;
     let items = listed.customers.iter().map(CustomerShape::from).collect();
     let next = listed.next_before.map(cursor);
     Ok(data(StatusCode::OK, Page { items, next }))

@@ -7,10 +7,11 @@ use super::object;
 use crate::adapters::digest::sha_256;
 use crate::app::Fields;
 use crate::app::identify::Identity;
-use crate::storage::idempotency::RequestKey;
+use crate::storage::idempotency::{RequestKey, Scope};
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
+use igny8_contract::ids::{AccountId, UserId};
 use serde::de::DeserializeOwned;
 
 /// The header field.
@@ -37,22 +38,22 @@ impl<T> Keyed<T> {
     /// Which request of this user's it is; nothing where it was sent without a key.
     pub fn request_key(&self, identity: Identity) -> Option<RequestKey> {
         let key = self.key.as_ref()?;
-        let mut context = Context::new(&SHA256);
-        for part in [
-            identity.account_id.to_string().as_bytes(),
-            identity.user_id.to_string().as_bytes(),
-            key.route.as_bytes(),
-            key.key.as_bytes(),
-        ] {
-            // Each part with its length: no two requests run together into one digest.
-            context.update(&part.len().to_be_bytes());
-            context.update(part);
-        }
         Some(RequestKey {
-            scope: whole(context.finish().as_ref()),
+            scope: scope(identity.account_id, identity.user_id, &key.route, &key.key),
             body_digest: key.body_digest,
         })
     }
+}
+
+/// A digest of who asks what under which key. `route` is method and path.
+pub(super) fn scope(account: AccountId, user: UserId, route: &str, key: &str) -> Scope {
+    let mut context = Context::new(&SHA256);
+    for part in [&account.to_string(), &user.to_string(), route, key] {
+        // Each part with its length: no two requests run together into one digest.
+        context.update(&part.len().to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    whole(context.finish().as_ref())
 }
 
 fn whole(digest: &[u8]) -> [u8; 32] {
@@ -104,7 +105,6 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
 mod tests {
     use super::*;
     use igny8_contract::claims::AccountRole;
-    use igny8_contract::ids::{AccountId, UserId};
 
     #[test]
     fn a_key_is_one_field_of_visible_characters() {

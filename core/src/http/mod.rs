@@ -27,6 +27,7 @@ pub mod members;
 pub mod numbered;
 pub mod object;
 pub mod openapi;
+pub mod panel;
 pub mod passage;
 pub mod plans;
 pub mod query;

@@ -40,7 +40,7 @@ pub(super) fn is_delivery(word: &Option<String>, (): &()) -> garde::Result {
 }
 
 /// Whether the client speaks TLS: the proxy says so.
-fn is_tls(headers: &HeaderMap) -> bool {
+pub(super) fn is_tls(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https")
 }
 

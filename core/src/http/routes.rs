@@ -1,10 +1,10 @@
-//! Every public route on one screen. Anything that is not here is 404.
+//! Every public route on one screen, but for the panel's, which stand in `panel`. Anything that is not here is 404.
 
 use super::answer::Refused;
 use super::passage::{Passage, note_route, pass};
 use super::{
-    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, plans, receipts,
-    recovery, second_factor, sign_ins, staff, trail, webhooks,
+    Service, account, api_keys, auth, billing, clock, credits, customers, internal, members, openapi, panel, plans,
+    receipts, recovery, second_factor, sign_ins, staff, trail, webhooks,
 };
 use axum::Router;
 use axum::body::Body;
@@ -89,10 +89,11 @@ pub fn public() -> OpenApiRouter<Service> {
 /// A listener's whole service: its routes within the passage.
 pub type Whole = BoxCloneSyncService<Request, Response, Infallible>;
 
-/// The public listener's service.
+/// The public listener's service: the API and the panel.
 #[must_use]
 pub fn public_service(service: Service) -> Whole {
-    whole(public().split_for_parts().0, service, "public")
+    let routes = public().split_for_parts().0.merge(panel::routes(&service));
+    whole(routes, service, "public")
 }
 
 /// The internal listener's service.

@@ -39,7 +39,7 @@ pub struct SuspendBody {
 }
 
 impl SuspendBody {
-    fn reason(&self) -> Result<SuspendReason, Refused> {
+    pub(super) fn reason(&self) -> Result<SuspendReason, Refused> {
         valid(self)?;
         let ours = |reason: &SuspendReason| matches!(reason, SuspendReason::Abuse | SuspendReason::Staff);
         let reason = SuspendReason::parse(&self.reason).filter(ours);

@@ -258,12 +258,27 @@ pub async fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<
     row.as_ref().map(account).transpose()
 }
 
+/// Which accounts are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    pub words: &'a str,
+    pub status: Option<AccountStatus>,
+    pub plan_id: Option<PlanId>,
+}
+
 /// The newest `limit` accounts of customers whose number lies below `before`, newest first, that match `words`: their number,
-/// or a part of their name or of an address of theirs, whatever the case. No words match every account.
+/// or a part of their name or of an address of theirs, whatever the case; of this status and on this plan, where one is given.
+/// No words match every account.
 ///
 /// # Errors
 /// What the database says.
-pub async fn search(connection: &mut Connection, words: &str, before: i64, limit: i64) -> Result<Vec<Account>, Error> {
+pub async fn search(
+    connection: &mut Connection,
+    sought: &Sought<'_>,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Account>, Error> {
+    let words = sought.words;
     let mut part = String::from("%");
     for character in words.to_lowercase().chars() {
         if matches!(character, '%' | '_' | '!') {
@@ -277,12 +292,15 @@ pub async fn search(connection: &mut Connection, words: &str, before: i64, limit
         columns!(),
         " FROM account WHERE account.kind = 'customer' AND account.id < $1 AND (account.id = $2 \
          OR lower(account.name) LIKE $3 ESCAPE '!' OR EXISTS (SELECT 1 FROM users WHERE users.account_id = account.id \
-         AND users.removed_at_us IS NULL AND users.email LIKE $3 ESCAPE '!')) ORDER BY account.id DESC LIMIT $4"
+         AND users.removed_at_us IS NULL AND users.email LIKE $3 ESCAPE '!')) AND (CAST($5 AS TEXT) = '' OR account.status = $5) \
+         AND (CAST($6 AS BIGINT) = 0 OR account.plan_id = $6) ORDER BY account.id DESC LIMIT $4"
     ))
     .bind(before)
     .bind(words.parse::<i64>().unwrap_or(0))
     .bind(part)
     .bind(limit)
+    .bind(sought.status.map_or("", AccountStatus::as_str))
+    .bind(sought.plan_id.map_or(0, |id| id.0))
     .fetch_all(connection)
     .await?;
     rows.iter().map(account).collect()

@@ -111,37 +111,57 @@ fn recorded(row: &AnyRow) -> Result<Recorded, Error> {
     })
 }
 
+/// What is read of a payment that is waited for.
+macro_rules! waited_for {
+    () => {
+        "SELECT payment.id, payment.account_id, account.name AS account_name, plan.slug AS plan_slug, \
+         plan.name AS plan_name, payment.method, payment.reference, payment.amount_minor, payment.currency, \
+         payment.created_at_us FROM payment JOIN account ON account.id = payment.account_id \
+         JOIN plan ON plan.id = payment.plan_id WHERE payment.status = 'pending' AND "
+    };
+}
+
 /// The newest `limit` payments of all accounts that are waited for and whose number lies below `before`, newest first.
 ///
 /// # Errors
 /// What the database says.
 pub async fn pending_page(connection: &mut Connection, before: i64, limit: i64) -> Result<Vec<Pending>, Error> {
-    let rows = sqlx::query(
-        "SELECT payment.id, payment.account_id, account.name AS account_name, plan.slug AS plan_slug, \
-         plan.name AS plan_name, payment.method, payment.reference, payment.amount_minor, payment.currency, \
-         payment.created_at_us FROM payment JOIN account ON account.id = payment.account_id \
-         JOIN plan ON plan.id = payment.plan_id \
-         WHERE payment.status = 'pending' AND payment.id < $1 ORDER BY payment.id DESC LIMIT $2",
-    )
+    let rows = sqlx::query(concat!(
+        waited_for!(),
+        "payment.id < $1 ORDER BY payment.id DESC LIMIT $2"
+    ))
     .bind(before)
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let pending = |row: &AnyRow| {
-        Ok(Pending {
-            id: number(row, "id")?,
-            account_id: AccountId(number(row, "account_id")?),
-            account_name: text(row, "account_name")?,
-            plan_slug: text(row, "plan_slug")?,
-            plan_name: text(row, "plan_name")?,
-            method: word(row, "method", PaymentMethod::parse)?,
-            reference: text(row, "reference")?,
-            amount_minor: number(row, "amount_minor")?,
-            currency: text(row, "currency")?,
-            created_at: instant(row, "created_at_us")?,
-        })
-    };
-    rows.iter().map(pending).collect()
+    rows.iter().map(of_pending).collect()
+}
+
+/// The payment of this number, if it is waited for.
+///
+/// # Errors
+/// What the database says.
+pub async fn pending_by_id(connection: &mut Connection, id: i64) -> Result<Option<Pending>, Error> {
+    let row = sqlx::query(concat!(waited_for!(), "payment.id = $1"))
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(of_pending).transpose()
+}
+
+fn of_pending(row: &AnyRow) -> Result<Pending, Error> {
+    Ok(Pending {
+        id: number(row, "id")?,
+        account_id: AccountId(number(row, "account_id")?),
+        account_name: text(row, "account_name")?,
+        plan_slug: text(row, "plan_slug")?,
+        plan_name: text(row, "plan_name")?,
+        method: word(row, "method", PaymentMethod::parse)?,
+        reference: text(row, "reference")?,
+        amount_minor: number(row, "amount_minor")?,
+        currency: text(row, "currency")?,
+        created_at: instant(row, "created_at_us")?,
+    })
 }
 
 /// The account's pending payment.

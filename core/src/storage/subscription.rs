@@ -1,7 +1,7 @@
 //! Subscriptions and their periods. A subscription is named by its account and its number within it.
 
 use super::error::Error;
-use super::row::{flag, instant, number, optional_number, optional_text, word};
+use super::row::{flag, instant, number, optional_number, optional_text, text, word};
 use super::store::Connection;
 use crate::domain::period::Period;
 use crate::domain::subscription::{PaymentMethod, Subscription, SubscriptionStatus};
@@ -187,4 +187,48 @@ pub(super) fn with_period(row: &AnyRow, period: Period) -> Result<Subscription, 
         ended_at: optional_number(row, "ended_at_us")?.map(Timestamp),
         period,
     })
+}
+
+/// A period as it is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of the subscription, within its account.
+    pub subscription: i64,
+    pub plan_name: String,
+    pub payment_method: PaymentMethod,
+    pub status: SubscriptionStatus,
+    pub period: Period,
+}
+
+/// The newest `limit` periods of an account, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn periods(connection: &mut Connection, account_id: AccountId, limit: i64) -> Result<Vec<Told>, Error> {
+    let rows = sqlx::query(
+        "SELECT subscription.number, subscription.status, subscription.payment_method, plan.name AS plan_name, \
+         subscription_period.sequence, subscription_period.start_us, subscription_period.end_us FROM subscription \
+         JOIN plan ON plan.id = subscription.plan_id \
+         JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+         WHERE subscription.account_id = $1 \
+         ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT $2",
+    )
+    .bind(account_id.0)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let told = |row: &AnyRow| {
+        Ok(Told {
+            subscription: number(row, "number")?,
+            plan_name: text(row, "plan_name")?,
+            payment_method: word(row, "payment_method", PaymentMethod::parse)?,
+            status: word(row, "status", SubscriptionStatus::parse)?,
+            period: Period {
+                sequence: number(row, "sequence")?,
+                start: instant(row, "start_us")?,
+                end: instant(row, "end_us")?,
+            },
+        })
+    };
+    rows.iter().map(told).collect()
 }

@@ -28,6 +28,7 @@ mod life;
 mod mail;
 mod members;
 mod openapi;
+mod panel;
 mod people;
 mod races;
 mod recovery;

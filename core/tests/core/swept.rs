@@ -3,8 +3,10 @@
 use super::site::on_both;
 use super::worker::{Timed, reason};
 use igny8_contract::credits::Credits;
+use igny8_contract::time::{Clock, SystemClock};
 use igny8_core::domain::ledger::TransactionType;
 use igny8_core::storage::idempotency::RequestKey;
+use sqlx::Row;
 
 #[test]
 fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
@@ -48,6 +50,36 @@ fn events_of_stripes_are_kept_for_as_long_as_the_configuration_says() {
         assert_eq!(timed.site.number(kept), 1);
         timed.pass(2);
         assert_eq!(timed.site.number(kept), 0);
+        timed.end();
+    });
+}
+
+#[test]
+fn sessions_of_the_panel_are_forgotten_a_week_after_they_are_over() {
+    on_both(|site| {
+        let timed = Timed::on(site);
+        timed.sign_up();
+        // Sessions go by the machine's time, whatever the service's is.
+        for days in [6, 8] {
+            let over = SystemClock::new().now().plus_days(-days);
+            let hash = match timed.site.engine {
+                "sqlite" => "randomblob(32)".to_owned(),
+                _ => format!("sha256('{days}'::bytea)"),
+            };
+            timed
+                .site
+                .sql(&format!(
+                    "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) \
+                     SELECT {hash}, MAX(id), {days}, {0} FROM users",
+                    over.0
+                ))
+                .unwrap();
+        }
+        timed.pass(1);
+        let left = timed
+            .site
+            .rows("SELECT created_at_us FROM admin_session", |row| row.get::<i64, _>(0));
+        assert_eq!(left, [6]);
         timed.end();
     });
 }

@@ -84,6 +84,12 @@ fn told(error: impl std::fmt::Display) -> Fault {
     error.to_string()
 }
 
+const KEPT: Kept = Kept {
+    answers: 30,
+    // For ever: the domain that it is compared with forgets no event.
+    stripe_events: 36_500,
+};
+
 impl Engine {
     /// Opens a database that has the schema and the plans. `keys` is a folder for signing keys. Called within a runtime.
     pub fn open(database: Database, keys: &Path, terms: Terms) -> Result<Self, Fault> {
@@ -112,15 +118,11 @@ impl Engine {
         };
         let shared: Arc<dyn Clock> = clock.clone();
         // Whoever would say that the process stops is gone, so nobody does.
-        let kept = Kept {
-            answers: 30,
-            // For ever: the domain that it is compared with forgets no event.
-            stripe_events: 36_500,
-        };
-        let rounds = Rounds::new(kept, watch::channel(false).1);
+        let rounds = Rounds::new(KEPT, watch::channel(false).1);
         let identity = Config::read("", "", std::iter::empty()).map_err(told)?.identity;
         let core = Core {
             sign_ins: identity.sign_ins,
+            panel: identity.panel,
             budgets: identity.budgets,
             links: identity.links,
             seal: Arc::new(Seal::open(&identity.key_file, false, random.as_ref()).map_err(told)?),

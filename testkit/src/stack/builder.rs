@@ -106,6 +106,14 @@ impl Builder {
         self
     }
 
+    /// Gives `/admin` to core's own panel instead of the app's.
+    #[must_use]
+    pub fn core_panel(self) -> Self {
+        self.proxy(|file| {
+            crate::config::route(file, "/admin").insert("upstream".into(), "core".into());
+        })
+    }
+
     /// Starts this many proxies before the one core, at most three.
     #[must_use]
     pub const fn proxies(mut self, count: usize) -> Self {
@@ -227,6 +235,8 @@ fn proxy_config(ports: &PortBlock, var: &Path, app: &str) -> Table {
     set(&mut file, "upstream.core.address", ports.address(2));
     // No front end is built for these tests: pages are the app's.
     crate::config::route(&mut file, "/").insert("upstream".into(), "app".into());
+    // The fault that most of these tests are about comes from the app's own panel; see `Builder::core_panel`.
+    crate::config::route(&mut file, "/admin").insert("upstream".into(), "app".into());
     set(&mut file, "core.internal", format!("http://{}", ports.address(3)));
     set(
         &mut file,
