@@ -24,6 +24,7 @@ const fn template(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::VerifyEmail => include_str!("mail/verify_email.txt"),
         Purpose::ResetPassword => include_str!("mail/reset_password.txt"),
+        Purpose::Invitation => include_str!("mail/invitation.txt"),
     }
 }
 
@@ -31,6 +32,7 @@ const fn subject(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::VerifyEmail => "Please confirm your e-mail address",
         Purpose::ResetPassword => "Choose a new password",
+        Purpose::Invitation => "You are invited to join an account",
     }
 }
 
@@ -39,6 +41,7 @@ const fn page(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::VerifyEmail => "/verify-email",
         Purpose::ResetPassword => "/reset-password",
+        Purpose::Invitation => "/join",
     }
 }
 
@@ -251,7 +254,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let mailer = mailer(folder.path().join("mail"));
-        for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
+        for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword, Purpose::Invitation] {
             let mail = mail(purpose);
             for _ in 0..2 {
                 assert_eq!(mailer.send(&mail).await, Ok(()), "a second try is the same mail");
@@ -273,7 +276,7 @@ mod tests {
                 assert!(text.contains(field), "{field} in {text}");
             }
         }
-        assert_eq!(std::fs::read_dir(folder.path().join("mail")).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(folder.path().join("mail")).unwrap().count(), 3);
     }
 
     #[test]

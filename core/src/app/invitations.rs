@@ -1,19 +1,20 @@
 //! Asking people to join an account, and joining it.
 
+use super::budgets::{self, Purse};
 use super::change::Ask;
-use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes};
+use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note};
 use super::profile::{self, Profile};
 use super::sign_in::{Beginning, SignedIn, Visitor};
 use super::{Core, StoryError};
 use crate::adapters::digest::sha_256;
-use crate::domain::member::{INVITATION_DAYS, Invitation, MOST_MEMBERS};
+use crate::domain::link::Purpose;
+use crate::domain::member::{Invitation, MOST_MEMBERS};
 use crate::domain::role::{Act, may_give};
 use crate::domain::user::NewUser;
+use crate::storage::mailed_token::{self, NewLink};
 use crate::storage::member::{self, Found, Which};
 use crate::storage::trail::{Actor, announce};
 use crate::storage::{Connection, account, sign_in, user};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use igny8_contract::claims::AccountRole;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::refusal::Refusal;
@@ -49,30 +50,51 @@ struct GivenInvite {
     ask: Ask,
     invite: Invite,
     /// Drawn before the transaction, which may run several times.
-    token: String,
+    link: NewLink,
+    token: SecretString,
+    /// What the mail is paid from.
+    purse: Purse,
     show: Show,
     now: Timestamp,
     machine_now: Timestamp,
 }
 
-/// Asks somebody to join. An earlier invitation of theirs to this account is revoked by it. The token is in this answer and
-/// nowhere else; a notice without it goes to the outbox.
+/// Asks somebody to join, by mail. An earlier invitation of theirs to this account is revoked by it. The token is in that mail
+/// and in this answer; a notice without it goes to the outbox. An address that has got enough mail for now gets none: whoever
+/// invites has the token.
 ///
 /// # Errors
 /// `role_required` for a role above the inviter's, `already_member`, `member_elsewhere`, `too_many_members`,
 /// `idempotency_key_reused`, `storage_unavailable`.
 pub async fn invite(core: &Core, ask: Ask, invite: Invite, show: Show) -> Result<Issued, StoryError> {
+    let machine_now = core.machine_now();
+    let link = core.new_link(Purpose::Invitation, machine_now);
     let given = GivenInvite {
         ask,
+        token: core.token_of(&link),
+        link,
+        purse: core.budgets.of_mail_to(&invite.email),
         invite,
-        token: URL_SAFE_NO_PAD.encode(secret_bytes(core)),
         show,
         now: core.now(),
-        machine_now: core.machine_now(),
+        machine_now,
     };
-    core.store
+    let issued = core
+        .store
         .write(&given, |connection, given| Box::pin(commit_invite(connection, given)))
-        .await
+        .await?;
+    core.mail_waits.notify_one();
+    Ok(issued)
+}
+
+/// Queues the mail of an invitation.
+async fn queue(connection: &mut Connection, given: &GivenInvite, by: UserId) -> Result<(), StoryError> {
+    let now = given.machine_now;
+    match budgets::take_in(connection, given.purse, now).await {
+        Ok(()) => Ok(mailed_token::insert_invitation(connection, by, &given.invite.email, &given.link, now).await?),
+        Err(StoryError::Throttled(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Result<Issued, StoryError> {
@@ -87,6 +109,7 @@ async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Resu
         return Err(taken(known.account_id == account.id).into());
     }
     member::revoke(connection, Which::For(account.id, &invite.email), now).await?;
+    mailed_token::void_closed_invitations(connection, account.id, now).await?;
     let waiting = member::waiting(connection, account.id, now).await?.len();
     let people = member::count(connection, account.id).await? + i64::try_from(waiting).unwrap_or(i64::MAX);
     if people >= MOST_MEMBERS {
@@ -99,11 +122,12 @@ async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Resu
         role: invite.role,
         invited_by: actor.id,
         created_at: now,
-        expires_at: now.plus_days(INVITATION_DAYS),
+        expires_at: given.link.expires_at,
         accepted_at: None,
         revoked_at: None,
     };
-    invitation.id = member::invite(connection, &invitation, sha_256(given.token.as_bytes())).await?;
+    invitation.id = member::invite(connection, &invitation, given.link.token_hash).await?;
+    queue(connection, given, actor.id).await?;
     let trail = (account.id, ask.actor, ask.request_id.as_str());
     note(connection, trail, "member.invited", &told(&invitation), now).await?;
     let notice = json!({
@@ -112,7 +136,7 @@ async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Resu
     });
     announce(connection, "member.invited", account.id, &notice.to_string(), now).await?;
     let data = (given.show)(&invitation)?;
-    issue(connection, ask, data, &given.token, given.now).await
+    issue(connection, ask, data, given.token.expose_secret(), given.now).await
 }
 
 /// What the audit says of an invitation.
@@ -147,6 +171,7 @@ pub async fn revoke(core: &Core, ask: Ask, by: UserId, id: i64) -> Result<(), St
                     return Ok(());
                 }
                 member::revoke(connection, Which::One(*id), *now).await?;
+                mailed_token::void_closed_invitations(connection, account.id, *now).await?;
                 let trail = (account.id, ask.actor, ask.request_id.as_str());
                 note(connection, trail, "member.invitation_revoked", &told(&invitation), *now).await
             })
@@ -251,6 +276,7 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<Profil
         .await?
         .ok_or(Refusal::MemberElsewhere)?;
     member::accept(connection, invitation.id, joined.id, now).await?;
+    mailed_token::void_closed_invitations(connection, account.id, now).await?;
     sign_in::insert(connection, joined.id, &decided.beginning.new, now).await?;
     let detail = json!({
         "user_id": joined.id, "email": joined.email, "role": joined.role, "invitation_id": invitation.id,

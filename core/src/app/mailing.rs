@@ -9,7 +9,7 @@ use crate::adapters::mail::{Mail, MailFault, WHOLE_TIMEOUT};
 use crate::domain::link::{Purpose, next_try};
 use crate::storage::mailed_token::{self, Due, NewLink};
 use igny8_contract::time::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 
 /// How many mails are listed at once.
@@ -30,6 +30,12 @@ impl Core {
             token_hash: sha_256(token.expose_secret().as_bytes()),
             expires_at: self.links.ends(purpose, now),
         }
+    }
+
+    /// The token of a link, which is stored nowhere.
+    #[must_use]
+    pub fn token_of(&self, link: &NewLink) -> SecretString {
+        self.seal.link_token(link.purpose.as_str(), &link.nonce)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::member;
 use crate::domain::role::Act;
 use crate::domain::user::User;
 use crate::storage::member::{Which, count_owners, remove as shut_out, revoke, set_role};
-use crate::storage::{Connection, api_key, session, sign_in, user};
+use crate::storage::{Connection, api_key, mailed_token, session, sign_in, user};
 use igny8_contract::claims::AccountRole;
 use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::refusal::Refusal;
@@ -111,6 +111,7 @@ async fn commit_removal(connection: &mut Connection, given: &Given<()>) -> Resul
     session::end_all(connection, member.id, now).await?;
     let keys = api_key::revoke_all_of(connection, member.id, now).await?;
     revoke(connection, Which::From(member.id), now).await?;
+    mailed_token::void_closed_invitations(connection, account.id, now).await?;
     let detail = json!({
         "user_id": member.id, "email": member.email, "role": member.role, "api_keys_revoked": keys,
     });

@@ -5,7 +5,7 @@ use crate::domain::account::{AccountKind, NewAccount, STAFF_ACCOUNT_NAME};
 use crate::domain::user::{NewUser, User};
 use crate::storage::Connection;
 use crate::storage::trail::{Actor, Audit, audit};
-use crate::storage::{account, session, sign_in, user};
+use crate::storage::{account, session, sign_in, totp, user};
 use igny8_contract::claims::{AccountRole, PlatformRole};
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::AccountStatus;
@@ -108,6 +108,35 @@ pub async fn disable(core: &Core, email: String) -> Result<User, StoryError> {
                     *now,
                 )
                 .await?;
+                Ok(user)
+            })
+        })
+        .await
+}
+
+/// Takes the second factor of a member of staff away, begun or confirmed, and ends every token and session of theirs.
+///
+/// # Errors
+/// `not_found`, with the field named, where no member of staff has this address or they have no second factor;
+/// `storage_unavailable`.
+pub async fn reset_totp(core: &Core, email: String) -> Result<User, StoryError> {
+    let given = (email, core.machine_now());
+    core.store
+        .write(&given, |connection, (email, now)| {
+            Box::pin(async move {
+                let refused = |what: &str| StoryError::field(Refusal::NotFound, "email", what);
+                let found = user::by_email(connection, email).await?.map(|(user, _)| user);
+                let user = found
+                    .filter(|user| user.platform_role.is_some())
+                    .ok_or_else(|| refused("No member of staff has this address."))?;
+                if !totp::remove(connection, user.id).await? {
+                    return Err(refused("This member of staff has no second factor."));
+                }
+                user::raise_epoch(connection, user.id, *now).await?;
+                sign_in::end_all(connection, user.id, *now).await?;
+                session::end_all(connection, user.id, *now).await?;
+                let detail = serde_json::json!({"user_id": user.id});
+                record(connection, &user, "staff.totp_reset", detail, *now).await?;
                 Ok(user)
             })
         })

@@ -185,6 +185,14 @@ pub enum Staff {
         #[command(flatten)]
         output: Output,
     },
+    /// Take the second factor of a member of staff away who has lost it, with every token and session of theirs.
+    #[command(after_help = "Example: igny8-core staff reset-totp --email ada@example.com")]
+    ResetTotp {
+        #[arg(long)]
+        email: String,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -165,6 +165,7 @@ async fn staff_command(config: &Config, command: Staff) -> Result<(), Failure> {
             return print(output, &users.iter().map(user_line).collect::<Vec<_>>(), &rows);
         }
         Staff::Disable { email, output } => (output, vec![staff::disable(&core, address(&email)?).await?]),
+        Staff::ResetTotp { email, output } => (output, vec![staff::reset_totp(&core, address(&email)?).await?]),
     };
     core.store.close().await;
     users

@@ -1,5 +1,6 @@
 //! Links that are mailed: what for, how long they work, and when a mail that could not be sent is tried again.
 
+use super::member::INVITATION_DAYS;
 use igny8_contract::time::Timestamp;
 
 /// What a link is for.
@@ -7,10 +8,12 @@ use igny8_contract::time::Timestamp;
 pub enum Purpose {
     VerifyEmail,
     ResetPassword,
+    /// Joining an account.
+    Invitation,
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::VerifyEmail, Self::ResetPassword];
+    const ALL: [Self; 3] = [Self::VerifyEmail, Self::ResetPassword, Self::Invitation];
 
     /// The word in the database and in logs.
     #[must_use]
@@ -18,6 +21,7 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -39,10 +43,11 @@ impl LinkTerms {
     /// Until when a link that is made now works.
     #[must_use]
     pub const fn ends(&self, purpose: Purpose, now: Timestamp) -> Timestamp {
-        now.plus_seconds(match purpose {
-            Purpose::VerifyEmail => self.verify_seconds,
-            Purpose::ResetPassword => self.reset_seconds,
-        })
+        match purpose {
+            Purpose::VerifyEmail => now.plus_seconds(self.verify_seconds),
+            Purpose::ResetPassword => now.plus_seconds(self.reset_seconds),
+            Purpose::Invitation => now.plus_days(INVITATION_DAYS),
+        }
     }
 }
 

@@ -80,7 +80,7 @@ refusals!(InviteRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRev
     AccountCancelled RoleRequired AlreadyMember MemberElsewhere TooManyMembers IdempotencyKeyReused MalformedBody
     BodyTooLarge UnsupportedMediaType ValidationFailed StorageUnavailable);
 
-/// Ask somebody to join. The token is in this answer and nowhere else; it works for seven days, once. An earlier invitation
+/// Ask somebody to join. The token is mailed to them and in this answer; it works for seven days, once. An earlier invitation
 /// of the same address is revoked by it. For the owner and admins, in person.
 #[utoipa::path(
     post, path = "/api/v1/account/members/invite/", tag = "account", security(("bearer" = [])), request_body = InviteBody,

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::row::{bytes, instant, number, text, word};
 use super::store::Connection;
 use crate::domain::link::Purpose;
-use igny8_contract::ids::UserId;
+use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::time::Timestamp;
 
 /// A link that is to be mailed.
@@ -33,6 +33,54 @@ pub async fn insert(connection: &mut Connection, email: &str, new: &NewLink, now
     .bind(new.token_hash.to_vec())
     .bind(now.0)
     .bind(new.expires_at.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Adds the link of an invitation, for somebody who is no user yet: it is of the user who invites.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_invitation(
+    connection: &mut Connection,
+    invited_by: UserId,
+    email: &str,
+    new: &NewLink,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, expires_at_us, \
+         due_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
+    )
+    .bind(new.purpose.as_str())
+    .bind(invited_by.0)
+    .bind(email)
+    .bind(new.nonce.to_vec())
+    .bind(new.token_hash.to_vec())
+    .bind(now.0)
+    .bind(new.expires_at.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes back what is left of the mail of invitations of an account that were accepted or revoked.
+///
+/// # Errors
+/// What the database says.
+pub async fn void_closed_invitations(
+    connection: &mut Connection,
+    account_id: AccountId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE mailed_token SET used_at_us = $2, due_at_us = NULL WHERE purpose = 'invitation' \
+         AND used_at_us IS NULL AND token_hash IN (SELECT token_hash FROM invitation WHERE account_id = $1 \
+         AND (accepted_at_us IS NOT NULL OR revoked_at_us IS NOT NULL))",
+    )
+    .bind(account_id.0)
+    .bind(now.0)
     .execute(connection)
     .await?;
     Ok(())

@@ -74,6 +74,7 @@ steps! {
     24 "0024_sign_in_budgets"
     25 "0025_totp"
     26 "0026_change_feed"
+    27 "0027_invitation_mail"
 }
 
 /// Every migration of an engine, oldest first.

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 22] = [
+const OF_ACCOUNTS: [&str; 24] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -105,6 +105,29 @@ const OF_ACCOUNTS: [&str; 22] = [
      FROM totp JOIN users ON users.id = totp.user_id WHERE users.account_id > $1 AND users.account_id <= $2 \
      AND totp.confirmed_at_us IS NOT NULL \
      AND NOT EXISTS (SELECT 1 FROM totp_recovery_code WHERE totp_recovery_code.user_id = users.id)",
+    // Mail of invitations.
+    "SELECT users.account_id, 'mail ' || mailed_token.id || ' is of no invitation of the account' AS what \
+     FROM mailed_token JOIN users ON users.id = mailed_token.user_id WHERE users.account_id > $1 \
+     AND users.account_id <= $2 AND mailed_token.purpose = 'invitation' AND NOT EXISTS (SELECT 1 FROM invitation \
+     WHERE invitation.token_hash = mailed_token.token_hash AND invitation.account_id = users.account_id)",
+    "SELECT invitation.account_id, 'invitation ' || invitation.id || ' is over and its mail waits to be sent' AS what \
+     FROM invitation JOIN mailed_token ON mailed_token.token_hash = invitation.token_hash \
+     WHERE invitation.account_id > $1 AND invitation.account_id <= $2 AND mailed_token.due_at_us IS NOT NULL \
+     AND (invitation.accepted_at_us IS NOT NULL OR invitation.revoked_at_us IS NOT NULL)",
+];
+
+/// The feed, which is nobody's. Rows are swept, so that there may be none of any number but the newest, whose rows stay.
+const OF_FEED: [&str; 5] = [
+    "SELECT 'the feed has no head' AS what WHERE NOT EXISTS (SELECT 1 FROM feed_head)",
+    "SELECT 'there is no note of the published key set' AS what WHERE NOT EXISTS (SELECT 1 FROM key_set)",
+    "SELECT 'the feed stands at ' || feed_head.seq || ' and its last row is ' || \
+     COALESCE((SELECT CAST(MAX(seq) AS TEXT) FROM feed_change), 'none') AS what FROM feed_head \
+     WHERE feed_head.seq <> COALESCE((SELECT MAX(seq) FROM feed_change), -1)",
+    "SELECT 'the feed''s row ' || feed_head.seq || ' has another stamp than its head' AS what FROM feed_head \
+     WHERE EXISTS (SELECT 1 FROM feed_change WHERE feed_change.seq = feed_head.seq \
+     AND feed_change.stamp <> feed_head.stamp)",
+    "SELECT 'the feed''s number ' || seq || ' has several stamps' AS what FROM feed_change GROUP BY seq \
+     HAVING MIN(stamp) <> MAX(stamp) ORDER BY seq LIMIT 10",
 ];
 
 /// What is odd in a batch of accounts, in sentences.
@@ -130,11 +153,22 @@ pub(super) async fn of_accounts(
     Ok(found)
 }
 
-/// What is odd in no account of its own: receipts are numbered from 1 on without a gap, and so counted.
+/// What is odd in no account of its own: receipts, and the feed.
 ///
 /// # Errors
 /// What the database says.
 pub async fn of_all(connection: &mut Connection) -> Result<Vec<String>, Error> {
+    let mut found = of_receipts(connection).await?;
+    for statement in OF_FEED {
+        for row in sqlx::query(statement).fetch_all(&mut *connection).await? {
+            found.push(text(&row, "what")?);
+        }
+    }
+    Ok(found)
+}
+
+/// Receipts are numbered from 1 on without a gap, and so counted.
+async fn of_receipts(connection: &mut Connection) -> Result<Vec<String>, Error> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS receipts, MIN(number) AS first_number, MAX(number) AS last_number, \
          (SELECT last_number FROM receipt_counter WHERE id = 1) AS counted FROM receipt",

@@ -113,6 +113,19 @@ pub async fn staff(connection: &mut Connection) -> Result<Vec<User>, Error> {
     rows.iter().map(user).collect()
 }
 
+/// Raises a user's epoch, which makes every token of theirs worthless.
+///
+/// # Errors
+/// What the database says.
+pub async fn raise_epoch(connection: &mut Connection, id: UserId, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("UPDATE users SET epoch = epoch + 1, updated_at_us = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(now.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Shuts a user out and raises their epoch, which makes every token of theirs worthless.
 ///
 /// # Errors

@@ -245,3 +245,34 @@ fn an_unknown_name_costs_the_same_work_as_a_known_one() {
         "{known} ticks for a known name, {unknown} for an unknown one"
     );
 }
+
+#[test]
+fn asking_for_a_link_is_the_same_statements_for_an_unknown_name_as_for_a_known_one() {
+    on_both(|site| {
+        let server = site.serve_with(&[
+            ("RUST_LOG", "info,sqlx::query=debug"),
+            ("IGNY8_CORE__WORKER__ENABLED", "false"),
+        ]);
+        let (email, _) = join(&server);
+        let count = |table: &str| {
+            let log = server.child.log();
+            let of_table = |line: &&str| line.contains("sqlx::query") && line.contains(table);
+            log.lines().filter(of_table).count()
+        };
+        let statements = |name: &str| {
+            let (mails, budgets) = (count("INTO mailed_token"), count("sign_in_budget"));
+            for _ in 0..3 {
+                let body = serde_json::json!({"email": name});
+                assert_eq!(super::people::post(&server, "password-reset/", None, &body).status, 202);
+            }
+            // The last that each request does, by the same statement for somebody and for nobody.
+            igny8_testkit::wait::wait_until("three links", std::time::Duration::from_secs(30), || {
+                (count("INTO mailed_token") == mails + 3).then_some(())
+            });
+            count("sign_in_budget") - budgets
+        };
+        let (known, unknown) = (statements(&email), statements("nobody@example.com"));
+        assert!(known >= 3 * 2, "there was something to count: {known}");
+        assert_eq!(known, unknown);
+    });
+}

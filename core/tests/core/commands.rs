@@ -171,6 +171,7 @@ fn every_command_explains_itself_with_an_example_and_ends_as_documented() {
         &["staff", "create"],
         &["staff", "list"],
         &["staff", "disable"],
+        &["staff", "reset-totp"],
         &["keys", "rotate"],
         &["keys", "list"],
         &["doctor"],

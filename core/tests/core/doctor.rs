@@ -220,6 +220,50 @@ fn breaks_of_identity() -> Vec<(&'static str, i64, &'static str)> {
     ]
 }
 
+/// And of the feed that proxies follow, and of mail.
+fn breaks_of_feed_and_mail() -> Vec<(&'static str, i64, &'static str)> {
+    vec![
+        ("DELETE FROM feed_head", 0, "the feed has no head"),
+        ("DELETE FROM key_set", 0, "no note of the published key set"),
+        ("UPDATE feed_head SET seq = seq - 1", 0, "and its last row is"),
+        ("UPDATE feed_head SET seq = seq + 1", 0, "and its last row is"),
+        ("DELETE FROM feed_change", 0, "and its last row is none"),
+        (
+            "UPDATE feed_head SET stamp = stamp + 1",
+            0,
+            "another stamp than its head",
+        ),
+        (
+            "INSERT INTO feed_change (seq, what, subject, stamp, at_us) \
+             SELECT MIN(seq), 'user', 'nobody', MIN(stamp) + 1, MIN(at_us) FROM feed_change WHERE seq = 3",
+            0,
+            "the feed's number 3 has several stamps",
+        ),
+        (
+            "UPDATE mailed_token SET purpose = 'invitation' WHERE id = 2",
+            2,
+            "mail 2 is of no invitation of the account",
+        ),
+        (
+            "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, expires_at_us, due_at_us) \
+             SELECT 'invitation', invited_by, email, token_hash, token_hash, 1, 2, 1 FROM invitation; \
+             UPDATE invitation SET revoked_at_us = 1",
+            1,
+            "is over and its mail waits to be sent",
+        ),
+    ]
+}
+
+#[test]
+fn a_feed_whose_old_rows_were_swept_is_sound() {
+    on_both(|site| {
+        fill(&site);
+        site.sql("DELETE FROM feed_change WHERE seq < (SELECT seq FROM feed_head)")
+            .unwrap();
+        site.is_healthy();
+    });
+}
+
 #[test]
 fn whatever_is_broken_is_found_where_it_is() {
     on_both(|site| {
@@ -230,6 +274,7 @@ fn whatever_is_broken_is_found_where_it_is() {
             breaks_of_payments(),
             broken_people(),
             breaks_of_identity(),
+            breaks_of_feed_and_mail(),
         ];
         for (statement, account, sentence) in all.concat() {
             let twin = site.twin();

@@ -1,6 +1,7 @@
 //! Members and invitations.
 
 mod looked_at;
+mod mailed;
 
 use super::site::{PASSWORD, Server, new_email, on_both};
 use igny8_testkit::raw::Response;

@@ -317,3 +317,46 @@ fn with_another_key_a_code_is_a_fault_and_a_recovery_code_still_opens() {
         assert_eq!(login(&server, &clerk.email, PASSWORD, Some(&codes[0])).status, 200);
     });
 }
+
+#[test]
+fn a_lost_second_factor_is_taken_away_by_command_with_every_sign_in() {
+    on_both(|site| {
+        let server = site.serve();
+        let clerk = clerk(&site, &server);
+        let reset = |email: &str| site.run(&["staff", "reset-totp", "--email", email]);
+        let refused = |email: &str, sentence: &str| {
+            let output = reset(email);
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{told}");
+            assert!(told.contains(sentence), "{told}");
+        };
+        refused(&clerk.email, "This member of staff has no second factor.");
+        refused("nobody@example.com", "No member of staff has this address.");
+        refused(&server.sign_up().email, "No member of staff has this address.");
+        assert_eq!(
+            server.get("/api/v1/auth/me/").bearer(&clerk.access).send().status,
+            200,
+            "what is refused ends nothing"
+        );
+
+        enrol(&server, &clerk);
+        assert_eq!(login(&server, &clerk.email, PASSWORD, None).code(), "totp_required");
+        let told = site.must(&["staff", "reset-totp", "--email", &clerk.email, "--json"]);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["email"], json!(clerk.email));
+        assert_eq!(
+            server.get("/api/v1/auth/me/").bearer(&clerk.access).send().code(),
+            "token_revoked"
+        );
+        for table in ["totp", "totp_recovery_code"] {
+            assert_eq!(site.number(&format!("SELECT COUNT(*) FROM {table}")), 0, "{table}");
+        }
+        assert_eq!(
+            site.number("SELECT COUNT(*) FROM audit WHERE action = 'staff.totp_reset'"),
+            1
+        );
+        assert_eq!(login(&server, &clerk.email, PASSWORD, None).status, 200);
+        refused(&clerk.email, "This member of staff has no second factor.");
+        site.is_healthy();
+    });
+}

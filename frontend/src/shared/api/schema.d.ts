@@ -192,7 +192,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask somebody to join. The token is in this answer and nowhere else; it works for seven days, once. An earlier invitation
+         * Ask somebody to join. The token is mailed to them and in this answer; it works for seven days, once. An earlier invitation
          *     of the same address is revoked by it. For the owner and admins, in person.
          */
         post: operations["invite_member"];
