@@ -154,3 +154,38 @@ export function expectBearersOnly(calls: Call[]) {
     expect(cookies, `${method} ${path}`).toBe('')
   }
 }
+
+/** The cookies of a panel that this profile would send anywhere. */
+export const sessionCookies = async ({ context }: Profile) =>
+  (await context.cookies([url, `${url}/admin/`])).filter(({ name }) => name === 'sessionid')
+
+/** Leaves something of somebody else's behind, which a superuser would see. */
+export async function plantForeignSite(): Promise<string> {
+  const name = `Foreign ${crypto.randomUUID().slice(0, 8)}`
+  const { access } = await ask<{ access: string }>('/api/v1/auth/login/', inject('demo').owner)
+  const response = await fetch(`${url}/api/v1/sites/`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${access}` },
+    body: JSON.stringify({ name, domain: `${crypto.randomUUID()}.example.com` }),
+  })
+  expect(response.status).toBe(201)
+  return name
+}
+
+/** Opens every page of work by its link; nothing of somebody else's may be on any. */
+export async function useEverything(page: Page, foreign: string) {
+  for (const path of [
+    '/sites',
+    '/planner/keywords',
+    '/planner/clusters',
+    '/writer/drafts',
+    '/writer/queue',
+    '/account',
+  ]) {
+    await page.locator(`a[href="${path}"]`).first().click()
+    await page.waitForURL(`**${path}`)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.waitForFunction(() => document.querySelector('.animate-pulse') === null)
+    expect(await page.locator('body').innerText(), path).not.toContain(foreign)
+  }
+}

@@ -1,48 +1,24 @@
 // The fault that igny8 was made against, in a real browser: an administrator's session in the profile of an ordinary user.
 import { expect, inject, test } from 'vitest'
 import type { Page } from 'playwright-core'
-import { ask, expectBearersOnly, inProfile, type Profile, signOut, signUp, url } from './browser'
+import {
+  expectBearersOnly,
+  inProfile,
+  plantForeignSite,
+  sessionCookies,
+  signOut,
+  signUp,
+  url,
+  useEverything,
+} from './browser'
 
 async function signInAtDjango(page: Page) {
-  const { username, password } = inject('demo').app_admin
+  const { username, password } = inject('demo').app_admin ?? { username: '', password: '' }
   await page.goto('/admin/login/')
   await page.getByLabel('Username').fill(username)
   await page.getByLabel('Password').fill(password)
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.getByText('Site administration').waitFor()
-}
-
-const sessionCookies = async ({ context }: Profile) =>
-  (await context.cookies([url, `${url}/admin/`])).filter(({ name }) => name === 'sessionid')
-
-/** Leaves something of somebody else's behind, which a superuser would see. */
-async function plantForeignSite(): Promise<string> {
-  const name = `Foreign ${crypto.randomUUID().slice(0, 8)}`
-  const { access } = await ask<{ access: string }>('/api/v1/auth/login/', inject('demo').owner)
-  const response = await fetch(`${url}/api/v1/sites/`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${access}` },
-    body: JSON.stringify({ name, domain: `${crypto.randomUUID()}.example.com` }),
-  })
-  expect(response.status).toBe(201)
-  return name
-}
-
-async function useEverything(page: Page, foreign: string) {
-  for (const path of [
-    '/sites',
-    '/planner/keywords',
-    '/planner/clusters',
-    '/writer/drafts',
-    '/writer/queue',
-    '/account',
-  ]) {
-    await page.locator(`a[href="${path}"]`).first().click()
-    await page.waitForURL(`**${path}`)
-    await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForFunction(() => document.querySelector('.animate-pulse') === null)
-    expect(await page.locator('body').innerText(), path).not.toContain(foreign)
-  }
 }
 
 test("a new user sees only their own account in a browser where an administrator is signed in at Django's panel", async () => {

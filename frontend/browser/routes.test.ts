@@ -1,12 +1,8 @@
 // Every page: by link, by reload, by deep link, without an error on the console; and looked at by axe, light and dark.
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { ask, inProfile, newAddress, type Profile, signUp } from './browser'
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const shots = process.env.IGNY8_SHOTS
+import { look, looks } from './look'
 
 const visitors = ['/login', '/signup', '/reset', '/reset#token=x', '/verify#token=x', '/join#token=x']
 const work = ['/sites', '/planner/keywords', '/planner/clusters', '/writer/drafts', '/writer/queue']
@@ -31,34 +27,6 @@ async function go(page: Page, path: string) {
   }, path)
   await page.locator('h1:not([data-left])').first().waitFor({ state: 'attached' })
   await settled(page)
-}
-
-interface Finding {
-  id: string
-  nodes: { html: string; failureSummary?: string }[]
-}
-
-async function axe(page: Page, name: string): Promise<string[]> {
-  await page.evaluate(axeSource)
-  const found = await page.evaluate(
-    () =>
-      (window as unknown as { axe: { run: () => Promise<{ violations: Finding[] }> } }).axe.run() as Promise<{
-        violations: Finding[]
-      }>,
-  )
-  return found.violations.map(
-    ({ id, nodes }) =>
-      `${name}: ${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary ?? ''}`).join('; ')}`,
-  )
-}
-
-async function look(page: Page, path: string, look: string): Promise<string[]> {
-  const name = path.replace(/[#?].*/, (rest) => (rest.includes('token') ? '-token' : '')).replace(/\W+/g, '-')
-  if (shots !== undefined)
-    await page.screenshot({ path: `${shots}/${look}${name || '-'}.png`, fullPage: true })
-  const findings = await axe(page, `${look} ${path}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-  return wide > 0 ? [...findings, `${look} ${path}: wider than the screen by ${wide} pixels`] : findings
 }
 
 /** A profile with something on every page. */
@@ -111,33 +79,28 @@ async function filled({ page }: Profile) {
   return `/writer/drafts/${String(first.id)}`
 }
 
-// Both colours and both sizes; every pairing of them where pictures are taken.
-for (const dark of [false, true]) {
-  for (const phone of [false, true]) {
-    if (dark !== phone && shots === undefined) continue
-    const name = `${phone ? 'phone' : 'desktop'}-${dark ? 'dark' : 'light'}`
-    test(`every page opens by link without an error, and axe finds nothing: ${name}`, async () => {
-      await inProfile(
-        async (profile) => {
-          const { page, errors } = profile
-          const findings: string[] = []
-          for (const path of [...visitors, ...elsewhere]) {
-            await page.goto(path)
-            await settled(page)
-            findings.push(...(await look(page, path, name)))
-          }
-          const draft = await filled(profile)
-          for (const path of [...work, draft, ...account, '/no/such/page']) {
-            await go(page, path)
-            findings.push(...(await look(page, path, name)))
-          }
-          expect(findings).toEqual([])
-          expect(errors).toEqual([])
-        },
-        { dark, phone },
-      )
-    })
-  }
+for (const { dark, phone, name } of looks) {
+  test(`every page opens by link without an error, and axe finds nothing: ${name}`, async () => {
+    await inProfile(
+      async (profile) => {
+        const { page, errors } = profile
+        const findings: string[] = []
+        for (const path of [...visitors, ...elsewhere]) {
+          await page.goto(path)
+          await settled(page)
+          findings.push(...(await look(page, path, name)))
+        }
+        const draft = await filled(profile)
+        for (const path of [...work, draft, ...account, '/no/such/page']) {
+          await go(page, path)
+          findings.push(...(await look(page, path, name)))
+        }
+        expect(findings).toEqual([])
+        expect(errors).toEqual([])
+      },
+      { dark, phone },
+    )
+  })
 }
 
 test('every page opens by reload and by deep link, in a tab of its own', async () => {

@@ -1,6 +1,6 @@
 // Starts `script/server --demo` on free ports with a folder of its own, once for all browser tests, and stops it.
 //
-// IGNY8_ROOT is the repository where it is not the folder above; IGNY8_DEMO names the demo.json of a server that runs already.
+// IGNY8_ADMIN says whose panel is at /admin: `app` or `core`. IGNY8_ROOT is the repository where it is not the folder above; IGNY8_DEMO names the demo.json of a server that runs already.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -17,7 +17,8 @@ export interface Demo {
   staff: Person
   owner: Person
   other: Person
-  app_admin: { username: string; password: string }
+  /** With the app's own panel. */
+  app_admin?: { username: string; password: string }
 }
 
 declare module 'vitest' {
@@ -48,7 +49,17 @@ export default async function setup(project: TestProject) {
   const script = join(root, 'script/server')
   const server = spawn(
     script,
-    ['--port', String(port), '--var', join(folder, 'var'), '--limits', limits, '--admin', 'app', '--demo'],
+    [
+      '--port',
+      String(port),
+      '--var',
+      join(folder, 'var'),
+      '--limits',
+      limits,
+      '--admin',
+      process.env.IGNY8_ADMIN ?? 'app',
+      '--demo',
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   let said = ''
