@@ -1,17 +1,19 @@
 """A real SMTP server for tests: takes mail and writes each one as a line of JSON.
 
-    python server.py HOST PORT FILE [REFUSALS]
+    python server.py HOST PORT FILE [REFUSALS [MODE CERT KEY USER PASSWORD]]
 
 The first REFUSALS mails are refused for now (451); mail to an address that begins with `never` is refused for good (550).
+With a MODE it speaks TLS, `tls` from the first byte or `starttls` before anything else, and takes mail from that user alone.
 """
 
 import asyncio
 import email
 import email.policy
 import json
+import ssl
 import sys
 
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Taker:
@@ -42,12 +44,29 @@ class Taker:
         return "250 OK"
 
 
-def main():
+def guarded(mode, cert, key, user, password):
+    """What SMTP takes as arguments, and the context that the listener speaks TLS with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    def authenticator(server, session, envelope, mechanism, data):
+        known = data.login == user.encode() and data.password == password.encode()
+        return AuthResult(success=known, handled=known)
+
+    options = {"authenticator": authenticator, "auth_required": True}
+    if mode == "starttls":
+        return options | {"tls_context": context, "require_starttls": True}, None
+    # aiosmtpd does not see TLS that began with the first byte.
+    return options | {"auth_require_tls": False}, context
+
+
+async def main():
     host, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    refusals = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    controller = Controller(Taker(path, refusals), hostname=host, port=port)
-    controller.start()
-    asyncio.new_event_loop().run_forever()
+    taker = Taker(path, int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    options, context = guarded(*sys.argv[5:]) if len(sys.argv) > 5 else ({}, None)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(taker, hostname=host, **options), host, port, ssl=context)
+    await server.serve_forever()
 
 
-main()
+asyncio.run(main())

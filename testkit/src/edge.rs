@@ -89,6 +89,9 @@ impl Certificate {
                 &format!("/CN={name}"),
                 "-addext",
                 "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                // A server's own, and nobody else's authority: rustls takes no other.
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
             ])
             .arg("-keyout")
             .arg(&made.key)

@@ -1,6 +1,7 @@
 //! A real SMTP server (aiosmtpd) that takes mail, for tests of what is sent.
 
 use crate::django::environment;
+use crate::edge::Certificate;
 use crate::folder::TestFolder;
 use crate::ports::PortBlock;
 use crate::process::{Child, repository};
@@ -20,6 +21,22 @@ pub struct Smtp {
     folder: TestFolder,
     ports: PortBlock,
     child: Option<Child>,
+}
+
+/// How a connection comes to be under TLS.
+#[derive(Clone, Copy, Debug)]
+pub enum Tls {
+    FromTheStart,
+    StartTls,
+}
+
+impl Tls {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::FromTheStart => "tls",
+            Self::StartTls => "starttls",
+        }
+    }
 }
 
 /// A mail that the server has taken.
@@ -55,6 +72,9 @@ pub fn token(text: &str) -> String {
 }
 
 impl Smtp {
+    /// Who may send under TLS, and the password.
+    pub const USER: (&str, &str) = ("igny8", "quillwort-93");
+
     /// A place for a server, with nothing there yet.
     #[must_use]
     pub fn place() -> Self {
@@ -81,13 +101,27 @@ impl Smtp {
     /// # Panics
     /// When it does not start.
     pub fn begin(&mut self, refusals: u32) {
+        self.run(&[&refusals.to_string()]);
+    }
+
+    /// Starts the server under TLS, for whoever signs in as [`Smtp::USER`].
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn begin_guarded(&mut self, mode: Tls, certificate: &Certificate) {
+        let (cert, key) = (certificate.cert.to_string_lossy(), certificate.key.to_string_lossy());
+        let (user, password) = Self::USER;
+        self.run(&["0", mode.word(), &cert, &key, user, password]);
+    }
+
+    fn run(&mut self, arguments: &[&str]) {
         let python = environment(&["testkit/smtp/requirements.txt"]).join("bin/python");
         let mut command = Command::new(python);
         command
             .arg(repository().join("testkit/smtp/server.py"))
             .args(["127.0.0.1", &self.ports.port(0).to_string()])
             .arg(self.file())
-            .arg(refusals.to_string());
+            .args(arguments);
         let mut child = Child::start("the SMTP server", &command, &self.folder.path().join("smtp.log"));
         let address = self.ports.address(0);
         child.wait_until("the SMTP server to answer", PATIENCE, || {
@@ -100,6 +134,16 @@ impl Smtp {
     #[must_use]
     pub fn url(&self) -> String {
         format!("smtp://{}", self.ports.address(0))
+    }
+
+    /// What mail is sent to under TLS, with the user and this password.
+    #[must_use]
+    pub fn guarded_url(&self, mode: Tls, password: &str) -> String {
+        let (user, port) = (Self::USER.0, self.ports.port(0));
+        match mode {
+            Tls::FromTheStart => format!("smtps://{user}:{password}@localhost:{port}"),
+            Tls::StartTls => format!("smtp://{user}:{password}@localhost:{port}?tls=required"),
+        }
     }
 
     fn file(&self) -> PathBuf {

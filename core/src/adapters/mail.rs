@@ -213,7 +213,7 @@ fn fault(error: &lettre::transport::smtp::Error) -> MailFault {
     }
     let what = if error.is_timeout() {
         "the server took too long"
-    } else if error.is_tls() {
+    } else if error.is_tls() || is_untrusted(error) {
         "the server's TLS could not be trusted"
     } else if error.is_response() {
         "the server's answer cannot be understood"
@@ -221,6 +221,20 @@ fn fault(error: &lettre::transport::smtp::Error) -> MailFault {
         "the server could not be reached, or does not take it now"
     };
     MailFault::NotNow(format!("{what} (code {code})"))
+}
+
+/// Whether the TLS that a connection began with has failed: to lettre that is any fault of a connection, while rustls calls it
+/// invalid data.
+fn is_untrusted(error: &lettre::transport::smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let fault = error.downcast_ref::<io::Error>();
+        if fault.is_some_and(|fault| fault.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

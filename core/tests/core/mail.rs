@@ -2,7 +2,8 @@
 
 use super::people::{NEW_PASSWORD, join, post};
 use super::site::{PASSWORD, Server, Site, new_email, on_both};
-use igny8_testkit::smtp::Smtp;
+use igny8_testkit::edge::Certificate;
+use igny8_testkit::smtp::{Smtp, Tls};
 use igny8_testkit::wait::wait_until;
 use serde_json::json;
 use std::time::Duration;
@@ -152,4 +153,52 @@ fn a_server_that_would_be_told_secrets_in_the_clear_is_refused_at_the_start() {
     refused(&mut command, "chmod 600");
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     refused(&mut command, "in the clear");
+}
+
+/// A new person's mail is tried once with this URL, and trust in this certificate.
+fn try_once(site: &Site, url: &str, trusted: &Certificate) -> (Server, String) {
+    let server = site.serve_with(&[
+        ("IGNY8_CORE__MAIL__SMTP_URL", url),
+        ("SSL_CERT_FILE", &trusted.cert.to_string_lossy()),
+    ]);
+    let (email, _) = join(&server);
+    let tried = format!("SELECT tries FROM mailed_token WHERE recipient = '{email}'");
+    wait_until("the first try", PATIENCE, || (site.number(&tried) >= 1).then_some(()));
+    (server, email)
+}
+
+#[test]
+fn mail_goes_under_tls_to_a_server_that_is_trusted_and_to_no_other() {
+    for mode in [Tls::FromTheStart, Tls::StartTls] {
+        let site = Site::sqlite();
+        site.must(&["migrate", "up"]);
+        site.must(&["seed-plans"]);
+        let made = |name: &str| Certificate::make(site.folder.path(), name);
+        let (own, strange) = (made("own"), made("strange"));
+        let mut smtp = Smtp::place();
+        smtp.begin_guarded(mode, &own);
+        let password = Smtp::USER.1;
+
+        let (mut server, first) = try_once(&site, &smtp.guarded_url(mode, password), &strange);
+        let log = || std::fs::read_to_string(site.folder.path().join("core.log")).unwrap();
+        wait_until("the reason", PATIENCE, || {
+            log().contains("the server's TLS could not be trusted").then_some(())
+        });
+        server.child.kill();
+        let (mut server, second) = try_once(&site, &smtp.guarded_url(mode, "wrong-93-password"), &own);
+        wait_until("the reason", PATIENCE, || log().contains("(code 535)").then_some(()));
+        server.child.kill();
+        assert!(smtp.mails().is_empty(), "{mode:?}");
+
+        // Both still wait.
+        site.sql("UPDATE mailed_token SET due_at_us = 1").unwrap();
+        let (_server, third) = try_once(&site, &smtp.guarded_url(mode, password), &own);
+        for email in [&first, &second, &third] {
+            let mail = smtp.wait_for(email, 1);
+            assert!(mail.text.contains("#token="));
+        }
+        for secret in [password, "wrong-93-password"] {
+            assert!(!log().contains(secret), "{mode:?}");
+        }
+    }
 }
