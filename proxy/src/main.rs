@@ -9,6 +9,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -178,15 +183,16 @@ fn read_fields(headers: Vec<String>) -> Result<Vec<String>, String> {
     Ok(fields)
 }
 
+/// `RUST_LOG` says how much of our own is logged. Others never go below `info`: what pingora tells then are whole bodies, with
+/// the tokens in them.
 fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new("info,pingora=warn,pingora_core=warn,pingora_proxy=warn")
-    });
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let asked = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,pingora=warn,pingora_core=warn,pingora_proxy=warn"));
+    let fit = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with("igny8_"));
+    let log = tracing_subscriber::registry().with(asked).with(fit);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => log.json().init(),
-        LogFormat::Pretty => log.with_ansi(false).init(),
+        LogFormat::Json => log.with(lines.json()).init(),
+        LogFormat::Pretty => log.with(lines.with_ansi(false)).init(),
     }
 }

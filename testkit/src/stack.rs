@@ -52,6 +52,7 @@ pub struct Stack {
     server: Option<django::Server>,
     /// Whether the proxy speaks TLS: then this harness's own requests go past it.
     tls: bool,
+    proxy_log: Option<&'static str>,
     parts: Mutex<Parts>,
     // Dropped after the processes.
     _folder: TestFolder,
@@ -191,6 +192,7 @@ impl Stack {
         command
             .args(["serve", "--config"])
             .arg(self.var.join(format!("run/{name}.toml")))
+            .envs(self.proxy_log.map(|filter| ("RUST_LOG", filter)))
             .current_dir(repository());
         Child::start("igny8-proxy", &command, &self.log(&name))
     }

@@ -38,6 +38,7 @@ pub struct Builder {
     core_edits: Vec<Edit>,
     proxy_edits: Vec<Edit>,
     proxies: usize,
+    proxy_log: Option<&'static str>,
 }
 
 impl Default for Builder {
@@ -50,6 +51,7 @@ impl Default for Builder {
             core_edits: Vec::new(),
             proxy_edits: Vec::new(),
             proxies: 1,
+            proxy_log: None,
         }
     }
 }
@@ -89,6 +91,13 @@ impl Builder {
     #[must_use]
     pub fn app_environment(mut self, key: &str, value: &str) -> Self {
         self.app_environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets what the proxies log, in the words of `RUST_LOG`.
+    #[must_use]
+    pub const fn proxy_log(mut self, filter: &'static str) -> Self {
+        self.proxy_log = Some(filter);
         self
     }
 
@@ -177,6 +186,7 @@ impl Builder {
                 App::At(_) => None,
             },
             tls: proxy_file["listen"].get("tls").is_some(),
+            proxy_log: self.proxy_log,
             parts: Mutex::default(),
             var,
             _folder: folder,
