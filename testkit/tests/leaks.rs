@@ -87,7 +87,10 @@ fn no_password_token_key_or_session_is_in_the_proxys_log_not_even_at_trace_level
         stack.proxy_log().contains("the-last-one").then_some(())
     });
     let log = stack.proxy_log();
-    assert!(log.contains(" TRACE ") || log.contains(" DEBUG "), "everything is logged");
+    assert!(
+        log.contains(" TRACE ") || log.contains(" DEBUG "),
+        "everything is logged"
+    );
     for secret in secrets {
         assert!(secret.len() >= 16, "{secret}");
         let told = log.lines().find(|line| line.contains(&secret));
