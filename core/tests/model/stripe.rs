@@ -137,6 +137,7 @@ pub struct Linked {
 /// An event that has come, and what has become of it.
 #[derive(Clone, Debug)]
 pub struct Received {
+    pub at: Timestamp,
     pub event: Event,
     pub outcome: Outcome,
 }
@@ -164,7 +165,12 @@ impl Inbox {
             received.outcome == Outcome::Waiting && received.event.fact.subscription() == Some(subscription)
         };
         let mut waiting: Vec<usize> = (0..self.received.len()).filter(waits).collect();
-        waiting.sort_by_key(|index| self.received[*index].event.occurred_at);
+        // Of what happened in one second and came in one moment the identifier decides, as good as any other order.
+        let rank = |index: &usize| {
+            let Received { at, event, .. } = &self.received[*index];
+            (event.occurred_at.unwrap_or(*at), *at, event.id.clone())
+        };
+        waiting.sort_by_key(rank);
         waiting
     }
 }

@@ -202,7 +202,11 @@ impl World {
         linked.link.subscription = Some(name.to_owned());
         let outcome = self.hear(&mut linked, event)?;
         let event = event.clone();
-        self.inbox.received.push(Received { event, outcome });
+        self.inbox.received.push(Received {
+            at: self.now,
+            event,
+            outcome,
+        });
         let mut goes_on = linked.account.is_some();
         while goes_on {
             goes_on = false;
