@@ -5,9 +5,10 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 use std::sync::LazyLock;
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("base.html", include_str!("templates/base.html")),
     ("tabs.html", include_str!("templates/tabs.html")),
+    ("door.html", include_str!("templates/door.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("code.html", include_str!("templates/code.html")),
     ("problem.html", include_str!("templates/problem.html")),
