@@ -108,11 +108,11 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
 /// Refuses what is refused anyway before the costly hash. The transaction decides again, on the state it commits to.
 async fn check_early(core: &Core, registration: &Registration) -> Result<(), StoryError> {
     let mut connection = core.store.read().await?;
-    signup_plan(
-        &plan::all(&mut connection).await?,
-        registration.plan_slug.as_deref(),
-        core.enable_free_trial,
-    )?;
+    // Without a wish there is a plan, or the catalogue is broken for everybody: not worth a look for each.
+    if registration.plan_slug.is_some() {
+        let catalogue = plan::all(&mut connection).await?;
+        signup_plan(&catalogue, registration.plan_slug.as_deref(), core.enable_free_trial)?;
+    }
     if user::by_email(&mut connection, &registration.email).await?.is_some() {
         return Err(Refusal::EmailTaken.into());
     }
