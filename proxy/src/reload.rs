@@ -1,6 +1,7 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
 use crate::gate::Gate;
+use crate::takeover::{Over, Upgrades};
 use crate::tls::Certificates;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,6 +25,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const LOG_EVERY: Duration = Duration::from_millis(100);
 /// How often a draining proxy looks whether it is done.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
+/// After another proxy has taken the sockets over: connections that were accepted a moment before are not counted yet, as
+/// long as their TLS handshake lasts.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// The chores, as one background service.
 pub struct Chores {
@@ -157,8 +161,10 @@ async fn heard(signal: &mut Option<Signal>) {
 }
 
 /// SIGTERM drains: no readiness, no connection kept, until nothing is in flight or the grace is over. SIGINT ends at once.
+/// Once another proxy has the sockets, this one drains as well, and for so long as it has connections.
 pub struct Signals {
     gate: Arc<Gate>,
+    upgrades: Arc<Upgrades>,
 }
 
 impl std::fmt::Debug for Signals {
@@ -169,8 +175,28 @@ impl std::fmt::Debug for Signals {
 
 impl Signals {
     #[must_use]
-    pub const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    pub const fn new(gate: Arc<Gate>, upgrades: Arc<Upgrades>) -> Self {
+        Self { gate, upgrades }
+    }
+
+    /// Waits until nothing is in flight. One look after the flag is set sees every request that did not see the flag.
+    async fn requests_are_done(&self) {
+        loop {
+            tokio::time::sleep(DRAIN_EVERY).await;
+            if self.gate.in_flight.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Waits until no client is left. Nobody who was accepted here is sent away unheard: an idle connection's next request
+    /// is answered, and told to go on elsewhere.
+    async fn connections_are_done(&self) {
+        tokio::time::sleep(SETTLE).await;
+        while self.gate.connections.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(DRAIN_EVERY).await;
+        }
+        self.requests_are_done().await;
     }
 }
 
@@ -179,23 +205,26 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         let mut terminate = signal(SignalKind::terminate()).ok();
         let mut interrupt = signal(SignalKind::interrupt()).ok();
-        tokio::select! {
-            () = heard(&mut terminate) => {}
+        let handed_over = tokio::select! {
+            () = heard(&mut terminate) => false,
             () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
-        }
-        tracing::info!("draining");
+            over = self.upgrades.over() => match over {
+                Over::HandedOver => true,
+                Over::Failed => return ShutdownSignal::FastShutdown,
+            },
+        };
         self.gate.draining.store(true, Ordering::Relaxed);
         self.gate.drain.notify_waiters();
+        tracing::info!("draining");
         let done = async {
-            // One look after the flag is set sees every request that did not see the flag.
-            loop {
-                tokio::time::sleep(DRAIN_EVERY).await;
-                if self.gate.in_flight.load(Ordering::Relaxed) == 0 {
-                    break;
-                }
+            if handed_over {
+                self.connections_are_done().await;
+            } else {
+                self.requests_are_done().await;
             }
         };
-        if tokio::time::timeout(self.gate.config.grace, done).await.is_err() {
+        let in_time = tokio::time::timeout(self.gate.config.grace, done).await.is_ok();
+        if !in_time && self.gate.in_flight.load(Ordering::Relaxed) > 0 {
             tracing::warn!("requests were still in flight when the grace was over");
         }
         self.gate.access_log.flush(&mut std::io::stdout().lock());
