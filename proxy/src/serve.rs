@@ -24,6 +24,7 @@ use igny8_contract::time::{Clock, SystemClock};
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pingora::listeners::tls::TlsSettings;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -262,18 +263,18 @@ fn public_service(
     let mut proxy = pingora::proxy::http_proxy(&server.configuration, Gateway::new(Arc::clone(gate)));
     proxy.handle_init_modules();
     let mut service = Service::new("public".into(), Front::new(Arc::clone(gate), Arc::new(proxy)));
-    let address = gate.config.public.to_string();
-    match certificates {
-        None => service.add_tcp(&address),
-        Some(certificates) => {
-            // The paths stand for nothing: the resolver goes before them.
-            let mut settings =
-                TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
-            settings.set_cert_resolver(certificates);
-            settings.enable_h2();
-            service.add_tls_with_settings(&address, None, settings);
-        }
+    // The front and pingora's body readers have buffers of their own; one more would be 64 KiB for every idle connection.
+    let buffers = L4BufferSettings::default().read(0);
+    let mut listener = ListenerConfig::tcp(gate.config.public.to_string()).l4_buffer(buffers);
+    if let Some(certificates) = certificates {
+        // The paths stand for nothing: the resolver goes before them.
+        let mut settings =
+            TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
+        settings.set_cert_resolver(certificates);
+        settings.enable_h2();
+        listener = listener.tls(settings);
     }
+    service.add_listener(listener);
     Ok(service)
 }
 
