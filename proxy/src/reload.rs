@@ -205,13 +205,18 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         let mut terminate = signal(SignalKind::terminate()).ok();
         let mut interrupt = signal(SignalKind::interrupt()).ok();
-        let handed_over = tokio::select! {
-            () = heard(&mut terminate) => false,
-            () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
-            over = self.upgrades.over() => match over {
-                Over::HandedOver => true,
-                Over::Failed => return ShutdownSignal::FastShutdown,
-            },
+        let mut quit = signal(SignalKind::quit()).ok();
+        let handed_over = loop {
+            tokio::select! {
+                () = heard(&mut terminate) => break false,
+                () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
+                // Elsewhere this is how an upgrade is asked for. Ending at once would be the worst answer to it.
+                () = heard(&mut quit) => tracing::info!("SIGQUIT does nothing here; `serve --upgrade` asks by itself"),
+                over = self.upgrades.over() => match over {
+                    Over::HandedOver => break true,
+                    Over::Failed => return ShutdownSignal::FastShutdown,
+                },
+            }
         };
         self.gate.draining.store(true, Ordering::Relaxed);
         self.gate.drain.notify_waiters();

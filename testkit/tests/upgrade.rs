@@ -137,6 +137,8 @@ fn a_proxy_is_replaced_twice_under_load_and_no_request_fails() {
     load.goes_on();
     let mut old = stack.take_proxy();
     for round in 0..2 {
+        // How other servers are asked for an upgrade; here it must not end anything.
+        old.signal("QUIT");
         let mut new = successor(&stack, &format!("successor-{round}"));
         let ended = new.wait_until("the old proxy to end", PATIENCE, || old.ended());
         assert!(ended.success(), "{ended}: {}", old.log_tail());

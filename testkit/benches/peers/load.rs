@@ -39,6 +39,9 @@ impl<'a> Target<'a> {
 
     /// Sends requests for as long as this; nanoseconds of processor time that one request cost.
     pub fn slice(&mut self, clock: &SystemClock, length: Duration) -> f64 {
+        // Whoever has waited for its turn for too long may have closed the old ones.
+        self.connections.clear();
+        self.round();
         let (before, end) = (processor_time(self.process), clock.elapsed() + length);
         let mut requests = 0;
         while clock.elapsed() < end {
