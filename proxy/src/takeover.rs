@@ -47,9 +47,11 @@ pub enum TakeoverError {
     #[error("the running proxy does not hand its sockets over ({0}): it hangs, or another upgrade is under way")]
     Silent(io::Error),
     #[error(
-        "the running proxy listens on {theirs}, and this configuration says {ours}: a change of addresses needs a restart"
+        "the running proxy listens on {}, and this configuration says {}: a change of addresses needs a restart",
+        .0.theirs,
+        .0.ours
     )]
-    OtherAddresses { theirs: Addresses, ours: Addresses },
+    OtherAddresses(Box<OtherAddresses>),
     #[error("{} has not come within {} s: the running proxy goes on", match .0 {
         Awaited::KeySet => "core's key set",
         Awaited::Feed => "core's snapshot of its accounts",
@@ -62,6 +64,13 @@ pub enum TakeoverError {
 pub struct Addresses {
     pub public: SocketAddr,
     pub ops: SocketAddr,
+}
+
+/// Two proxies that do not listen at the same addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherAddresses {
+    pub theirs: Addresses,
+    pub ours: Addresses,
 }
 
 impl fmt::Display for Addresses {
@@ -122,10 +131,11 @@ pub fn ask(addresses: Addresses) -> Result<Taken, TakeoverError> {
     let sockets = given.map_err(TakeoverError::Silent)?;
     let theirs = sockets.addresses().map_err(TakeoverError::Silent)?;
     if theirs != addresses {
-        return Err(TakeoverError::OtherAddresses {
+        let other = OtherAddresses {
             theirs,
             ours: addresses,
-        });
+        };
+        return Err(TakeoverError::OtherAddresses(Box::new(other)));
     }
     Ok(Taken { sockets, line })
 }
