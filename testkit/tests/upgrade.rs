@@ -1,5 +1,10 @@
 //! `igny8-proxy serve --upgrade`: a new proxy in the place of the one that runs, and no client notices.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as a test does, by panicking"
+)]
+
 use igny8_testkit::config::set;
 use igny8_testkit::echo::Echo;
 use igny8_testkit::http::get;
