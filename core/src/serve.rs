@@ -234,6 +234,7 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
             stories,
             internal_token: Arc::new(internal_token),
             stripe,
+            proxies: config.proxies.clone().into(),
             metrics,
         },
         last_story,

@@ -195,13 +195,23 @@ pub fn entry(entry: &Entry) -> Value {
     })
 }
 
-/// A line of the audit: what it says, name by name.
+/// A line of the audit: what it says, name by name. What has changed comes first, as it was before and as it is after.
 #[must_use]
-pub fn line(line: &Line) -> Value {
+pub fn line(line: &Line, plans: &[Plan]) -> Value {
     let detail: Value = serde_json::from_str(&line.detail).unwrap_or_default();
-    let members = detail.as_object().into_iter().flatten();
-    let facts: Vec<Value> = members
-        .map(|(name, value)| json!({"name": plain(name), "value": fact(name, value)}))
+    let (changed, kept): (Vec<_>, Vec<_>) = detail
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+        .partition(|(_, value)| value.is_object());
+    let facts: Vec<Value> = changed
+        .into_iter()
+        .chain(kept)
+        .map(|(name, value)| {
+            let named = name.trim_end_matches("_us").trim_end_matches("_id");
+            json!({"name": plain(named), "value": fact(name, value, plans)})
+        })
         .collect();
     json!({
         "id": line.id, "who": who(line), "action": line.action, "facts": facts, "request_id": line.request_id,
@@ -225,20 +235,20 @@ pub fn who(line: &Line) -> String {
 }
 
 /// What a detail says. Before and after stand in it as a pair.
-fn fact(name: &str, value: &Value) -> String {
+fn fact(name: &str, value: &Value, plans: &[Plan]) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) if name == "plan_id" => {
+            let named = plans.iter().find(|plan| Some(plan.id.0) == number.as_i64());
+            named.map_or_else(|| number.to_string(), |plan| plan.terms.name.clone())
+        }
+        Value::Number(number) if name == "credits" => number.as_i64().map_or_else(|| number.to_string(), grouped),
         Value::Number(number) if name.ends_with("_us") => {
             number.as_i64().map_or_else(String::new, |at| minute(Timestamp(at)))
         }
         Value::Object(pair) => {
-            let side = |names: [&str; 2]| {
-                names
-                    .iter()
-                    .find_map(|name| pair.get(*name))
-                    .map(|value| fact(name, value))
-            };
-            match (side(["before", "from"]), side(["after", "to"])) {
+            let side = |side| pair.get(side).map(|value| fact(name, value, plans));
+            match (side("before"), side("after")) {
                 (Some(before), Some(after)) => format!("{before} \u{2192} {after}"),
                 _ => value.to_string(),
             }
@@ -320,13 +330,13 @@ mod tests {
     #[test]
     fn the_audit_tells_what_was_before_and_what_is_after() {
         assert_eq!(
-            fact("status", &json!({"before": "trial", "after": "active"})),
+            fact("status", &json!({"before": "trial", "after": "active"}), &[]),
             "trial \u{2192} active"
         );
         assert_eq!(
-            fact("end_us", &json!({"from": 0, "to": 60_000_000})),
+            fact("end_us", &json!({"before": 0, "after": 60_000_000}), &[]),
             "1970-01-01 00:00 \u{2192} 1970-01-01 00:01"
         );
-        assert_eq!(fact("reason", &json!("why")), "why");
+        assert_eq!(fact("reason", &json!("why"), &[]), "why");
     }
 }
