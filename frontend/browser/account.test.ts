@@ -202,7 +202,7 @@ test('staff switch a second factor on with a picture made here, sign in with its
     await dialog.getByRole('button', { name: 'Switch it on' }).click()
     await page.getByText('Keep these recovery codes now').waitFor()
     findings.push(...(await look(page, '/account/security/codes', 'desktop-light')))
-    const recovery = (await dialog.locator('code').innerText()).split(' ')
+    const recovery = (await dialog.locator('code').innerText()).split(/\s+/)
     await dialog.getByRole('button', { name: 'I have them' }).click()
     try {
       await page.getByText(`${String(recovery.length)} recovery codes left`).waitFor()
@@ -214,6 +214,7 @@ test('staff switch a second factor on with a picture made here, sign in with its
       await page.getByLabel('Code').fill(codeOf(secret, 1))
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByRole('button', { name: 'Switch it off' }).click()
+      await dialog.getByLabel('Code').waitFor()
       findings.push(...(await look(page, '/account/security/off', 'desktop-light')))
     } finally {
       // The other tests' staff sign in by password alone.

@@ -22,8 +22,10 @@ export interface Profile {
   context: BrowserContext
   page: Page
   calls: Call[]
-  /** Errors on consoles and uncaught ones, pages without a strict policy, and loads from elsewhere, of every page of the profile. */
+  /** Errors on consoles and uncaught ones, of every page of the profile. */
   errors: string[]
+  /** Loads from elsewhere, and pages of ours whose policy lets scripts within them run. No story may have one. */
+  breaches: string[]
   close: () => Promise<void>
 }
 
@@ -52,11 +54,12 @@ export async function openProfile(options: { dark?: boolean; phone?: boolean } =
   context.setDefaultTimeout(seconds(15))
   const calls: Call[] = []
   const errors: string[] = []
+  const breaches: string[] = []
   const pending: Promise<void>[] = []
   const note = async (request: Request) => {
     const { pathname, origin, protocol } = new URL(request.url())
     if (/^(http|ws)s?:$/.test(protocol) && origin !== url)
-      errors.push(`loaded from elsewhere: ${request.url()}`)
+      breaches.push(`loaded from elsewhere: ${request.url()}`)
     if (!pathname.startsWith('/api/')) return
     // The browser's own list, cookies included; a request that was broken off has none.
     const headers = await request.allHeaders().catch(() => ({}))
@@ -65,7 +68,7 @@ export async function openProfile(options: { dark?: boolean; phone?: boolean } =
   context.on('request', (request) => pending.push(note(request)))
   context.on('response', (response) => {
     if (isOurPage(response) && !isStrict(response.headers()['content-security-policy']))
-      errors.push(`${response.url()} lets scripts within the page run`)
+      breaches.push(`${response.url()} lets scripts within the page run`)
   })
   context.on('console', (message) => {
     if (message.type() === 'error') errors.push(`${message.text()} (${message.location().url})`)
@@ -77,6 +80,7 @@ export async function openProfile(options: { dark?: boolean; phone?: boolean } =
     page,
     calls,
     errors,
+    breaches,
     close: async () => {
       await Promise.all(pending)
       await context.close()
@@ -107,6 +111,7 @@ export async function inProfile(
   const profile = await openProfile(options)
   try {
     await story(profile)
+    expect(profile.breaches).toEqual([])
   } catch (error) {
     const shown = await profile.page
       .locator('body')

@@ -131,7 +131,9 @@ pub async fn reset_totp(core: &Core, email: String) -> Result<User, StoryError> 
                     .filter(|user| user.platform_role.is_some())
                     .ok_or_else(|| refused("No member of staff has this address."))?;
                 let factor = totp::of_user(connection, user.id).await?;
-                let before = factor.ok_or_else(|| refused("This member of staff has no second factor."))?.state();
+                let before = factor
+                    .ok_or_else(|| refused("This member of staff has no second factor."))?
+                    .state();
                 totp::remove(connection, user.id).await?;
                 user::raise_epoch(connection, user.id, *now).await?;
                 sign_in::end_all(connection, user.id, *now).await?;

@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn a_label_may_hold_anything() {
         let (name, labels, count) = sample(r#"x{a="say \"}\"",b="c\\d\ne"} 5 1700000000"#).unwrap();
-        assert_eq!((name, labels["a"].as_str(), labels["b"].as_str(), count), ("x", "say \"}\"", "c\\d\ne", 5));
+        assert_eq!(
+            (name, labels["a"].as_str(), labels["b"].as_str(), count),
+            ("x", "say \"}\"", "c\\d\ne", 5)
+        );
         for line in ["", "x", "# x 5", "x{a=\"b} 5", "x{a=\"b\"}", "x -1", "x 1.5", "x{a} 5"] {
             assert!(sample(line).is_none(), "{line}");
         }

@@ -1,7 +1,7 @@
 //! How often somebody may try, and what is told and taken while they do.
 
-use super::people::{NEW_PASSWORD, Pair, join, login, post, reset_link};
 use super::panel::{Browser, form, make_staff};
+use super::people::{NEW_PASSWORD, Pair, join, login, post, reset_link};
 use super::site::{PASSWORD, Server, Site, on_both};
 use igny8_testkit::raw::Response;
 use serde_json::json;
@@ -135,8 +135,16 @@ fn staff_who_sign_in_at_the_panel_are_known_there() {
             tries(&server, &format!("198.51.100.{n}"), &email, "wrong-password-1");
         }
         assert_eq!(at_the_panel("198.51.100.99"), 429, "strangers are shut out");
-        assert_eq!(at_the_panel("203.0.113.7"), 303, "whoever has signed in from there is not");
-        assert_eq!(tries(&server, "203.0.113.7", &email, PASSWORD).status, 200, "in the app neither");
+        assert_eq!(
+            at_the_panel("203.0.113.7"),
+            303,
+            "whoever has signed in from there is not"
+        );
+        assert_eq!(
+            tries(&server, "203.0.113.7", &email, PASSWORD).status,
+            200,
+            "in the app neither"
+        );
     });
 }
 

@@ -83,14 +83,20 @@ pub fn every_line_tells_its_change(site: &Site) {
         let wanted = ACTIONS.iter().find(|(known, _)| *known == action);
         let (_, names) = wanted.unwrap_or_else(|| panic!("{action} is not in the table"));
         for name in *names {
-            assert!(pair(&told, name).is_some(), "{action}: no before and after of {name}: {detail}");
+            assert!(
+                pair(&told, name).is_some(),
+                "{action}: no before and after of {name}: {detail}"
+            );
         }
         for (name, value) in told.as_object().unwrap() {
             if value.is_object() && name != "metadata" {
                 let (before, after) = pair(&told, name).unwrap_or_else(|| panic!("{action}: {name}: {detail}"));
                 // Two sign-ins at once may each count the other; and what has begun may begin anew, with another secret.
                 let may_stay = name == "sign_ins" || action == "totp.begun";
-                assert!(before != after || may_stay, "{action}: {name} has not changed: {detail}");
+                assert!(
+                    before != after || may_stay,
+                    "{action}: {name} has not changed: {detail}"
+                );
             }
         }
     }
@@ -122,7 +128,11 @@ fn the_table_has_every_action_that_there_is() {
         actions_in(&source.join(room), &mut found);
     }
     // What Stripe calls its events, files and fields; none of it is ours.
-    found.retain(|word| !["invoice.", "customer.", "checkout.", "charge."].iter().any(|theirs| word.starts_with(theirs)));
+    found.retain(|word| {
+        !["invoice.", "customer.", "checkout.", "charge."]
+            .iter()
+            .any(|theirs| word.starts_with(theirs))
+    });
     let known: BTreeSet<String> = ACTIONS.iter().map(|(action, _)| (*action).to_owned()).collect();
     let unknown: Vec<_> = found.difference(&known).collect();
     assert_eq!(unknown, Vec::<&String>::new(), "tell what they change");

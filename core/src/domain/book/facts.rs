@@ -60,10 +60,7 @@ impl Facts {
             ),
             ("period_start_us", json!(latest.map(|latest| latest.period_start.0))),
             ("period_end_us", json!(latest.map(|latest| latest.period_end.0))),
-            (
-                "cancel_at_period_end",
-                json!(latest.map(|latest| latest.cancels)),
-            ),
+            ("cancel_at_period_end", json!(latest.map(|latest| latest.cancels))),
         ]
     }
 

@@ -131,18 +131,32 @@ pub fn time_line(told: &[Told], now: Timestamp) -> Value {
     let percent = |parts: i64| format!("{}.{}%", parts / 10, parts % 10);
     let periods: Vec<Value> = told
         .iter()
+        .enumerate()
         .rev()
-        .map(|told| {
-            let (start, end) = (part(told.period.start), part(told.period.end));
+        .map(|(index, one)| {
+            let is_latest = index == 0 || told[index - 1].subscription != one.subscription;
+            let (plan, method) = plan_then(one, is_latest);
+            let (start, end) = (part(one.period.start), part(one.period.end));
             json!({
-                "x": percent(start), "width": percent((end - start).max(SEEN_AT_LEAST)), "plan": told.plan_name,
-                "kind": kind(told, now), "start": day(told.period.start), "end": day(told.period.end),
-                "subscription": told.subscription, "sequence": told.period.sequence,
-                "method": in_words(told.payment_method), "status": plain(told.status.as_str()),
+                "x": percent(start), "width": percent((end - start).max(SEEN_AT_LEAST)), "plan": plan,
+                "kind": kind(one, now), "start": day(one.period.start), "end": day(one.period.end),
+                "subscription": one.subscription, "sequence": one.period.sequence, "method": method,
+                "status": plain(one.status.as_str()),
             })
         })
         .collect();
     json!({"periods": periods, "now": percent(part(now)), "first": day(first), "last": day(last)})
+}
+
+/// The plan of a period in its own time, and how it was paid: its subscription may be on another one by now. The first period
+/// of the first subscription is the trial that sign-up gives.
+fn plan_then(told: &Told, is_latest: bool) -> (&str, &'static str) {
+    let is_first = (told.subscription, told.period.sequence) == (1, 1);
+    match &told.paid {
+        Some((plan, method)) if !is_latest && !is_first => (plan, in_words(*method)),
+        _ if is_first && !is_latest => ("Trial", in_words(PaymentMethod::Trial)),
+        _ => (&told.plan_name, in_words(told.payment_method)),
+    }
 }
 
 /// How a period is coloured.
@@ -303,6 +317,7 @@ mod tests {
             subscription,
             plan_name: "Starter".into(),
             payment_method: PaymentMethod::Trial,
+            paid: None,
             status: SubscriptionStatus::Trialing,
             period: Period {
                 sequence: 1,
@@ -325,6 +340,38 @@ mod tests {
             (&json!("past"), &json!("trial"))
         );
         assert_eq!(time_line(&[], Timestamp(0)), Value::Null);
+    }
+
+    #[test]
+    fn a_period_is_told_with_the_plan_that_it_had_in_its_own_time() {
+        let told = |subscription, sequence, paid: Option<&str>| Told {
+            subscription,
+            plan_name: "Enterprise".into(),
+            payment_method: PaymentMethod::Manual,
+            paid: paid.map(|plan| (plan.into(), PaymentMethod::BankTransfer)),
+            status: SubscriptionStatus::Active,
+            period: Period {
+                sequence,
+                start: Timestamp(sequence),
+                end: Timestamp(sequence + 1),
+            },
+        };
+        let line = time_line(
+            &[
+                told(2, 2, Some("Growth")),
+                told(2, 1, Some("Growth")),
+                told(1, 2, Some("Starter")),
+                told(1, 1, None),
+            ],
+            Timestamp(0),
+        );
+        let plans: Vec<_> = line["periods"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|period| &period["plan"])
+            .collect();
+        assert_eq!(plans, ["Trial", "Enterprise", "Growth", "Enterprise"]);
     }
 
     #[test]

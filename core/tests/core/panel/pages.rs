@@ -314,7 +314,9 @@ fn accounts_are_found_by_words_status_and_plan_and_lists_go_on_page_by_page() {
         // However long a list is, its table has all of it.
         let id = account_id(&members[0]);
         let series = match site.engine {
-            "sqlite" => "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000) SELECT i FROM n",
+            "sqlite" => {
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000) SELECT i FROM n"
+            }
             _ => "SELECT generate_series(1, 7000) AS i",
         };
         site.sql(&format!(
@@ -325,7 +327,11 @@ fn accounts_are_found_by_words_status_and_plan_and_lists_go_on_page_by_page() {
         let lines = site.number(&format!("SELECT COUNT(*) FROM audit WHERE account_id = {id}"));
         let table = staff.get(&format!("/admin/accounts/{id}/audit.csv")).text();
         assert_eq!(i64::try_from(table.lines().count()).unwrap(), lines + 1);
-        let mut numbers: Vec<&str> = table.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+        let mut numbers: Vec<&str> = table
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').next().unwrap())
+            .collect();
         let all = numbers.len();
         numbers.dedup();
         assert_eq!(numbers.len(), all, "each line once");

@@ -44,7 +44,10 @@ fn staff_see_what_each_proxy_refused_and_which_one_does_not_tell() {
         ] {
             assert!(page.contains(told), "{told}: {page}");
         }
-        assert!(!page.contains("<b>\"") && !page.contains("/<b>"), "what a proxy says is escaped: {page}");
+        assert!(
+            !page.contains("<b>\"") && !page.contains("/<b>"),
+            "what a proxy says is escaped: {page}"
+        );
         // Both are gone by now: the page is there all the same.
         let page = staff.get("/admin/proxies/");
         assert_eq!(page.status, 200);

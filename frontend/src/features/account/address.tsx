@@ -29,7 +29,7 @@ export function Address() {
         {!user.email_verified && (
           <>
             <p className="text-sm text-ink-3">
-              We have sent you a mail with a link. Open it to show that this address is yours.
+              Nobody has shown yet that this address is yours. The link in our mail does.
             </p>
             <RefusalLine error={resend.error} />
             {resend.isSuccess ? (

@@ -33,7 +33,7 @@ export function Enrol({ onClose }: { onClose: () => void }) {
           <Callout tone="warn" title="Keep these recovery codes now">
             Each stands in once for your authenticator app. They are not shown again.
           </Callout>
-          <CopyText label="Recovery codes" text={confirm.data.recovery_codes.join(' ')} />
+          <CopyText label="Recovery codes" text={confirm.data.recovery_codes.join('\n')} />
           <Button onClick={onClose}>I have them</Button>
         </div>
       </Dialog>
