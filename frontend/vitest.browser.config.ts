@@ -12,7 +12,7 @@ export default defineConfig({
     globalSetup: ['browser/stack.ts'],
     // One stack and two processors: files one after the other.
     fileParallelism: false,
-    testTimeout: 90_000,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
   },
 })

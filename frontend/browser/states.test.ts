@@ -51,7 +51,7 @@ test('where the API fails, every page says so, and axe finds nothing there', asy
     // All but who is signed in: that is asked for with every page that is loaded.
     await page.route(/\/api\/v1\/(?!auth\/refresh|auth\/logout)/, refuse(503, 'core_unavailable'))
     const pages = ['/sites', '/planner/keywords', '/planner/clusters', '/writer/drafts', '/writer/queue']
-    const parts = ['', '/usage', '/upgrade', '/receipts', '/api-keys', '/members', '/security']
+    const parts = ['', '/usage', '/upgrade', '/receipts', '/receipts/1', '/api-keys', '/members', '/security']
     for (const path of [...pages, '/writer/drafts/1', ...parts.map((part) => `/account${part}`)]) {
       await page.goto(path)
       await page.getByText('We are not quite there').first().waitFor()
