@@ -148,7 +148,7 @@ for (const { dark, phone, name } of looks) {
         await page.getByRole('link', { name: 'Payments', exact: true }).click()
         await page.locator('tbody th a').first().click()
         const payment = new URL(page.url()).pathname
-        await page.goto('/admin/?status=active')
+        await page.goto('/admin/?status=active&q=Field+notes')
         await page.locator('tbody th a').first().click()
         await page.getByRole('heading', { name: 'Standing' }).waitFor()
         const account = new URL(page.url()).pathname
