@@ -9,6 +9,7 @@ pub mod facts;
 pub mod front;
 pub mod gate;
 pub mod gateway;
+pub mod notify;
 pub mod ops;
 pub mod outgoing;
 pub mod passage;

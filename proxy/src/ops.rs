@@ -27,19 +27,23 @@ impl Ops {
         Self { gate, metrics }
     }
 
-    /// Ready means: tokens can be verified, accounts are known, and no shutdown has begun.
     fn readiness(&self) -> (StatusCode, &'static str) {
-        if self.gate.draining.load(Ordering::Relaxed) {
-            return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        match waits_for(&self.gate) {
+            Some(what) => (StatusCode::SERVICE_UNAVAILABLE, what),
+            None => (StatusCode::OK, "ready\n"),
         }
-        if !self.gate.tokens.ready(self.gate.clock.now()) {
-            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's key set\n");
-        }
-        if !self.gate.directory.is_synced() {
-            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's change feed\n");
-        }
-        (StatusCode::OK, "ready\n")
     }
+}
+
+/// What keeps the proxy from being ready. Ready means: tokens can be verified, accounts are known, and no shutdown has begun.
+pub fn waits_for(gate: &Gate) -> Option<&'static str> {
+    if gate.draining.load(Ordering::Relaxed) {
+        return Some("draining\n");
+    }
+    if !gate.tokens.ready(gate.clock.now()) {
+        return Some("waiting for core's key set\n");
+    }
+    (!gate.directory.is_synced()).then_some("waiting for core's change feed\n")
 }
 
 #[async_trait]

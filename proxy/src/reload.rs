@@ -1,6 +1,8 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
 use crate::gate::Gate;
+use crate::notify::{self, State};
+use crate::ops::waits_for;
 use crate::tls::Certificates;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,6 +24,8 @@ const KEYS_EVERY: Duration = Duration::from_secs(30);
 const FIRST_KEYS_EVERY: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const LOG_EVERY: Duration = Duration::from_millis(100);
+/// How often a starting proxy looks whether it is ready.
+const READY_EVERY: Duration = Duration::from_millis(20);
 /// How often a draining proxy looks whether it is done.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 
@@ -86,6 +90,15 @@ impl Chores {
         }
     }
 
+    /// Tells the service manager once, when the proxy is ready for the first time.
+    async fn tell_when_ready(&self) {
+        while waits_for(&self.gate).is_some() {
+            tokio::time::sleep(READY_EVERY).await;
+        }
+        notify::tell(State::Ready);
+        std::future::pending().await
+    }
+
     async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
@@ -105,6 +118,7 @@ impl BackgroundService for Chores {
             () = self.watch_limits() => {}
             () = self.refresh_keys() => {}
             () = self.sweep() => {}
+            () = self.tell_when_ready() => {}
             () = self.watch_certificates() => {}
             () = self.keep_store_connected() => {}
             _ = shutdown.changed() => {}
@@ -184,6 +198,7 @@ impl ShutdownSignalWatch for Signals {
             () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
         }
         tracing::info!("draining");
+        notify::tell(State::Stopping);
         self.gate.draining.store(true, Ordering::Relaxed);
         self.gate.drain.notify_waiters();
         let done = async {
