@@ -41,9 +41,18 @@ COPY proxy/src proxy/src
 RUN cargo build --release --locked --bins --package igny8-core --package igny8-proxy
 
 # --- What runs --------------------------------------------------------------------------------------------------------
-FROM ${RUN_IMAGE} AS run
+# Of the distribution nothing but what our programs and scripts load: no package manager, no network tools.
+FROM ${RUN_IMAGE} AS floor
+COPY --from=build /target/release/igny8-core /target/release/igny8-proxy /programs/
+RUN mkdir -p /floor/tmp \
+    && cp --parents --dereference /bin/bash /bin/tar /usr/bin/install \
+        $(ldd /bin/bash /bin/tar /usr/bin/install /programs/* | grep -o '/lib[^ ]*' | sort --unique) /floor
+
+FROM scratch AS run
+COPY --from=floor /floor /
 # Whose certificates are believed: of mail servers and of other issuers.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+SHELL ["/bin/bash", "-c"]
 # The one place that is written to, and only where a volume lies on it.
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /igny8/var
 WORKDIR /igny8
