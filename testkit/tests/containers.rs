@@ -173,6 +173,7 @@ fn secrets_are_files_and_none_is_in_the_environment() {
             "script/secrets does not make {name}"
         );
     }
+    let holds_a_password = Regex::new("://[^/@]*:[^/@]*@").unwrap();
     let names_a_secret = Regex::new("PASSWORD|SECRET|TOKEN_FILE|KEY_FILE|PASSFILE").unwrap();
     for (name, service) in compose["services"].as_object().unwrap() {
         let given: BTreeSet<&str> = service
@@ -188,10 +189,7 @@ fn secrets_are_files_and_none_is_in_the_environment() {
             .flatten()
         {
             let value = value.to_string();
-            assert!(
-                !Regex::new("://[^/@]*:[^/@]*@").unwrap().is_match(&value),
-                "{name}: {key} holds a password"
-            );
+            assert!(!holds_a_password.is_match(&value), "{name}: {key} holds a password");
             if names_a_secret.is_match(key) {
                 let file = value.trim_matches('"').strip_prefix("/run/secrets/");
                 let file = file.unwrap_or_else(|| panic!("{name}: {key} is not a secret's file"));
