@@ -48,9 +48,10 @@ pub fn visible_part(key: &str) -> &str {
 /// Whether the value of an `Authorization` field holds a key, whatever its scheme.
 #[must_use]
 pub fn is_in(authorization: &[u8]) -> bool {
-    authorization
-        .split(|byte| matches!(byte, b' ' | b'\t' | b','))
-        .any(|word| word.starts_with(PREFIX.as_bytes()))
+    // Asked for every request: only the places where a word begins are looked at.
+    let begins = |word: &[u8]| word.starts_with(PREFIX.as_bytes());
+    begins(authorization)
+        || memchr::memchr3_iter(b' ', b'\t', b',', authorization).any(|place| begins(&authorization[place + 1..]))
 }
 
 /// The `count` lowest digits to the base of 62 of a big-endian number, the highest first.
@@ -152,6 +153,12 @@ mod tests {
         #[test]
         fn different_secrets_are_different_keys(one: [u8; 32], other: [u8; 32]) {
             prop_assert_eq!(compose([1; 8], one) == compose([1; 8], other), one == other);
+        }
+
+        #[test]
+        fn a_key_is_found_where_a_word_begins_and_nowhere_else(field in "[igk_ ,\tx]{0,24}") {
+            let in_a_word = field.split([' ', '\t', ',']).any(|word| word.starts_with(PREFIX));
+            prop_assert_eq!(is_in(field.as_bytes()), in_a_word);
         }
 
         #[test]

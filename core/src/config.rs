@@ -100,6 +100,8 @@ pub struct Config {
     pub test_clock: bool,
     /// Nothing where the front end is served by something else, or not at all.
     pub frontend: Option<FrontendConfig>,
+    /// The ops listeners of proxies, each a host and a port.
+    pub proxies: Vec<String>,
     pub grace: Duration,
 }
 
@@ -211,8 +213,26 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         stripe: stripe(written.stripe)?,
         test_clock,
         frontend: frontend(written.frontend)?,
+        proxies: proxies(&written.panel.proxies)?,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
     })
+}
+
+/// Hosts with a port, set apart by commas.
+fn proxies(text: &str) -> Result<Vec<String>, ConfigError> {
+    let named = text.split(',').map(str::trim).filter(|address| !address.is_empty());
+    let checked = named.map(|address| {
+        let parts = address.rsplit_once(':');
+        let port = parts.and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        // It becomes a `Host` field.
+        match port.filter(|_| address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')) {
+            Some(_) => Ok(address.to_owned()),
+            None => Err(ConfigError(format!(
+                "panel.proxies: write hosts with a port, like 127.0.0.1:8081, and commas between them, not {address:?}"
+            ))),
+        }
+    });
+    checked.collect()
 }
 
 fn password_cost(passwords: &file::Passwords) -> Result<PasswordCost, ConfigError> {

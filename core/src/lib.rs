@@ -11,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod mailer;
+pub mod notify;
 pub mod serve;
 pub mod storage;
 pub mod worker;

@@ -18,6 +18,7 @@ use crate::config::{Config, Flags};
 use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, frontend, listener, routes};
+use crate::notify::{self, State};
 use crate::storage::{self, Store, migrations};
 use crate::{mailer, worker};
 use igny8_contract::random::Random;
@@ -161,8 +162,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         open,
     ));
     tracing::info!(public = %config.public, internal = %config.internal, "serving");
+    notify::tell(State::Ready);
 
     asked_to_stop.await;
+    notify::tell(State::Stopping);
     tracing::info!(
         grace_seconds = config.grace.as_secs(),
         "stopping: requests under way may finish"
@@ -234,6 +237,7 @@ async fn opened(config: &Config, stopping: watch::Receiver<bool>) -> Result<(Ser
             stories,
             internal_token: Arc::new(internal_token),
             stripe,
+            proxies: config.proxies.clone().into(),
             metrics,
         },
         last_story,

@@ -1,12 +1,15 @@
 // A Chromium with a profile of its own, and what was seen in it: calls of the API with their header fields, console errors.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { createHmac } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, chromium, type Page, type Request } from 'playwright-core'
+import { type BrowserContext, chromium, type Page, type Request, type Response } from 'playwright-core'
 import { expect, inject } from 'vitest'
 import type { Person } from './stack'
 
 export const { url } = inject('demo')
+/** Whose panel is at /admin: core's, or that of the app. */
+export const panelOfCore = process.env.IGNY8_ADMIN === 'core'
 export const PASSWORD = 'plover-tannin-93-gazette'
 
 export interface Call {
@@ -21,6 +24,8 @@ export interface Profile {
   calls: Call[]
   /** Errors on consoles and uncaught ones, of every page of the profile. */
   errors: string[]
+  /** Loads from elsewhere, and pages of ours whose policy lets scripts within them run. No story may have one. */
+  breaches: string[]
   close: () => Promise<void>
 }
 
@@ -49,15 +54,22 @@ export async function openProfile(options: { dark?: boolean; phone?: boolean } =
   context.setDefaultTimeout(seconds(15))
   const calls: Call[] = []
   const errors: string[] = []
+  const breaches: string[] = []
   const pending: Promise<void>[] = []
   const note = async (request: Request) => {
-    const { pathname } = new URL(request.url())
+    const { pathname, origin, protocol } = new URL(request.url())
+    if (/^(http|ws)s?:$/.test(protocol) && origin !== url)
+      breaches.push(`loaded from elsewhere: ${request.url()}`)
     if (!pathname.startsWith('/api/')) return
     // The browser's own list, cookies included; a request that was broken off has none.
     const headers = await request.allHeaders().catch(() => ({}))
     calls.push({ method: request.method(), path: pathname, headers })
   }
   context.on('request', (request) => pending.push(note(request)))
+  context.on('response', (response) => {
+    if (isOurPage(response) && !isStrict(response.headers()['content-security-policy']))
+      breaches.push(`${response.url()} lets scripts within the page run`)
+  })
   context.on('console', (message) => {
     if (message.type() === 'error') errors.push(`${message.text()} (${message.location().url})`)
   })
@@ -68,12 +80,27 @@ export async function openProfile(options: { dark?: boolean; phone?: boolean } =
     page,
     calls,
     errors,
+    breaches,
     close: async () => {
       await Promise.all(pending)
       await context.close()
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** A page that is ours to make: the app's own panel is not. */
+function isOurPage(response: Response): boolean {
+  if (response.request().resourceType() !== 'document') return false
+  if (!(response.headers()['content-type'] ?? '').startsWith('text/html')) return false
+  return panelOfCore || !new URL(response.url()).pathname.startsWith('/admin')
+}
+
+/** Whether a content security policy keeps scripts to files of our own. */
+function isStrict(policy = ''): boolean {
+  const rules = new Map(policy.split(';').map((rule) => [rule.trim().split(/\s+/)[0], rule.trim()]))
+  const scripts = rules.get('script-src') ?? rules.get('default-src')
+  return scripts !== undefined && /^\S+ '(self|none)'$/.test(scripts)
 }
 
 /** Runs a test's story in a profile of its own. */
@@ -84,6 +111,7 @@ export async function inProfile(
   const profile = await openProfile(options)
   try {
     await story(profile)
+    expect(profile.breaches).toEqual([])
   } catch (error) {
     const shown = await profile.page
       .locator('body')
@@ -121,16 +149,45 @@ export async function signOut(page: Page) {
   await page.waitForURL('**/login')
 }
 
+/** The code that an authenticator app shows for a secret in base 32, so many steps from now (RFC 6238). */
+export function codeOf(secret: string, ahead = 0): string {
+  const bits = Array.from(secret, (letter) =>
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'),
+  ).join('')
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)))
+  const step = Buffer.alloc(8)
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead))
+  const digest = createHmac('sha1', key).update(step).digest()
+  const at = (digest.at(-1) ?? 0) & 15
+  return String((digest.readUInt32BE(at) & 0x7f_ff_ff_ff) % 1_000_000).padStart(6, '0')
+}
+
+/** The links to `path` in mails to `email`. */
+export function linksTo(email: string, path: string): string[] {
+  const { mail } = inject('demo')
+  return readdirSync(mail)
+    .sort()
+    .map((name) => readFileSync(join(mail, name), 'utf8').replaceAll('=\r\n', '').replaceAll('=3D', '='))
+    .filter((text) => text.includes(`To: ${email}`))
+    .flatMap((text) => new RegExp(`http\\S+${path}#token=\\S+`).exec(text) ?? [])
+}
+
 /** What the API says, asked past the browser: for what staff do. */
-export async function ask<T>(path: string, body?: unknown, token?: string): Promise<T> {
+export async function ask<T>(
+  path: string,
+  body?: unknown,
+  token?: string,
+  method = body === undefined ? 'GET' : 'POST',
+): Promise<T> {
   const response = await fetch(`${url}${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
+    method,
     headers: {
       'Content-Type': 'application/json',
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
+  if (response.status === 204) return undefined as T
   const answer = (await response.json()) as { data: T }
   if (!response.ok) throw new Error(`${path}: ${String(response.status)} ${JSON.stringify(answer)}`)
   return answer.data

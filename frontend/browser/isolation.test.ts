@@ -1,6 +1,6 @@
 // The fault that igny8 was made against, in a real browser: an administrator's session in the profile of an ordinary user.
-import { expect, inject, test } from 'vitest'
-import type { Page } from 'playwright-core'
+// Told twice: with the panel of the app, and with core's own.
+import { expect, test } from 'vitest'
 import {
   expectBearersOnly,
   inProfile,
@@ -11,21 +11,13 @@ import {
   url,
   useEverything,
 } from './browser'
+import { panel } from './panels'
 
-async function signInAtDjango(page: Page) {
-  const { username, password } = inject('demo').app_admin ?? { username: '', password: '' }
-  await page.goto('/admin/login/')
-  await page.getByLabel('Username').fill(username)
-  await page.getByLabel('Password').fill(password)
-  await page.getByRole('button', { name: 'Log in' }).click()
-  await page.getByText('Site administration').waitFor()
-}
-
-test("a new user sees only their own account in a browser where an administrator is signed in at Django's panel", async () => {
+test('a new user sees only their own account in a browser where an administrator is signed in at the panel', async () => {
   const foreign = await plantForeignSite()
   await inProfile(async (profile) => {
     const { page, calls, errors } = profile
-    await signInAtDjango(page)
+    await panel.signIn(page)
     const [session] = await sessionCookies(profile)
     expect(session?.path, 'the session is kept to the panel').toBe('/admin/')
     await signUp(page)
@@ -36,7 +28,7 @@ test("a new user sees only their own account in a browser where an administrator
     // Signing up begins by signing out: the panel's cookie is gone, and the panel asks to sign in again.
     expect(await sessionCookies(profile)).toEqual([])
     await page.goto('/admin/')
-    await page.getByLabel('Username').waitFor()
+    await panel.asks(page)
   })
 })
 
@@ -45,19 +37,19 @@ test('an administrator who signs in beside a user keeps the panel, and the user 
   await inProfile(async (profile) => {
     const { page, context, calls } = profile
     await signUp(page)
-    const panel = await context.newPage()
-    await signInAtDjango(panel)
+    const tab = await context.newPage()
+    await panel.signIn(tab)
     await useEverything(page, foreign)
     expectBearersOnly(calls)
-    await panel.reload()
-    await panel.getByText('Site administration').waitFor()
+    await tab.reload()
+    await panel.isIn(tab)
   })
 })
 
 test('a session that an older app left at / is ended and told, and the next load works', async () => {
   await inProfile(async (profile) => {
     const { page, context } = profile
-    await signInAtDjango(page)
+    await panel.signIn(page)
     const [session] = await sessionCookies(profile)
     await context.addCookies([{ name: 'sessionid', value: session?.value ?? '', url: `${url}/` }])
     const blocked = await page.goto('/signup')
@@ -66,7 +58,7 @@ test('a session that an older app left at / is ended and told, and the next load
     await page.goto('/signup')
     await page.getByRole('heading', { name: 'Create your account' }).waitFor()
     await page.goto('/admin/')
-    await page.getByLabel('Username').waitFor()
+    await panel.asks(page)
   })
 })
 

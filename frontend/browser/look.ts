@@ -34,7 +34,10 @@ async function axe(page: Page, name: string): Promise<string[]> {
 
 /** What is wrong with the page that is shown, a line for each thing. */
 export async function look(page: Page, path: string, look: string): Promise<string[]> {
-  const name = path.replace(/[#?].*/, (rest) => (rest.includes('token') ? '-token' : '')).replace(/\W+/g, '-')
+  const name = path
+    .replace(/[#?].*/, (rest) => (rest.includes('token') ? '-token' : ''))
+    .replace(/\d+/g, 'N')
+    .replace(/\W+/g, '-')
   if (shots !== undefined)
     await page.screenshot({ path: `${shots}/${look}${name || '-'}.png`, fullPage: true })
   const findings = await axe(page, `${look} ${path}`)

@@ -1,7 +1,7 @@
 // Every page: by link, by reload, by deep link, without an error on the console; and looked at by axe, light and dark.
 import type { Page } from 'playwright-core'
-import { expect, test } from 'vitest'
-import { ask, inProfile, newAddress, type Profile, signUp } from './browser'
+import { expect, inject, test } from 'vitest'
+import { ask, inProfile, newAddress, type Profile, signOut, signUp, tokenOf } from './browser'
 import { look, looks } from './look'
 
 const visitors = ['/login', '/signup', '/reset', '/reset#token=x', '/verify#token=x', '/join#token=x']
@@ -29,7 +29,29 @@ async function go(page: Page, path: string) {
   await settled(page)
 }
 
-/** A profile with something on every page. */
+/** Pays for a plan: the number of the receipt. */
+async function paid(token: string): Promise<number> {
+  const { id } = await ask<{ id: number }>('/api/v1/account/', undefined, token)
+  const { amount } = await ask<{ amount: string }>(
+    '/api/v1/account/upgrade/',
+    { plan_slug: 'growth', payment_method: 'bank_transfer' },
+    token,
+  )
+  await ask(
+    '/api/v1/billing/confirm-bank-transfer/',
+    {
+      account_id: id,
+      external_payment_id: `BT-${crypto.randomUUID()}`,
+      amount,
+      payer_name: 'Ada Lovelace',
+    },
+    await tokenOf(inject('demo').staff),
+  )
+  const { items } = await ask<{ items: { number: number }[] }>('/api/v1/account/receipts/', undefined, token)
+  return items[0]?.number ?? 0
+}
+
+/** A profile with something on every page: the paths that have a number in them. */
 async function filled({ page }: Profile) {
   await signUp(page)
   const bearer = page.waitForRequest((request) => request.headers().authorization !== undefined)
@@ -76,7 +98,8 @@ async function filled({ page }: Profile) {
   }
   await ask('/api/v1/account/api-keys/', { name: 'Nightly import', role: 'editor' }, token)
   await ask('/api/v1/account/members/invite/', { email: newAddress(), role: 'viewer' }, token)
-  return `/writer/drafts/${String(first.id)}`
+  const receipt = await paid(token)
+  return [`/writer/drafts/${String(first.id)}`, `/account/receipts/${String(receipt)}`]
 }
 
 for (const { dark, phone, name } of looks) {
@@ -90,8 +113,13 @@ for (const { dark, phone, name } of looks) {
           await settled(page)
           findings.push(...(await look(page, path, name)))
         }
-        const draft = await filled(profile)
-        for (const path of [...work, draft, ...account, '/no/such/page']) {
+        // One on trial, as most are at first; then one who has paid.
+        await signUp(page)
+        await go(page, '/account')
+        findings.push(...(await look(page, '/account/on-trial', name)))
+        await signOut(page)
+        const numbered = await filled(profile)
+        for (const path of [...work, ...account, ...numbered, '/no/such/page']) {
           await go(page, path)
           findings.push(...(await look(page, path, name)))
         }
@@ -106,8 +134,8 @@ for (const { dark, phone, name } of looks) {
 test('every page opens by reload and by deep link, in a tab of its own', async () => {
   await inProfile(async (profile) => {
     const { context, errors } = profile
-    const draft = await filled(profile)
-    for (const path of [...work, draft, ...account]) {
+    const numbered = await filled(profile)
+    for (const path of [...work, ...account, ...numbered]) {
       const tab = await context.newPage()
       await tab.goto(path)
       await settled(tab)

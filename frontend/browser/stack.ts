@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 
 export interface Person {
@@ -19,7 +19,15 @@ export interface Demo {
   other: Person
   /** With the app's own panel. */
   app_admin?: { username: string; password: string }
+  /** The folder that mail is laid down in. */
+  mail: string
 }
+
+/** What `demo.json` says, and where the mail of its server lies. */
+const readDemo = (file: string): Demo => ({
+  ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<Demo, 'mail'>),
+  mail: join(dirname(file), 'mail'),
+})
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -38,7 +46,7 @@ const LIMITS = ['default', 'plan.free-trial', 'address', 'cold', 'scope.auth']
 export default async function setup(project: TestProject) {
   const running = process.env.IGNY8_DEMO
   if (running !== undefined) {
-    project.provide('demo', JSON.parse(readFileSync(running, 'utf8')) as Demo)
+    project.provide('demo', readDemo(running))
     return
   }
   const root = resolve(process.env.IGNY8_ROOT ?? '..')
@@ -90,7 +98,7 @@ export default async function setup(project: TestProject) {
     await stop()
     throw error
   }
-  project.provide('demo', JSON.parse(readFileSync(join(folder, 'var/demo.json'), 'utf8')) as Demo)
+  project.provide('demo', readDemo(join(folder, 'var/demo.json')))
   return stop
 }
 

@@ -2,6 +2,7 @@
 import type { Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { inProfile, signUp } from './browser'
+import { look } from './look'
 
 const SITES = '**/api/v1/sites/**'
 
@@ -42,6 +43,23 @@ for (const [status, code, title] of [
     })
   })
 }
+
+test('where the API fails, every page says so, and axe finds nothing there', async () => {
+  await inProfile(async ({ page }) => {
+    await signUp(page)
+    const findings: string[] = []
+    // All but who is signed in: that is asked for with every page that is loaded.
+    await page.route(/\/api\/v1\/(?!auth\/refresh|auth\/logout)/, refuse(503, 'core_unavailable'))
+    const pages = ['/sites', '/planner/keywords', '/planner/clusters', '/writer/drafts', '/writer/queue']
+    const parts = ['', '/usage', '/upgrade', '/receipts', '/receipts/1', '/api-keys', '/members', '/security']
+    for (const path of [...pages, '/writer/drafts/1', ...parts.map((part) => `/account${part}`)]) {
+      await page.goto(path)
+      await page.getByText('We are not quite there').first().waitFor()
+      findings.push(...(await look(page, `${path}/failing`, 'desktop-light')))
+    }
+    expect(findings).toEqual([])
+  })
+})
 
 test('429 counts Retry-After down and then asks again by itself', async () => {
   await inProfile(async ({ page }) => {

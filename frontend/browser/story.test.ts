@@ -1,6 +1,26 @@
 // The way of a new person through the app, and of an upgrade, as they see it.
 import { expect, inject, test } from 'vitest'
-import { ask, expectBearersOnly, inProfile, signUp, tokenOf } from './browser'
+import { ask, expectBearersOnly, inProfile, newAddress, PASSWORD, signUp, tokenOf } from './browser'
+
+test('signing up names the plan, judges the password while it is typed, and says no to a weak one', async () => {
+  await inProfile(async ({ page, errors }) => {
+    await page.goto('/signup')
+    await page.getByText('On the plan Free Trial').waitFor()
+    await page.getByLabel('E-mail address').fill(newAddress())
+    const password = page.getByLabel('Password', { exact: true })
+    await password.fill('password1')
+    await page.getByText('This password is very weak').waitFor()
+    await page.getByRole('button', { name: 'Start the free trial' }).click()
+    await password.and(page.locator('[aria-invalid="true"]')).waitFor()
+    expect(new URL(page.url()).pathname).toBe('/signup')
+    await password.fill(PASSWORD)
+    await page.getByText('This password is very strong').waitFor()
+    await page.getByRole('button', { name: 'Start the free trial' }).click()
+    await page.waitForURL('**/sites')
+    // The password that was refused is all that the console tells of.
+    expect(errors.filter((error) => !/status of (400|422)/.test(error))).toEqual([])
+  })
+})
 
 test('whoever signs up lands on their sites with 2,000 credits, and everything works at once', async () => {
   await inProfile(async ({ page, calls, errors }) => {

@@ -98,7 +98,7 @@ impl Patience {
     }
 }
 
-/// Counts requests in flight, so that draining knows when it is done.
+/// Counts what is under way, so that draining knows when it is done.
 struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
@@ -117,6 +117,7 @@ impl Drop for InFlight<'_> {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let _connection = InFlight::enter(&self.gate.connections);
         let client = Arc::new(Client::of(&stream, &self.gate.config.trusted_hops));
         if client.tls && matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
             self.serve_http2(stream, client, shutdown).await;
@@ -151,6 +152,10 @@ impl Front {
     #[must_use]
     pub const fn new(gate: Arc<Gate>, proxy: Arc<HttpProxy<Gateway>>) -> Self {
         Self { gate, proxy }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.gate.draining.load(Ordering::Relaxed)
     }
 
     /// Reads until a whole header block stands in the buffer. Doubtful bytes are refused as soon as they show.
@@ -194,8 +199,9 @@ impl Front {
         };
         let end = framed.block_bytes;
         if framed.target == b"/healthz" && framed.method.reads() {
-            let told = self.tell_health(&mut stream, framed.method).await && !Seen::of(&framed).close;
-            return after_own_answer(stream, buffer, end, settings, told);
+            let close = Seen::of(&framed).close || self.is_draining();
+            let told = self.tell_health(&mut stream, framed.method, close).await;
+            return after_own_answer(stream, buffer, end, settings, told && !close);
         }
         let request_id = self.gate.ids.next();
         let mut block = BytesMut::with_capacity(buffer.len() + OWN_BYTES);
@@ -216,7 +222,7 @@ impl Front {
                 self.forward(stream, block, passage, settings, shutdown).await
             }
             Err(refused) => {
-                let close = refused.close || self.gate.draining.load(Ordering::Relaxed) || buffer.len() > end;
+                let close = refused.close || self.is_draining() || buffer.len() > end;
                 let told = self.tell(&mut stream, &refused, request_id, close).await;
                 if refused.has_body || buffer.len() > end {
                     drain(stream).await;
@@ -268,7 +274,7 @@ impl Front {
             Err(refused) => return Some(Err(refused)),
         };
         let seen = Seen::of(framed);
-        let close = seen.close || seen.has_body;
+        let close = seen.close || seen.has_body || self.is_draining();
         Some(Ok(self.write(stream, &preflight.to_bytes(close)).await && !close))
     }
 
@@ -348,11 +354,11 @@ impl Front {
     }
 
     /// Answers `/healthz`: this process takes requests, and nothing more is said.
-    async fn tell_health(&self, stream: &mut Stream, method: framing::Method) -> bool {
-        let head =
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n\r\n";
+    async fn tell_health(&self, stream: &mut Stream, method: framing::Method, close: bool) -> bool {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 2\r\n";
+        let close = if close { "Connection: close\r\n" } else { "" };
         let body = if method == framing::Method::Head { "" } else { "ok" };
-        self.write(stream, format!("{head}{body}").as_bytes()).await
+        self.write(stream, format!("{head}{close}\r\n{body}").as_bytes()).await
     }
 }
 

@@ -51,6 +51,15 @@ pub struct Gate {
     /// Told when draining begins: to connections that wait for something else.
     pub drain: Notify,
     pub in_flight: AtomicUsize,
+    /// Of the public listener, from the first byte of HTTP on.
+    pub connections: AtomicUsize,
+}
+
+/// What a proxy waits for before it can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    KeySet,
+    Feed,
 }
 
 /// A refusal on its way out of the decision, before it is told.
@@ -79,6 +88,18 @@ struct Way<'a> {
 }
 
 impl Gate {
+    /// What is not there yet; nothing, once this proxy can serve.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Awaited> {
+        if !self.tokens.ready(self.clock.now()) {
+            Some(Awaited::KeySet)
+        } else if !self.directory.is_synced() {
+            Some(Awaited::Feed)
+        } else {
+            None
+        }
+    }
+
     /// Decides on a well-framed request: a passage, with the block that goes on written to `out`, or a refusal.
     ///
     /// # Errors

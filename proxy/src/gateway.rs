@@ -17,6 +17,7 @@ use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The proxy as pingora sees it.
@@ -150,13 +151,17 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let passage = passage(ctx)?;
         if response.status.is_informational() {
             return Ok(());
+        }
+        if self.gate.draining.load(Ordering::Relaxed) {
+            // pingora writes the `Connection` of an answer itself, and by this.
+            session.set_keepalive(None);
         }
         outgoing::finish(&self.gate, response, passage)
     }

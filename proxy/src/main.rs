@@ -41,9 +41,18 @@ struct Arguments {
 enum Command {
     /// Run the proxy until SIGTERM (drains) or SIGINT; SIGHUP reads the limits again
     #[command(
-        after_help = "Example:\n  IGNY8_PROXY__LISTEN__PUBLIC=127.0.0.1:9000 igny8-proxy serve --config config/proxy.toml"
+        after_help = "Examples:\n  IGNY8_PROXY__LISTEN__PUBLIC=127.0.0.1:9000 igny8-proxy serve --config config/proxy.toml\n  \
+                      igny8-proxy serve --upgrade    # a new version, or a changed configuration, without a refused connection"
     )]
-    Serve,
+    Serve {
+        /// Take the listening sockets over from the proxy that runs with the same `listen` addresses, as the same user
+        ///
+        /// The new proxy accepts connections once it is ready; the old one then accepts no more, finishes what is under way
+        /// within its `server.grace_seconds` and ends. If the new one cannot start or is not ready within a minute, it ends
+        /// with exit code 1, and the old one goes on as if nothing had been asked.
+        #[arg(long)]
+        upgrade: bool,
+    },
     /// Read the configuration and the limits, say what is wrong with them and where they are wider than the default, and
     /// change nothing
     #[command(after_help = "Example:\n  igny8-proxy check --config config/proxy.toml")]
@@ -113,7 +122,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         config.limits_file = limits;
     }
     match arguments.command {
-        Command::Serve => serve::serve(config)?,
+        Command::Serve { upgrade } => serve::serve(config, upgrade)?,
         Command::Check => {
             let limits = serve::open_limits(&config, Arc::new(SystemClock::new()))?;
             println!(

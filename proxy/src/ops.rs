@@ -1,6 +1,6 @@
 //! The ops listener: liveness, readiness and metrics, on loopback.
 
-use crate::gate::Gate;
+use crate::gate::{Awaited, Gate};
 use async_trait::async_trait;
 use http::{Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -32,13 +32,11 @@ impl Ops {
         if self.gate.draining.load(Ordering::Relaxed) {
             return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
-        if !self.gate.tokens.ready(self.gate.clock.now()) {
-            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's key set\n");
+        match self.gate.waits_for() {
+            Some(Awaited::KeySet) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's key set\n"),
+            Some(Awaited::Feed) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's change feed\n"),
+            None => (StatusCode::OK, "ready\n"),
         }
-        if !self.gate.directory.is_synced() {
-            return (StatusCode::SERVICE_UNAVAILABLE, "waiting for core's change feed\n");
-        }
-        (StatusCode::OK, "ready\n")
     }
 }
 

@@ -9,7 +9,6 @@ use crate::throttle;
 use http::{HeaderMap, HeaderValue, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
-use std::sync::atomic::Ordering;
 
 /// The fields with which an app would speak of CORS by itself.
 const CORS_FIELDS: [header::HeaderName; 6] = [
@@ -40,9 +39,6 @@ pub fn finish(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> 
         .missing(&response.headers, route.kind, passage.client.tls)
     {
         response.insert_header(name, value)?;
-    }
-    if gate.draining.load(Ordering::Relaxed) {
-        response.insert_header(header::CONNECTION, "close")?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
 use crate::gate::Gate;
+use crate::notify::{self, State};
+use crate::takeover::{Over, Upgrades};
 use crate::tls::Certificates;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,8 +24,13 @@ const KEYS_EVERY: Duration = Duration::from_secs(30);
 const FIRST_KEYS_EVERY: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const LOG_EVERY: Duration = Duration::from_millis(100);
+/// How often a starting proxy looks whether it is ready.
+const READY_EVERY: Duration = Duration::from_millis(20);
 /// How often a draining proxy looks whether it is done.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
+/// After another proxy has taken the sockets over: connections that were accepted a moment before are not counted yet, as
+/// long as their TLS handshake lasts.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// The chores, as one background service.
 pub struct Chores {
@@ -86,6 +93,17 @@ impl Chores {
         }
     }
 
+    /// Tells the service manager once, when the proxy is ready for the first time.
+    async fn tell_when_ready(&self) {
+        while self.gate.waits_for().is_some() {
+            tokio::time::sleep(READY_EVERY).await;
+        }
+        if !self.gate.draining.load(Ordering::Relaxed) {
+            notify::tell(State::Ready);
+        }
+        std::future::pending().await
+    }
+
     async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
@@ -105,6 +123,7 @@ impl BackgroundService for Chores {
             () = self.watch_limits() => {}
             () = self.refresh_keys() => {}
             () = self.sweep() => {}
+            () = self.tell_when_ready() => {}
             () = self.watch_certificates() => {}
             () = self.keep_store_connected() => {}
             _ = shutdown.changed() => {}
@@ -157,8 +176,10 @@ async fn heard(signal: &mut Option<Signal>) {
 }
 
 /// SIGTERM drains: no readiness, no connection kept, until nothing is in flight or the grace is over. SIGINT ends at once.
+/// Once another proxy has the sockets, this one drains as well, and for so long as it has connections.
 pub struct Signals {
     gate: Arc<Gate>,
+    upgrades: Arc<Upgrades>,
 }
 
 impl std::fmt::Debug for Signals {
@@ -169,8 +190,28 @@ impl std::fmt::Debug for Signals {
 
 impl Signals {
     #[must_use]
-    pub const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+    pub const fn new(gate: Arc<Gate>, upgrades: Arc<Upgrades>) -> Self {
+        Self { gate, upgrades }
+    }
+
+    /// Waits until nothing is in flight. One look after the flag is set sees every request that did not see the flag.
+    async fn requests_are_done(&self) {
+        loop {
+            tokio::time::sleep(DRAIN_EVERY).await;
+            if self.gate.in_flight.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Waits until no client is left. Nobody who was accepted here is sent away unheard: an idle connection's next request
+    /// is answered, and told to go on elsewhere.
+    async fn connections_are_done(&self) {
+        tokio::time::sleep(SETTLE).await;
+        while self.gate.connections.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(DRAIN_EVERY).await;
+        }
+        self.requests_are_done().await;
     }
 }
 
@@ -179,23 +220,35 @@ impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
         let mut terminate = signal(SignalKind::terminate()).ok();
         let mut interrupt = signal(SignalKind::interrupt()).ok();
-        tokio::select! {
-            () = heard(&mut terminate) => {}
-            () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
-        }
-        tracing::info!("draining");
-        self.gate.draining.store(true, Ordering::Relaxed);
-        self.gate.drain.notify_waiters();
-        let done = async {
-            // One look after the flag is set sees every request that did not see the flag.
-            loop {
-                tokio::time::sleep(DRAIN_EVERY).await;
-                if self.gate.in_flight.load(Ordering::Relaxed) == 0 {
-                    break;
-                }
+        let mut quit = signal(SignalKind::quit()).ok();
+        let handed_over = loop {
+            tokio::select! {
+                () = heard(&mut terminate) => break false,
+                () = heard(&mut interrupt) => return ShutdownSignal::FastShutdown,
+                // Elsewhere this is how an upgrade is asked for. Ending at once would be the worst answer to it.
+                () = heard(&mut quit) => tracing::info!("SIGQUIT does nothing here; `serve --upgrade` asks by itself"),
+                over = self.upgrades.over() => match over {
+                    Over::HandedOver => break true,
+                    Over::Failed => return ShutdownSignal::FastShutdown,
+                },
             }
         };
-        if tokio::time::timeout(self.gate.config.grace, done).await.is_err() {
+        self.gate.draining.store(true, Ordering::Relaxed);
+        self.gate.drain.notify_waiters();
+        tracing::info!("draining");
+        // Where another proxy has the sockets, the service goes on.
+        if !handed_over {
+            notify::tell(State::Stopping);
+        }
+        let done = async {
+            if handed_over {
+                self.connections_are_done().await;
+            } else {
+                self.requests_are_done().await;
+            }
+        };
+        let in_time = tokio::time::timeout(self.gate.config.grace, done).await.is_ok();
+        if !in_time && self.gate.in_flight.load(Ordering::Relaxed) > 0 {
             tracing::warn!("requests were still in flight when the grace was over");
         }
         self.gate.access_log.flush(&mut std::io::stdout().lock());

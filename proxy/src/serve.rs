@@ -11,8 +11,10 @@ use crate::facts::RequestIds;
 use crate::front::Front;
 use crate::gate::Gate;
 use crate::gateway::Gateway;
+use crate::listening::{Door, Doors, Sockets};
 use crate::ops::Ops;
 use crate::reload::{Chores, Signals, write_access_log};
+use crate::takeover::{self, Addresses, TakeoverError, Upgrades};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{DEFAULT_MAX_BUCKETS, LimitsError, Live, Throttle};
 use crate::tls::{Certificates, TlsError};
@@ -22,6 +24,7 @@ use igny8_contract::time::{Clock, SystemClock};
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use pingora::listeners::tls::TlsSettings;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -54,6 +57,10 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error("listen.tls: {0}")]
     Listener(String),
+    #[error("--upgrade: {0}")]
+    Takeover(#[from] TakeoverError),
+    #[error("cannot keep the listening sockets: {0}")]
+    Sockets(std::io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
@@ -166,23 +173,32 @@ fn gate(
         draining: AtomicBool::new(false),
         drain: tokio::sync::Notify::new(),
         in_flight: AtomicUsize::new(0),
+        connections: AtomicUsize::new(0),
         clock: Arc::clone(clock),
         config,
     })
 }
 
-/// Runs the proxy until a signal ends it.
+/// Runs the proxy until a signal ends it, or another proxy takes its place; with `upgrade`, in the place of the one that runs.
 ///
 /// # Errors
-/// When something that it needs is wrong or taken; never after it has started.
-pub fn serve(config: Config) -> Result<(), ServeError> {
+/// When something that it needs is wrong or taken; never after it has begun to serve.
+pub fn serve(config: Config, upgrade: bool) -> Result<(), ServeError> {
     let metrics = PrometheusBuilder::new()
         .set_buckets(&LATENCY_BUCKETS)?
         .install_recorder()?;
-    // pingora ends the process without a word when an address is taken.
-    for address in [config.public, config.ops] {
-        std::net::TcpListener::bind(address).map_err(|source| ServeError::Listen { address, source })?;
-    }
+    let addresses = Addresses {
+        public: config.public,
+        ops: config.ops,
+    };
+    // pingora ends the process without a word when an address is taken, so it is given sockets.
+    let (sockets, line) = if upgrade {
+        let taken = takeover::ask(addresses)?;
+        (taken.sockets, Some(taken.line))
+    } else {
+        let sockets = Sockets::bind(addresses).map_err(|(address, source)| ServeError::Listen { address, source })?;
+        (sockets, None)
+    };
     show(config.flags);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let certificates = config.tls.clone().map(Certificates::open).transpose()?.map(Arc::new);
@@ -200,13 +216,18 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         "chores",
         Chores::new(Arc::clone(&gate), metrics.clone(), certificates.clone()),
     ));
-    server.add_service(public_service(&gate, certificates, &server)?);
-    server.add_service(ops_service(&gate, metrics));
-    tracing::info!(public = %gate.config.public, ops = %gate.config.ops, "serving");
+    let doors = Arc::new(Doors::default());
+    let kept = sockets.try_clone().map_err(ServeError::Sockets)?;
+    let public = public_service(&gate, certificates, &server)?;
+    server.add_service(Door::new(public, sockets.public, &doors));
+    server.add_service(Door::new(ops_service(&gate, metrics), sockets.ops, &doors));
+    tracing::info!(public = %gate.config.public, ops = %gate.config.ops, upgrade, "serving");
+    let upgrades = Arc::new(Upgrades::new(Arc::clone(&gate), doors));
+    upgrades.begin(kept, line).map_err(ServeError::Thread)?;
     server.run(RunArgs {
-        shutdown_signal: Box::new(Signals::new(gate)),
+        shutdown_signal: Box::new(Signals::new(gate, Arc::clone(&upgrades))),
     });
-    Ok(())
+    upgrades.take_failure().map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// Says loudly that an emergency flag is off.
@@ -242,18 +263,18 @@ fn public_service(
     let mut proxy = pingora::proxy::http_proxy(&server.configuration, Gateway::new(Arc::clone(gate)));
     proxy.handle_init_modules();
     let mut service = Service::new("public".into(), Front::new(Arc::clone(gate), Arc::new(proxy)));
-    let address = gate.config.public.to_string();
-    match certificates {
-        None => service.add_tcp(&address),
-        Some(certificates) => {
-            // The paths stand for nothing: the resolver goes before them.
-            let mut settings =
-                TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
-            settings.set_cert_resolver(certificates);
-            settings.enable_h2();
-            service.add_tls_with_settings(&address, None, settings);
-        }
+    // The front and pingora's body readers have buffers of their own; one more would be 64 KiB for every idle connection.
+    let buffers = L4BufferSettings::default().read(0);
+    let mut listener = ListenerConfig::tcp(gate.config.public.to_string()).l4_buffer(buffers);
+    if let Some(certificates) = certificates {
+        // The paths stand for nothing: the resolver goes before them.
+        let mut settings =
+            TlsSettings::intermediate("", "").map_err(|error| ServeError::Listener(error.to_string()))?;
+        settings.set_cert_resolver(certificates);
+        settings.enable_h2();
+        listener = listener.tls(settings);
     }
+    service.add_listener(listener);
     Ok(service)
 }
 

@@ -1,4 +1,5 @@
-//! What goes upstream, read by those who stand there: Django's own cookie parser and path handling, and Node's URL parser.
+//! What goes upstream, read by those who stand there: Django's own cookie parser and path handling, Node's URL parser, and
+//! two WSGI servers' folding of fields.
 //! Made-up requests, as many as `IGNY8_TEST_LONG` allows.
 
 #![expect(
@@ -6,8 +7,11 @@
     reason = "a helper of a test fails as a test does, by panicking"
 )]
 
+use bytes::BytesMut;
+use igny8_contract::headers;
 use igny8_contract::standing::StandingNeed;
 use igny8_proxy::policy::cookies::{CookieRules, rebuild};
+use igny8_proxy::policy::edits::write_block;
 use igny8_proxy::policy::framing;
 use igny8_proxy::policy::path::canonicalize;
 use igny8_proxy::policy::route::{Authorization, EdgeRules, OnSuperuserSession, Route, RouteKind, RouteSessions};
@@ -263,5 +267,102 @@ fn django_and_node_read_a_canonical_path_as_the_rules_did_and_decode_it_once() {
         assert_eq!(parsed, path, "Node reads another path");
         let bytes: String = latin1(decoded.join("/").as_bytes());
         assert_eq!(bytes, now[index], "{path}: Node and Django decode it differently");
+    }
+}
+
+/// Header blocks: names of the proxy's own in every case, their aliases, ordinary names, several times each.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "X-Account-Id",
+        "X-User-Id",
+        "X-User-Role",
+        "X-Igny8-Edge",
+        "X-Forwarded-For",
+        "X-Real-Ip",
+        "Remote-User",
+        "Script-Name",
+        "X-A",
+        "X-A-B",
+        "XA-B",
+        "Accept",
+        "Accept-Language",
+        "Via",
+    ]);
+    let spelled = (known, any::<u32>(), 0..100_u8).prop_map(|(name, bits, alias)| {
+        let letters = name.bytes().enumerate().map(|(at, byte)| match byte {
+            b'-' if alias < 2 => b"_."[usize::from(alias)],
+            _ if bits >> (at % 32) & 1 == 1 => byte.to_ascii_uppercase(),
+            _ => byte.to_ascii_lowercase(),
+        });
+        letters.collect::<Vec<u8>>()
+    });
+    let made = "[A-Za-z][A-Za-z0-9-]{0,8}".prop_map(String::into_bytes);
+    let blank = prop::sample::select(vec![&b""[..], b" ", b"\t", b"  "]);
+    let value = "[ -~]{0,6}".prop_map(String::into_bytes);
+    let line = (prop_oneof![4 => spelled, 1 => made], blank.clone(), value, blank)
+        .prop_map(|(name, before, value, after)| [name.as_slice(), b":", before, &value, after, b"\r\n"].concat());
+    prop::collection::vec(line, 1..8).prop_map(|lines| {
+        [
+            b"GET /x HTTP/1.1\r\nHost: a\r\n".to_vec(),
+            lines.concat(),
+            b"\r\n".to_vec(),
+        ]
+        .concat()
+    })
+}
+
+/// The fields of a block as WSGI names them, by the rules' own reading; values of one name are put together with `joint`.
+fn folded(block: &[u8], joint: &str) -> BTreeMap<String, String> {
+    let mut map: BTreeMap<String, String> = BTreeMap::new();
+    for field in &framing::parse(block).unwrap().fields {
+        let name = latin1(field.name).to_ascii_uppercase().replace('-', "_");
+        let value = latin1(field.value);
+        map.entry(name)
+            .and_modify(|all| *all = format!("{all}{joint}{value}"))
+            .or_insert(value);
+    }
+    map
+}
+
+#[test]
+fn wsgi_servers_fold_fields_into_what_the_rules_saw_and_an_account_is_ours_alone() {
+    let (route, blocks) = (route(RouteKind::Page), made_up(blocks()));
+    let mut forwarded = Vec::new();
+    let mut claimed = 0;
+    for block in &blocks {
+        let Ok(framed) = framing::parse(block) else { continue };
+        let mut out = BytesMut::new();
+        let canonical = canonicalize(framed.target).unwrap();
+        write_block(
+            &mut out,
+            &framed,
+            &canonical,
+            &route,
+            b"",
+            &[(headers::ACCOUNT_ID, b"7")],
+        );
+        claimed += usize::from(framed.fields.iter().any(|field| headers::is_owned(field.name)));
+        forwarded.push(out.to_vec());
+    }
+    assert!(
+        forwarded.len() > count() / 3 && claimed > count() / 10,
+        "{} of {} were well-formed, {claimed} claimed something",
+        forwarded.len(),
+        count()
+    );
+    let texts: Vec<String> = forwarded.iter().map(|block| latin1(block)).collect();
+    let told = ask(script(python(), "wsgi_reads.py"), &json!(texts));
+    let told: Vec<[Option<BTreeMap<String, String>>; 2]> = serde_json::from_value(told).unwrap();
+    assert_eq!(told.len(), forwarded.len());
+    for ((block, text), [standard, waitress]) in forwarded.iter().zip(&texts).zip(told) {
+        assert_eq!(
+            standard.as_ref(),
+            Some(&folded(block, ",")),
+            "the standard library's server: {text:?}"
+        );
+        assert_eq!(waitress, Some(folded(block, ", ")), "waitress: {text:?}");
+        let owned = |name: &str| headers::is_owned(name.replace('_', "-").as_bytes());
+        let identity: Vec<_> = standard.into_iter().flatten().filter(|(name, _)| owned(name)).collect();
+        assert_eq!(identity, [("X_ACCOUNT_ID".to_owned(), "7".to_owned())], "{text:?}");
     }
 }

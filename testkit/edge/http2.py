@@ -8,15 +8,19 @@
     http2.py ADDRESS bomb COUNT          one large field, referred to again and again
     http2.py ADDRESS silent SECONDS      a handshake and nothing more
     http2.py ADDRESS unread PATH         asks for PATH and opens no window for it
+    http2.py ADDRESS pipe                JSON on standard input: for each connection its bytes, as a list of hex texts; after
+                                         each of them it waits for what comes. Not even a preface is added.
 
 One JSON value goes to standard output. Nothing is checked on the way out: that is the point.
 """
 
 import json
+import select
 import socket
 import ssl
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from hpack import Decoder, Encoder
 from hyperframe.exceptions import InvalidFrameError
@@ -34,22 +38,29 @@ from hyperframe.frame import (
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PATIENCE = 15
+# For connections that the other side is to end: a busy machine takes its time.
+END_PATIENCE = 60
 
 
 class Closed(Exception):
     """The peer has closed, or reset, the connection."""
 
 
+def dial(address):
+    """A TLS connection that speaks HTTP/2."""
+    host, port = address.rsplit(":", 1)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context.wrap_socket(socket.create_connection((host, int(port)), PATIENCE), server_hostname=host)
+
+
 class Connection:
     """One connection, after the exchange of prefaces."""
 
     def __init__(self, address, settings=None):
-        host, port = address.rsplit(":", 1)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        self.socket = context.wrap_socket(socket.create_connection((host, int(port)), PATIENCE), server_hostname=host)
+        self.socket = dial(address)
         self.protocol = self.socket.selected_alpn_protocol()
         self.socket.settimeout(PATIENCE)
         self.encoder, self.decoder = Encoder(), Decoder()
@@ -255,6 +266,60 @@ def unread(path):
     return answer_to(connection, 1)
 
 
+class Pipe:
+    """Bytes out and bytes in, both as they come."""
+
+    def __init__(self):
+        self.socket = dial(ADDRESS)
+        self.socket.setblocking(False)
+        self.received, self.closed, self.sent = bytearray(), False, 0
+
+    def step(self, rest):
+        """Sends some of the rest if that can be, takes what is there; what is left to send, whether anything was done."""
+        busy = False
+        try:
+            part = self.socket.recv(65536)
+            self.received += part
+            self.closed, busy = not part, True
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            self.closed = True
+        try:
+            if rest and not self.closed:
+                count = self.socket.send(rest[:16384])
+                self.sent += count
+                return rest[count:], True
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            # What was said before the end is still to be read.
+            return rest[:0], True
+        if not busy and not self.closed:
+            select.select([self.socket], [self.socket] if rest else [], [], 0.02)
+        return rest, busy
+
+    def run(self, parts):
+        """Sends each part and waits for what comes of it; after the last one for the end."""
+        deadline = time.monotonic() + END_PATIENCE
+        for part in parts:
+            rest, quiet_since = memoryview(bytes.fromhex(part)), time.monotonic()
+            while not self.closed and time.monotonic() < deadline:
+                rest, busy = self.step(rest)
+                if busy:
+                    quiet_since = time.monotonic()
+                elif not rest and part is not parts[-1] and time.monotonic() - quiet_since > 0.3:
+                    break
+        self.socket.close()
+        return {"received": self.received.hex(), "closed": self.closed, "sent": self.sent}
+
+
+def pipes():
+    """Each connection by itself, several at a time."""
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(lambda parts: Pipe().run(parts), json.load(sys.stdin)))
+
+
 ADDRESS = sys.argv[1]
 SCENARIO, ARGUMENT = sys.argv[2], (sys.argv[3:] or [""])[0]
 RESULT = {
@@ -267,5 +332,6 @@ RESULT = {
     "bomb": lambda: bomb(int(ARGUMENT)),
     "silent": lambda: silent(float(ARGUMENT)),
     "unread": lambda: unread(ARGUMENT),
+    "pipe": pipes,
 }[SCENARIO]()
 print(json.dumps(RESULT))

@@ -10,6 +10,7 @@ pub mod django;
 pub mod echo;
 pub mod edge;
 pub mod folder;
+pub mod frames;
 pub mod hostile;
 pub mod http;
 pub mod panel;

@@ -188,13 +188,30 @@ impl Stack {
     fn launch_proxy(&self, number: usize) -> Child {
         self.kill_proxy(number);
         let name = builder::proxy_name(number);
+        Child::start("igny8-proxy", &self.proxy_command(number, &["serve"]), &self.log(&name))
+    }
+
+    /// `igny8-proxy` with the configuration of the proxy of this number.
+    #[must_use]
+    pub fn proxy_command(&self, number: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("igny8-proxy"));
         command
-            .args(["serve", "--config"])
-            .arg(self.var.join(format!("run/{name}.toml")))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.var.join(format!("run/{}.toml", builder::proxy_name(number))))
             .envs(self.proxy_log.map(|filter| ("RUST_LOG", filter)))
             .current_dir(repository());
-        Child::start("igny8-proxy", &command, &self.log(&name))
+        command
+    }
+
+    /// The first proxy's process, from now on the caller's to look after.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn take_proxy(&self) -> Child {
+        let taken = self.parts().proxies.remove(&0);
+        taken.unwrap_or_else(|| panic!("the proxy does not run"))
     }
 
     /// kill -9 of the proxy of this number.
@@ -246,11 +263,17 @@ impl Stack {
     /// When it does not run.
     #[must_use]
     pub fn proxy_id(&self) -> u32 {
-        self.parts()
-            .proxies
-            .get(&0)
-            .map(Child::id)
-            .unwrap_or_else(|| panic!("the proxy does not run"))
+        self.proxy_id_of(0)
+    }
+
+    /// The id of the process of the proxy of this number.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn proxy_id_of(&self, number: usize) -> u32 {
+        let id = self.parts().proxies.get(&number).map(Child::id);
+        id.unwrap_or_else(|| panic!("proxy {number} does not run"))
     }
 
     /// What the proxy has logged so far.

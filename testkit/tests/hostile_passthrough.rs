@@ -4,7 +4,7 @@ use igny8_testkit::folder::TestFolder;
 use igny8_testkit::hostile::exchange::exchange_all;
 use igny8_testkit::hostile::judge::{Finding, Harm, Truth, judge};
 use igny8_testkit::hostile::witness::{Server, Witness};
-use igny8_testkit::hostile::{LAST_MARK, cases};
+use igny8_testkit::hostile::{Case, LAST_MARK, cases, grammar};
 use igny8_testkit::http::get;
 use igny8_testkit::ports::PortBlock;
 use igny8_testkit::process::{Child, binary};
@@ -25,6 +25,11 @@ const HARMS: [Harm; 8] = [
     Harm::Unsigned,
 ];
 
+/// The tables, and a stretch of what the grammar makes.
+fn all_cases() -> Vec<Case> {
+    [cases(), grammar::cases(grammar::seed(), 0..300)].concat()
+}
+
 fn findings_before(server: Server) -> Vec<Finding> {
     let folder = TestFolder::new();
     let ports = PortBlock::claim();
@@ -37,8 +42,8 @@ fn findings_before(server: Server) -> Vec<Finding> {
         TcpStream::connect(&public).ok()
     });
 
-    let cases = cases();
-    let exchanges = exchange_all(&cases, &public, "a.b.c");
+    let cases = all_cases();
+    let exchanges = exchange_all(&cases, &public, "a.b.c", Duration::from_secs(3));
     assert_eq!(get(&public, "/x").field("X-Marker", LAST_MARK).send().status, 200);
     witness.wait_for(LAST_MARK);
 
@@ -62,7 +67,7 @@ fn assert_nothing_escapes_the_suite(findings: &[Finding]) {
     // Nothing that a pass-through lets through is signed; that alone would say nothing about a table.
     let others = findings.iter().filter(|finding| finding.harm != Harm::Unsigned);
     let families: BTreeSet<&str> = others.map(|finding| finding.family).collect();
-    for case in cases() {
+    for case in all_cases() {
         assert!(
             families.contains(case.family),
             "the suite finds nothing in: {}",
@@ -79,4 +84,9 @@ fn before_gunicorn_a_pass_through_does_every_harm() {
 #[test]
 fn before_waitress_a_pass_through_does_every_harm() {
     assert_nothing_escapes_the_suite(&findings_before(Server::Waitress));
+}
+
+#[test]
+fn before_node_a_pass_through_does_every_harm() {
+    assert_nothing_escapes_the_suite(&findings_before(Server::Node));
 }

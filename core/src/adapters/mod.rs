@@ -5,6 +5,7 @@ pub mod digest;
 pub mod keys;
 pub mod mail;
 pub mod passwords;
+pub mod proxies;
 pub mod random;
 pub mod refresh_token;
 pub mod seal;

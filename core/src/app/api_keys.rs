@@ -5,7 +5,7 @@ use super::change::Ask;
 use super::in_account::{Entered, Issued, enter, issue, issued_before, lock, note, secret_bytes};
 use super::{Core, StoryError};
 use crate::adapters::digest::sha_256;
-use crate::domain::api_key::{ApiKey, MOST_KEYS, MOST_WITH_OVERLAP, may_end_at};
+use crate::domain::api_key::{ApiKey, KeyStatus, MOST_KEYS, MOST_WITH_OVERLAP, may_end_at};
 use crate::domain::role::{Act, may_give};
 use crate::storage::api_key::{self, NewKey};
 use crate::storage::{Connection, Store};
@@ -181,7 +181,9 @@ async fn commit_rotation(connection: &mut Connection, given: &Given<Rotation>) -
     };
     let key = insert(connection, &new, now).await?;
     api_key::end_at(connection, old.id, decided.old_ends).await?;
-    note(connection, trail(ask), "api_key.rotated", &told(&key), now).await?;
+    let mut detail = told(&key);
+    detail["replaced_expires_at_us"] = json!({"before": old.expires_at, "after": decided.old_ends});
+    note(connection, trail(ask), "api_key.rotated", &detail, now).await?;
     let data = (given.show)(&key, now)?;
     issue(connection, ask, data, &given.secret, given.now).await
 }
@@ -208,12 +210,19 @@ pub async fn revoke(core: &Core, ask: Ask, by: UserId, id: ApiKeyId) -> Result<A
                 if key.revoked_at.is_some() {
                     return Ok(key);
                 }
-                api_key::revoke(connection, key.id, *now).await?;
-                note(connection, trail(ask), "api_key.revoked", &told(&key), *now).await?;
+                end(connection, ask, &key, *now).await?;
                 own(connection, account.id, *id).await
             })
         })
         .await
+}
+
+/// Ends a key that is not revoked yet.
+async fn end(connection: &mut Connection, ask: &Ask, key: &ApiKey, now: Timestamp) -> Result<(), StoryError> {
+    api_key::revoke(connection, key.id, now).await?;
+    let mut detail = told(key);
+    detail["status"] = json!({"before": key.status(now).as_str(), "after": KeyStatus::Revoked.as_str()});
+    note(connection, trail(ask), "api_key.revoked", &detail, now).await
 }
 
 /// Revokes a customer's key, by staff.
@@ -228,8 +237,7 @@ pub async fn revoke_by_staff(core: &Core, ask: Ask, id: ApiKeyId) -> Result<(), 
                 lock(connection, ask.account_id).await.map_err(not_found)?;
                 let key = own(connection, ask.account_id, *id).await?;
                 if key.revoked_at.is_none() {
-                    api_key::revoke(connection, key.id, *now).await?;
-                    note(connection, trail(ask), "api_key.revoked", &told(&key), *now).await?;
+                    end(connection, ask, &key, *now).await?;
                 }
                 Ok::<(), StoryError>(())
             })

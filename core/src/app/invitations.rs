@@ -173,7 +173,9 @@ pub async fn revoke(core: &Core, ask: Ask, by: UserId, id: i64) -> Result<(), St
                 member::revoke(connection, Which::One(*id), *now).await?;
                 mailed_token::void_closed_invitations(connection, account.id, *now).await?;
                 let trail = (account.id, ask.actor, ask.request_id.as_str());
-                note(connection, trail, "member.invitation_revoked", &told(&invitation), *now).await
+                let mut detail = told(&invitation);
+                detail["status"] = json!({"before": "open", "after": "revoked"});
+                note(connection, trail, "member.invitation_revoked", &detail, *now).await
             })
         })
         .await

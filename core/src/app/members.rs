@@ -69,7 +69,7 @@ async fn commit_role(connection: &mut Connection, given: &Given<AccountRole>) ->
     if member.role != role {
         set_role(connection, member.id, role, now).await?;
         let detail = json!({
-            "user_id": member.id, "email": member.email, "role": role, "previous_role": member.role,
+            "user_id": member.id, "email": member.email, "role": {"before": member.role, "after": role},
         });
         let trail = (account.id, ask.actor, ask.request_id.as_str());
         note(connection, trail, "member.role_changed", &detail, now).await?;
@@ -113,7 +113,8 @@ async fn commit_removal(connection: &mut Connection, given: &Given<()>) -> Resul
     revoke(connection, Which::From(member.id), now).await?;
     mailed_token::void_closed_invitations(connection, account.id, now).await?;
     let detail = json!({
-        "user_id": member.id, "email": member.email, "role": member.role, "api_keys_revoked": keys,
+        "user_id": member.id, "email": member.email, "role": {"before": member.role, "after": null},
+        "api_keys_revoked": keys,
     });
     let trail = (account.id, ask.actor, ask.request_id.as_str());
     note(connection, trail, "member.removed", &detail, now).await

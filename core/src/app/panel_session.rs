@@ -145,7 +145,8 @@ async fn commit(connection: &mut Connection, attempt: &Attempt<'_>) -> Result<bo
         session::end(connection, &hash(brought), now).await?;
     }
     let expires_at = attempt.core.panel.ends(now, now);
-    session::begin(connection, &hash(&attempt.token), id, expires_at, now).await?;
+    let address = &attempt.browser.visitor.address;
+    session::begin(connection, &hash(&attempt.token), id, address, expires_at, now).await?;
     record(connection, &user, "panel.signed_in", &attempt.browser.request_id, now).await?;
     budgets::give_back(connection, &attempt.purses).await?;
     Ok(true)

@@ -130,6 +130,7 @@ async fn stolen(connection: &mut Connection, found: &SignIn, asked: &Asked) -> R
         action: "sign_in.reused_token",
         detail: serde_json::json!({
             "user_id": found.user_id, "sign_in_id": found.id, "address": asked.visitor.address,
+            "sign_in": {"before": "running", "after": "ended"},
         })
         .to_string(),
         request_id: &asked.request_id,

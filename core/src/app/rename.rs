@@ -33,7 +33,7 @@ pub async fn rename(core: &Core, rename: Rename) -> Result<AccountProfile, Story
                 let before = locked.into_iter().next().ok_or(Refusal::AccountMissing)?.account;
                 if before.name != rename.name {
                     account::rename(connection, id, &rename.name, *now).await?;
-                    let detail = serde_json::json!({"name": rename.name, "previous_name": before.name});
+                    let detail = serde_json::json!({"name": {"before": before.name, "after": rename.name}});
                     let line = Audit {
                         account_id: Some(id),
                         actor: rename.by,

@@ -64,6 +64,8 @@ pub struct Confirmation {
 struct Decided {
     token_hash: [u8; 32],
     user_id: UserId,
+    /// Whether the address was verified before: the mail has shown it now.
+    was_verified: bool,
     account_id: AccountId,
     email: String,
     password_hash: String,
@@ -96,6 +98,7 @@ pub async fn confirm(core: &Core, confirmation: Confirmation) -> Result<(), Stor
         token_hash,
         password_hash: hash_for(core, &user, confirmation.new_password).await?,
         user_id: user.id,
+        was_verified: user.email_verified_at.is_some(),
         account_id: user.account_id,
         purses: [of(true), of(false)].into_iter().flatten().collect(),
         email,
@@ -119,11 +122,16 @@ async fn commit(connection: &mut Connection, decided: &Decided) -> Result<(), St
     user::verify_email(connection, id, &decided.email, now).await?;
     budgets::fill_up(connection, decided.purses.clone()).await?;
     session::end_all(connection, id, now).await?;
+    let detail = if decided.was_verified {
+        serde_json::json!({})
+    } else {
+        serde_json::json!({"email_verified": {"before": false, "after": true}})
+    };
     let line = Audit {
         account_id: Some(decided.account_id),
         actor: Actor::User(id),
         action: "user.password_reset",
-        detail: "{}".into(),
+        detail: detail.to_string(),
         request_id: &decided.request_id,
     };
     audit(connection, &line, now).await?;

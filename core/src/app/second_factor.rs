@@ -128,7 +128,13 @@ impl<'a> Given<'a> {
         })
     }
 
-    async fn record(&self, connection: &mut Connection, action: &'static str) -> Result<(), StoryError> {
+    /// Leaves a line that says where the second factor stood and where it stands now.
+    async fn record(
+        &self,
+        connection: &mut Connection,
+        action: &'static str,
+        (before, after): (&str, &str),
+    ) -> Result<(), StoryError> {
         let user = user::by_id(connection, self.user_id)
             .await?
             .ok_or(Refusal::TokenRevoked)?;
@@ -136,7 +142,7 @@ impl<'a> Given<'a> {
             account_id: Some(user.account_id),
             actor: Actor::User(self.user_id),
             action,
-            detail: "{}".into(),
+            detail: serde_json::json!({"second_factor": {"before": before, "after": after}}).to_string(),
             request_id: &self.request_id,
         };
         audit(connection, &line, self.now).await?;
@@ -165,10 +171,12 @@ pub async fn enrol(
     core.store
         .write(&asked, |connection, (given, sealed)| {
             Box::pin(async move {
+                let found = storage::totp::of_user(connection, given.user_id).await?;
+                let before = found.map_or("off", |found| found.state());
                 if !storage::totp::begin(connection, given.user_id, sealed, given.now).await? {
                     return Err(StoryError::from(Refusal::TotpAlreadyOn));
                 }
-                given.record(connection, "totp.begun").await
+                given.record(connection, "totp.begun", (before, "begun")).await
             })
         })
         .await?;
@@ -210,7 +218,7 @@ pub async fn confirm(
                     return Err(Refusal::TotpInvalid.into());
                 }
                 storage::totp::confirm(connection, given.user_id, hashes, given.now).await?;
-                given.record(connection, "totp.on").await
+                given.record(connection, "totp.on", ("begun", "on")).await
             })
         })
         .await?;
@@ -237,7 +245,7 @@ pub async fn switch_off(
                     Factor::Right => {}
                 }
                 storage::totp::remove(connection, given.user_id).await?;
-                given.record(connection, "totp.off").await
+                given.record(connection, "totp.off", ("on", "off")).await
             })
         })
         .await

@@ -39,7 +39,10 @@ pub async fn revoke(core: &Core, query: &SessionQuery, request_id: String) -> Re
                     account_id: None,
                     actor: Actor::System,
                     action: "session.revoked",
-                    detail: serde_json::json!({"user_id": user_id}).to_string(),
+                    detail: serde_json::json!({
+                        "user_id": user_id, "session": {"before": "running", "after": "ended"},
+                    })
+                    .to_string(),
                     request_id,
                 };
                 Ok(audit(connection, &line, *now).await?)

@@ -84,19 +84,12 @@ pub async fn end_by_staff(core: &Core, ask: Ask, user_id: UserId) -> Result<(), 
 
 async fn commit(connection: &mut Connection, ending: &Ending) -> Result<(), StoryError> {
     let (user_id, now) = (ending.user_id, ending.now);
-    let (action, detail) = match &ending.which {
+    let before = sign_in::running(connection, user_id, now).await?.len();
+    let (action, mut detail) = match &ending.which {
         Which::One(id) => ("sign_in.ended", serde_json::json!({"sign_in_id": id})),
         Which::All => ("sign_in.all_ended", serde_json::json!({"user_id": user_id})),
         Which::Others(_) => ("sign_in.others_ended", serde_json::json!({})),
     };
-    let line = Audit {
-        account_id: Some(ending.account_id),
-        actor: ending.actor,
-        action,
-        detail: detail.to_string(),
-        request_id: &ending.request_id,
-    };
-    audit(connection, &line, now).await?;
     match &ending.which {
         Which::One(id) => {
             if !sign_in::end_by_id(connection, *id, user_id, now).await? {
@@ -106,5 +99,14 @@ async fn commit(connection: &mut Connection, ending: &Ending) -> Result<(), Stor
         Which::All => sign_in::end_all(connection, user_id, now).await?,
         Which::Others(sid) => sign_in::end_others(connection, user_id, sid, now).await?,
     }
-    Ok(())
+    let after = sign_in::running(connection, user_id, now).await?.len();
+    detail["sign_ins"] = serde_json::json!({"before": before, "after": after});
+    let line = Audit {
+        account_id: Some(ending.account_id),
+        actor: ending.actor,
+        action,
+        detail: detail.to_string(),
+        request_id: &ending.request_id,
+    };
+    Ok(audit(connection, &line, now).await?)
 }

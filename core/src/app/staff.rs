@@ -96,6 +96,7 @@ pub async fn disable(core: &Core, email: String) -> Result<User, StoryError> {
                 let mut user = found
                     .filter(|user| user.platform_role.is_some())
                     .ok_or(Refusal::NotFound)?;
+                let was_active = user.is_active;
                 user::disable(connection, user.id, *now).await?;
                 sign_in::end_all(connection, user.id, *now).await?;
                 session::end_all(connection, user.id, *now).await?;
@@ -104,7 +105,7 @@ pub async fn disable(core: &Core, email: String) -> Result<User, StoryError> {
                     connection,
                     &user,
                     "staff.disabled",
-                    serde_json::json!({"user_id": user.id}),
+                    serde_json::json!({"user_id": user.id, "is_active": {"before": was_active, "after": false}}),
                     *now,
                 )
                 .await?;
@@ -129,13 +130,16 @@ pub async fn reset_totp(core: &Core, email: String) -> Result<User, StoryError> 
                 let user = found
                     .filter(|user| user.platform_role.is_some())
                     .ok_or_else(|| refused("No member of staff has this address."))?;
-                if !totp::remove(connection, user.id).await? {
-                    return Err(refused("This member of staff has no second factor."));
-                }
+                let factor = totp::of_user(connection, user.id).await?;
+                let before = factor
+                    .ok_or_else(|| refused("This member of staff has no second factor."))?
+                    .state();
+                totp::remove(connection, user.id).await?;
                 user::raise_epoch(connection, user.id, *now).await?;
                 sign_in::end_all(connection, user.id, *now).await?;
                 session::end_all(connection, user.id, *now).await?;
-                let detail = serde_json::json!({"user_id": user.id});
+                let factor = serde_json::json!({"before": before, "after": "off"});
+                let detail = serde_json::json!({"user_id": user.id, "second_factor": factor});
                 record(connection, &user, "staff.totp_reset", detail, *now).await?;
                 Ok(user)
             })

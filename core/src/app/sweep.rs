@@ -10,10 +10,9 @@ use igny8_contract::time::{MICROS_PER_SECOND, Timestamp};
 
 /// How many rows one sweep takes at most; the next round goes on.
 const SWEPT_AT_ONCE: i64 = 1000;
-/// For how many days sign-ins that are over are kept: their addresses are those that a user is known to come from.
+/// For how many days sign-ins and sessions of the panel that are over are kept: their addresses are those that a user is
+/// known to come from.
 const SIGN_IN_DAYS: i64 = 30;
-/// For how many days sessions of the panel that are over are kept.
-const SESSION_DAYS: i64 = 7;
 /// How long rows of the change feed are kept: a proxy that was away for longer takes a new snapshot.
 const FEED_KEPT_SECONDS: i64 = 3600;
 /// For how many days links that have ended are kept.
@@ -28,7 +27,7 @@ pub async fn sweep(core: &Core, kept: Kept) -> Result<(), StoryError> {
     stripe_events(core, core.now().plus_days(-kept.stripe_events)).await?;
     let now = core.machine_now();
     sign_ins(core, now.plus_days(-SIGN_IN_DAYS)).await?;
-    sessions(core, now.plus_days(-SESSION_DAYS)).await?;
+    sessions(core, now.plus_days(-SIGN_IN_DAYS)).await?;
     links(core, now.plus_days(-LINK_DAYS)).await?;
     budgets(core, now).await?;
     feed_changes(core, Timestamp(now.0 - FEED_KEPT_SECONDS * MICROS_PER_SECOND)).await

@@ -86,7 +86,9 @@ pub async fn advance(core: &Core, advance: Advance) -> Result<Reading, StoryErro
 async fn commit(connection: &mut Connection, advance: &Advance, machine_now: Timestamp) -> Result<i64, StoryError> {
     let ahead_us = test_clock::advance(connection, advance.seconds * MICROS_PER_SECOND).await?;
     let detail = serde_json::json!({
-        "advance_seconds": advance.seconds, "ahead_seconds": ahead_us / MICROS_PER_SECOND,
+        "ahead_seconds": {
+            "before": ahead_us / MICROS_PER_SECOND - advance.seconds, "after": ahead_us / MICROS_PER_SECOND,
+        },
     });
     let line = Audit {
         account_id: Some(advance.account_id),

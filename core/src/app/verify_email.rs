@@ -48,7 +48,10 @@ async fn commit(
         account_id: Some(user.account_id),
         actor: Actor::User(id),
         action: "user.email_verified",
-        detail: "{}".into(),
+        detail: serde_json::json!({
+            "email": email, "email_verified": {"before": user.email_verified_at.is_some(), "after": true},
+        })
+        .to_string(),
         request_id,
     };
     Ok(audit(connection, &line, now).await?)

@@ -34,6 +34,7 @@ section! { ConfigFile {
     stripe: Stripe = Stripe::default(),
     test_clock: TestClock = TestClock::default(),
     frontend: Frontend = Frontend::default(),
+    panel: Panel = Panel::default(),
     server: Server = Server::default(),
 } }
 section! { Listen {
@@ -115,6 +116,9 @@ section! { Stripe {
 section! { Frontend {
     listen: String = String::new(),
     dir: PathBuf = PathBuf::new(),
+} }
+section! { Panel {
+    proxies: String = String::new(),
 } }
 section! { TestClock {
     enabled: bool = false,

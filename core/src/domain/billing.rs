@@ -1,7 +1,7 @@
 //! What people and payment providers decide about an account's book. Each call is one decision on a book that has been
 //! brought up to the present.
 
-use super::book::{Book, Change, Rules};
+use super::book::{Book, Change, Facts, Rules};
 use super::cycle::period_end;
 use super::ledger::TransactionType;
 use super::payment::{ConfirmedPayment, Paid, PendingPayment};
@@ -118,6 +118,7 @@ impl Book {
         if confirmation.amount_minor != expected && confirmation.override_reason.is_none() {
             return Err(Refusal::AmountMismatch);
         }
+        let before = Facts::of(self);
         let settled = self.pending.take().map(|pending| pending.reference);
         let (method, external_id) = (confirmation.method, confirmation.external_id.clone());
         if self.runs_on(&plan) {
@@ -145,15 +146,15 @@ impl Book {
         };
         self.payment_method = Some(method);
         self.changes.push(Change::PaymentConfirmed(payment.clone()));
-        self.note(
-            "payment.confirmed",
-            json!({
-                "method": method.as_str(), "external_payment_id": payment.paid.external_id,
-                "amount_minor": payment.paid.amount_minor, "currency": payment.paid.currency,
-                "expected_minor": expected, "override_reason": payment.paid.override_reason, "plan_slug": plan.terms.slug,
-            }),
-        );
         self.settle();
+        let waited_for = payment.reference.as_ref().map(|_| "pending");
+        let detail = json!({
+            "method": method.as_str(), "external_payment_id": payment.paid.external_id,
+            "amount_minor": payment.paid.amount_minor, "currency": payment.paid.currency, "expected_minor": expected,
+            "override_reason": payment.paid.override_reason, "plan_slug": plan.terms.slug,
+            "payment": {"before": waited_for, "after": "confirmed"},
+        });
+        self.note("payment.confirmed", detail, &before);
         Ok(payment)
     }
 
@@ -170,14 +171,15 @@ impl Book {
         let within = self.running().is_ok_and(|latest| {
             latest.status.after(Event::Activate).is_some() && latest.period.start < now && now < latest.period.end
         });
+        let before = Facts::of(self);
         self.plan_id = Some(plan.id);
         if within {
             self.switch(plan, method, now)?;
         } else {
             self.begin_subscription(plan, method, now)?;
         }
-        self.note("subscription.activated", json!({"plan_slug": plan.terms.slug}));
         self.settle();
+        self.note("subscription.activated", json!({"plan_slug": plan.terms.slug}), &before);
         Ok(())
     }
 
@@ -247,6 +249,7 @@ impl Book {
     }
 
     fn renew_from(&mut self, plan: &Plan, mode: Option<LateMode>, now: Timestamp) -> Result<(), Refusal> {
+        let before = Facts::of(self);
         let latest = self.running()?;
         latest.status.after(Event::Renew).ok_or(Refusal::NotRenewable)?;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
@@ -274,8 +277,8 @@ impl Book {
         let detail = json!({
             "subscription": latest.number, "period": latest.period.sequence, "restarted": latest.number != number,
         });
-        self.note("subscription.renewed", detail);
         self.settle();
+        self.note("subscription.renewed", detail, &before);
         Ok(())
     }
 
@@ -310,20 +313,23 @@ impl Book {
             return Ok(pending.clone());
         }
         self.withdraw_pending();
+        let before = Facts::of(self);
         self.pending = Some(asked.clone());
         self.changes.push(Change::PaymentRequested(asked.clone()));
-        self.note(
-            "payment.requested",
-            json!({"reference": asked.reference, "plan_slug": plan.terms.slug, "method": method.as_str()}),
-        );
         self.settle();
+        let detail = json!({
+            "reference": asked.reference, "plan_slug": plan.terms.slug, "method": method.as_str(),
+            "payment": {"before": null, "after": "pending"},
+        });
+        self.note("payment.requested", detail, &before);
         Ok(asked)
     }
 
     fn withdraw_pending(&mut self) {
         if let Some(pending) = self.pending.take() {
-            let reference = pending.reference;
-            self.note("payment.withdrawn", json!({"reference": reference}));
+            let (before, reference) = (Facts::of(self), pending.reference);
+            let detail = json!({"reference": reference, "payment": {"before": "pending", "after": "withdrawn"}});
+            self.note("payment.withdrawn", detail, &before);
             self.changes.push(Change::PaymentWithdrawn { reference });
         }
     }
@@ -339,16 +345,13 @@ impl Book {
         if plan.terms.slug == FREE_TRIAL {
             return Err(Refusal::PlanRequired);
         }
-        let before = self.plan_id;
         self.withdraw_pending();
+        let before = Facts::of(self);
         if !self.runs_on(plan) {
             self.activate(plan, PaymentMethod::Manual, now)?;
         }
         self.payment_method = Some(PaymentMethod::Manual);
-        self.note(
-            "plan.assigned",
-            json!({"plan_slug": plan.terms.slug, "previous_plan_id": before}),
-        );
+        self.note("plan.assigned", json!({"plan_slug": plan.terms.slug}), &before);
         Ok(())
     }
 
@@ -357,6 +360,7 @@ impl Book {
     /// # Errors
     /// `subscription_ended`.
     pub fn cancel_at_period_end(&mut self, cancel: bool) -> Result<(), Refusal> {
+        let before = Facts::of(self);
         let latest = self.running()?;
         if latest.cancel_at_period_end != cancel {
             latest.cancel_at_period_end = cancel;
@@ -366,7 +370,7 @@ impl Book {
             } else {
                 "subscription.cancel_undone"
             };
-            self.note(action, detail);
+            self.note(action, detail, &before);
         }
         Ok(())
     }
@@ -377,9 +381,10 @@ impl Book {
     /// None that a well-formed book can meet.
     pub fn terminate(&mut self, now: Timestamp) -> Result<(), Refusal> {
         if self.running().is_ok() {
+            let before = Facts::of(self);
             self.end(Event::Cancel, now)?;
-            self.note("subscription.cancelled", json!({"by": "provider"}));
             self.settle();
+            self.note("subscription.cancelled", json!({"by": "provider"}), &before);
         }
         Ok(())
     }
@@ -395,6 +400,7 @@ impl Book {
             reason,
             expires_at,
         } = adjustment;
+        let before = Facts::of(self);
         let entry = Reason::plain(kind, reason.clone());
         if amount > Credits::ZERO {
             let bucket = if kind == TransactionType::Purchase {
@@ -406,10 +412,8 @@ impl Book {
         } else {
             self.purse.consume(Credits(-amount.0), entry, now)?;
         }
-        self.note(
-            "credits.adjusted",
-            json!({"amount": amount, "kind": kind.as_str(), "reason": reason, "expires_at_us": expires_at}),
-        );
+        let detail = json!({"amount": amount, "kind": kind.as_str(), "reason": reason, "expires_at_us": expires_at});
+        self.note("credits.adjusted", detail, &before);
         Ok(())
     }
 
@@ -447,16 +451,18 @@ impl Book {
 
     /// Suspends the account for a reason of the house's own.
     pub fn suspend(&mut self, reason: SuspendReason) {
+        let before = Facts::of(self);
         (self.status, self.suspend_reason) = (AccountStatus::Suspended, Some(reason));
-        self.note("account.suspended", json!({"reason": reason.as_str()}));
+        self.note("account.suspended", json!({"reason": reason.as_str()}), &before);
     }
 
     /// Takes a suspension of the house's own back: the account stands as its subscription says.
     pub fn reinstate(&mut self) {
         if self.is_blocked() {
+            let before = Facts::of(self);
             self.suspend_reason = None;
             self.settle();
-            self.note("account.reinstated", json!({}));
+            self.note("account.reinstated", json!({}), &before);
         }
     }
 }

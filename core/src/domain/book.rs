@@ -4,6 +4,10 @@
 //! present with [`Book::pass_time`], changed by one decision (see `billing`), and stored with what [`Book::changes`] and
 //! the purse say has happened. An operation that is refused leaves a book that must be thrown away.
 
+mod facts;
+
+pub use facts::Facts;
+
 use super::cycle::{grant_due, grants_of};
 use super::ledger::TransactionType;
 use super::payment::{ConfirmedPayment, PendingPayment};
@@ -155,7 +159,9 @@ impl Book {
         running.ok_or(Refusal::SubscriptionEnded)
     }
 
-    pub(super) fn note(&mut self, action: &'static str, detail: Value) {
+    /// Leaves a line for the audit: what was done, and what has changed with it since the book stood at `before`.
+    pub(super) fn note(&mut self, action: &'static str, mut detail: Value, before: &Facts) {
+        before.tell_change(&Facts::of(self), &mut detail);
         self.changes.push(Change::Noted {
             action,
             detail,
@@ -301,39 +307,41 @@ impl Book {
     }
 
     fn take(&mut self, step: Step, rules: &Rules<'_>, at: Timestamp) -> Result<(), Refusal> {
+        let before = Facts::of(self);
         let latest = self.running()?;
         let (plan_id, end) = (latest.plan_id, latest.period.end);
         let detail = json!({"subscription": latest.number, "period": latest.period.sequence});
-        match step {
+        let action = match step {
             Step::Grant => {
                 self.grant(rules.plan(plan_id)?, at)?;
-                self.note("credits.granted", detail);
+                "credits.granted"
             }
             Step::TrialEnds => {
                 self.end(Event::Lapse, at)?;
-                self.note("subscription.trial_ended", detail);
+                "subscription.trial_ended"
             }
             Step::Cancelled => {
                 self.end(Event::Cancel, at)?;
-                self.note("subscription.cancelled", detail);
+                "subscription.cancelled"
             }
             Step::PeriodEnds => {
                 let plan = rules.plan(plan_id)?;
                 if plan.terms.renews_by_itself() {
                     self.next_period(plan, at)?;
-                    self.note("subscription.renewed", detail);
+                    "subscription.renewed"
                 } else {
                     self.step(Event::Miss)?;
                     self.running()?.grace_end = Some(end.plus_days(rules.past_due_grace_days));
-                    self.note("subscription.past_due", detail);
+                    "subscription.past_due"
                 }
             }
             Step::GraceEnds => {
                 self.running()?.grace_end = None;
-                self.note("subscription.grace_ended", detail);
+                "subscription.grace_ended"
             }
-        }
+        };
         self.settle();
+        self.note(action, detail, &before);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ pub mod period;
 pub mod plan;
 pub mod purse;
 pub mod role;
+pub mod seen;
 pub mod sign_in;
 pub mod standing;
 pub mod stripe;

@@ -62,6 +62,8 @@ pub struct Service {
     pub internal_token: Arc<SecretString>,
     /// Nothing where Stripe is not used.
     pub stripe: Option<Arc<Webhooks>>,
+    /// Where the panel asks proxies for what they have seen.
+    pub proxies: Arc<[String]>,
     pub metrics: PrometheusHandle,
 }
 

@@ -75,6 +75,7 @@ steps! {
     25 "0025_totp"
     26 "0026_change_feed"
     27 "0027_invitation_mail"
+    28 "0028_panel_address"
 }
 
 /// Every migration of an engine, oldest first.

@@ -80,16 +80,19 @@ pub async fn begin(
     connection: &mut Connection,
     token_hash: &[u8],
     user_id: UserId,
+    address: &str,
     expires_at: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us, address) \
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(token_hash.to_vec())
     .bind(user_id.0)
     .bind(now.0)
     .bind(expires_at.0)
+    .bind(address)
     .execute(connection)
     .await?;
     Ok(())

@@ -201,14 +201,15 @@ pub async fn running(connection: &mut Connection, user_id: UserId, now: Timestam
     rows.iter().map(sign_in).collect()
 }
 
-/// Whether the user of this e-mail address has signed in from there before.
+/// Whether the user of this e-mail address has signed in from there before, in the app or at the panel.
 ///
 /// # Errors
 /// What the database says.
 pub async fn is_known_address(connection: &mut Connection, email: &str, address: &str) -> Result<bool, Error> {
     let row = sqlx::query(
-        "SELECT COUNT(*) AS known FROM (SELECT 1 FROM sign_in JOIN users ON users.id = sign_in.user_id \
-         WHERE users.email = $1 AND sign_in.address = $2 LIMIT 1) AS seen",
+        "SELECT COUNT(*) AS known FROM users WHERE users.email = $1 AND (\
+         EXISTS (SELECT 1 FROM sign_in WHERE sign_in.user_id = users.id AND sign_in.address = $2) OR \
+         EXISTS (SELECT 1 FROM admin_session WHERE admin_session.user_id = users.id AND admin_session.address = $2))",
     )
     .bind(email)
     .bind(address)

@@ -194,8 +194,11 @@ pub(super) fn with_period(row: &AnyRow, period: Period) -> Result<Subscription, 
 pub struct Told {
     /// Of the subscription, within its account.
     pub subscription: i64,
+    /// Of the subscription as it is now.
     pub plan_name: String,
     pub payment_method: PaymentMethod,
+    /// The plan and the way of the last payment up to this period; nothing where there was none.
+    pub paid: Option<(String, PaymentMethod)>,
     pub status: SubscriptionStatus,
     pub period: Period,
 }
@@ -207,9 +210,14 @@ pub struct Told {
 pub async fn periods(connection: &mut Connection, account_id: AccountId, limit: i64) -> Result<Vec<Told>, Error> {
     let rows = sqlx::query(
         "SELECT subscription.number, subscription.status, subscription.payment_method, plan.name AS plan_name, \
-         subscription_period.sequence, subscription_period.start_us, subscription_period.end_us FROM subscription \
+         subscription_period.sequence, subscription_period.start_us, subscription_period.end_us, \
+         paid_plan.name AS paid_plan_name, payment.method AS paid_method FROM subscription \
          JOIN plan ON plan.id = subscription.plan_id \
          JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+         LEFT JOIN payment ON payment.id = (SELECT paid.id FROM payment AS paid \
+         WHERE paid.account_id = subscription.account_id AND paid.subscription_number = subscription.number \
+         AND paid.period_sequence <= subscription_period.sequence ORDER BY paid.period_sequence DESC, paid.id DESC LIMIT 1) \
+         LEFT JOIN plan AS paid_plan ON paid_plan.id = payment.plan_id \
          WHERE subscription.account_id = $1 \
          ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT $2",
     )
@@ -218,7 +226,12 @@ pub async fn periods(connection: &mut Connection, account_id: AccountId, limit: 
     .fetch_all(connection)
     .await?;
     let told = |row: &AnyRow| {
+        let paid = match optional_text(row, "paid_plan_name")? {
+            Some(plan) => Some((plan, word(row, "paid_method", PaymentMethod::parse)?)),
+            None => None,
+        };
         Ok(Told {
+            paid,
             subscription: number(row, "number")?,
             plan_name: text(row, "plan_name")?,
             payment_method: word(row, "payment_method", PaymentMethod::parse)?,

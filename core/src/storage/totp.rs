@@ -19,6 +19,14 @@ pub struct Totp {
     pub confirmed_at: Option<Timestamp>,
 }
 
+impl Totp {
+    /// Where it stands, in a word for the audit.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        if self.confirmed_at.is_some() { "on" } else { "begun" }
+    }
+}
+
 /// The second factor of a user, confirmed or not.
 ///
 /// # Errors

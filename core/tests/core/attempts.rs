@@ -1,5 +1,6 @@
 //! How often somebody may try, and what is told and taken while they do.
 
+use super::panel::{Browser, form, make_staff};
 use super::people::{NEW_PASSWORD, Pair, join, login, post, reset_link};
 use super::site::{PASSWORD, Server, Site, on_both};
 use igny8_testkit::raw::Response;
@@ -113,6 +114,37 @@ fn a_success_gives_nobody_more_guesses() {
         for _ in 0..10 {
             assert_eq!(tries(&server, "203.0.113.9", &own, PASSWORD).status, 200);
         }
+    });
+}
+
+#[test]
+fn staff_who_sign_in_at_the_panel_are_known_there() {
+    on_both(|site| {
+        let server = site.serve_with(&TIGHT);
+        let email = make_staff(&site, "admin");
+        let mut browser = Browser::new(&server);
+        let mut at_the_panel = |address: &str| {
+            let mut filled = form(&browser.get("/admin/sign-in/"), "/admin/sign-in/");
+            filled.insert("email".into(), email.clone());
+            filled.insert("password".into(), PASSWORD.into());
+            let from = [("X-Forwarded-For", address)];
+            browser.post_with("/admin/sign-in/", &filled, &from).status
+        };
+        assert_eq!(at_the_panel("203.0.113.7"), 303);
+        for n in 0..8 {
+            tries(&server, &format!("198.51.100.{n}"), &email, "wrong-password-1");
+        }
+        assert_eq!(at_the_panel("198.51.100.99"), 429, "strangers are shut out");
+        assert_eq!(
+            at_the_panel("203.0.113.7"),
+            303,
+            "whoever has signed in from there is not"
+        );
+        assert_eq!(
+            tries(&server, "203.0.113.7", &email, PASSWORD).status,
+            200,
+            "in the app neither"
+        );
     });
 }
 

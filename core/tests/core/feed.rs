@@ -219,7 +219,7 @@ fn make_session(site: &Site) {
         "decode(repeat('00', 32), 'hex')"
     };
     site.sql(&format!(
-        "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 1, 0, 9)"
+        "INSERT INTO admin_session (token_hash, user_id, created_at_us, expires_at_us) VALUES ({hash}, 1, 0, 4102444800000000)"
     ))
     .unwrap();
 }

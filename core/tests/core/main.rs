@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod attempts;
+mod audited;
 mod bad_input;
 mod billing;
 mod commands;

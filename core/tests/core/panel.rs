@@ -2,6 +2,7 @@
 
 mod acts;
 mod pages;
+mod proxies;
 mod sessions;
 
 use super::site::{PASSWORD, Server, Site, new_email};
@@ -92,6 +93,7 @@ impl<'a> Browser<'a> {
         self.post_with(path, form, &[])
     }
 
+    /// Sends a form, with more fields in the request's head.
     pub fn post_with(&mut self, path: &str, form: &Form, fields: &[(&str, &str)]) -> Response {
         let pairs: Vec<_> = form
             .iter()

@@ -1,5 +1,6 @@
 //! A database of a test's own, and the core on it.
 
+use super::audited::every_line_tells_its_change;
 use igny8_testkit::folder::TestFolder;
 use igny8_testkit::http::{Request, get, post, request};
 use igny8_testkit::ports::PortBlock;
@@ -286,9 +287,10 @@ impl Site {
         report["findings"].as_array().unwrap().iter().map(finding).collect()
     }
 
-    /// The doctor finds nothing.
+    /// The doctor finds nothing, and the audit tells what every act has changed.
     #[track_caller]
     pub fn is_healthy(&self) {
+        every_line_tells_its_change(self);
         let report = self.must(&["doctor", "--json"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["findings"], json!([]), "{}", self.engine);

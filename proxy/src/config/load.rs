@@ -47,7 +47,7 @@ pub fn parse<T: DeserializeOwned>(
     if overlay.is_empty() {
         return file;
     }
-    overlay.sort();
+    overlay.sort_by(|(one, _), (other, _)| in_order(one).cmp(&in_order(other)));
     // A key that the file lacks may come from the environment, so only syntax is judged before the overlay.
     let mut table: Table = text.parse().map_err(|error| syntax(path, text, &error))?;
     for (name, value) in &overlay {
@@ -69,7 +69,13 @@ pub fn parse<T: DeserializeOwned>(
     })
 }
 
-/// Sets one key of the table; `__` separates its parts and a number picks an element of an array.
+/// A name by its parts, numbers by their size: elements are added one after the other.
+fn in_order(name: &str) -> Vec<(Option<usize>, &str)> {
+    name.split("__").map(|part| (part.parse().ok(), part)).collect()
+}
+
+/// Sets one key of the table; `__` separates its parts and a number picks an element of an array, or, where it is the number
+/// of its elements, adds one.
 fn set(table: &mut Table, key: &str, text: &str) -> Result<(), String> {
     let parts: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
     let (last, parents) = parts.split_last().ok_or("names no key")?;
@@ -95,8 +101,11 @@ fn step<'a>(place: &'a mut Value, part: &str) -> Result<&'a mut Value, String> {
         Value::Table(table) => Ok(table.entry(part).or_insert_with(|| Value::Table(Table::new()))),
         Value::Array(items) => {
             let count = items.len();
-            part.parse::<usize>()
-                .ok()
+            let index = part.parse::<usize>().ok();
+            if index == Some(count) {
+                items.push(Value::Table(Table::new()));
+            }
+            index
                 .and_then(|index| items.get_mut(index))
                 .ok_or_else(|| format!("`{part}` is not one of the {count} elements, counted from 0"))
         }
@@ -235,6 +244,21 @@ mod tests {
         .unwrap();
         assert_eq!((shape.listen.public.as_str(), shape.listen.threads), ("127.0.0.1:1", 3));
         assert_eq!(shape.route[0].public, "s");
+    }
+
+    #[test]
+    fn the_environment_adds_elements_one_after_the_other_and_leaves_no_gap() {
+        let nine = "[[route]]\npublic = \"r\"\n".repeat(9);
+        let text = format!("[listen]\npublic = \"a\"\n{nine}");
+        let (ninth, tenth) = (
+            ("IGNY8_PROXY__ROUTE__9__PUBLIC", "s"),
+            ("IGNY8_PROXY__ROUTE__10__PUBLIC", "t"),
+        );
+        let shape = read(&text, &[tenth, ninth]).unwrap();
+        let added: Vec<_> = shape.route[9..].iter().map(|route| route.public.as_str()).collect();
+        assert_eq!(added, ["s", "t"]);
+        let error = read(&text, &[tenth]).unwrap_err().to_string();
+        assert!(error.contains("`10` is not one of the 9 elements"), "{error}");
     }
 
     #[test]

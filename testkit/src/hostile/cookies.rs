@@ -6,7 +6,7 @@ use super::{Arrival, Case, OWN_FIELDS, Verdict};
 
 /// What a form holds, to the most lenient reader.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
+pub(super) enum Holds {
     /// A session, by Django's reading or by another framework's.
     Session,
     /// No session, but pairs that a page gets.
@@ -17,7 +17,7 @@ enum Holds {
 use Holds::{Pairs, Session, Unclear};
 
 /// (name, the Cookie fields with their line ends, what they hold)
-const FORMS: &[(&str, &[u8], Holds)] = &[
+pub(super) const FORMS: &[(&str, &[u8], Holds)] = &[
     ("plain", b"Cookie: sessionid=user1\r\n", Session),
     ("after another pair", b"Cookie: a=1; sessionid=user1\r\n", Session),
     ("before another pair", b"Cookie: sessionid=user1; a=1\r\n", Session),

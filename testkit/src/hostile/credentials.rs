@@ -16,7 +16,7 @@ const NOT_PROVEN: Outcome = Refused(&[
 ]);
 
 /// Fields (each with its line end) of `GET /api/v1/x`.
-const FIELDS: &[Row] = &[
+pub(super) const FIELDS: &[Row] = &[
     ("a valid token", b"Authorization: Bearer {TOKEN}\r\n", To("/api/v1/x")),
     ("a valid token, the field in lower case", b"authorization: Bearer {TOKEN}\r\n", To("/api/v1/x")),
     ("a valid token, the scheme in lower case", b"Authorization: bearer {TOKEN}\r\n", Harmless),

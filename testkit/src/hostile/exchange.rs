@@ -5,13 +5,11 @@ use crate::raw::{Connection, ReadError, Response};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How long an answer, or the end of the connection after it, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait for an answer to bytes that may break off, before closing.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many connections are used at once.
-const SENDERS: usize = 4;
+const SENDERS: usize = 12;
 
 /// What came back on the case's connection.
 #[derive(Clone, Debug)]
@@ -26,17 +24,23 @@ pub struct Exchange {
     pub closed: bool,
 }
 
-/// Sends every case to `address`, several at a time; the exchanges come back in the order of the cases.
+/// Sends every case to `address`, several at a time; the exchanges come back in the order of the cases. An answer, or the
+/// end of the connection after it, may take as long as `patience`.
 ///
 /// # Panics
 /// When there is no connection to be had.
 #[must_use]
-pub fn exchange_all(cases: &[Case], address: &str, token: &str) -> Vec<Exchange> {
+pub fn exchange_all(cases: &[Case], address: &str, token: &str, patience: Duration) -> Vec<Exchange> {
     let next = AtomicUsize::new(0);
     let work = || {
         let numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < cases.len()));
         numbers
-            .map(|number| (number, exchange(&cases[number], number, address, token)))
+            .map(|number| {
+                (
+                    number,
+                    exchange(&cases[number], &mark(number), address, token, patience),
+                )
+            })
             .collect::<Vec<_>>()
     };
     let mut exchanges = std::thread::scope(|scope| {
@@ -51,23 +55,28 @@ pub fn exchange_all(cases: &[Case], address: &str, token: &str) -> Vec<Exchange>
     exchanges.into_iter().map(|(_, exchange)| exchange).collect()
 }
 
-/// Sends `case` to `address` on a connection of its own. `case_number` makes the mark.
-fn exchange(case: &Case, case_number: usize, address: &str, token: &str) -> Exchange {
-    let mark = mark(case_number);
-    let bytes = case.render(&mark, address, token);
+/// Sends `case` to `address` on a connection of its own, under this mark.
+fn exchange(case: &Case, mark: &str, address: &str, token: &str, whole_patience: Duration) -> Exchange {
+    let bytes = case.render(mark, address, token);
     let mut connection =
         Connection::open(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
     let (now, later) = bytes.split_at(case.hidden_at(&bytes).unwrap_or(bytes.len()));
     // Whoever refuses early may close before everything is sent.
     let _may_be_refused = connection.send(now);
     let method = if bytes.starts_with(b"HEAD ") { "HEAD" } else { "GET" };
-    let patience = if case.breaks_off || case.late { PAUSE } else { PATIENCE };
+    // Where an answer is sure to come it is waited for: a sender that closes its half is given up by then.
+    let sure = matches!(case.verdict, Verdict::Forwarded(_)) && !case.late;
+    let patience = if (case.breaks_off || case.late) && !sure {
+        PAUSE
+    } else {
+        whole_patience
+    };
     let mut first = connection.read_response_to(method, patience);
     if !later.is_empty() {
         let _may_be_closed = connection.send(later);
         // An answer to what came late, if there is to be one, comes before the connection is closed.
         if matches!(first, Err(ReadError::TimedOut(_))) {
-            first = connection.read_response_to(method, PATIENCE);
+            first = connection.read_response_to(method, whole_patience);
         }
     }
     let mut answers = usize::from(first.is_ok());
@@ -76,18 +85,18 @@ fn exchange(case: &Case, case_number: usize, address: &str, token: &str) -> Exch
     }
     let _may_be_closed = connection.finish_sending();
     if matches!(first, Err(ReadError::TimedOut(_))) {
-        first = connection.read_response_to(method, PATIENCE);
+        first = connection.read_response_to(method, whole_patience);
         answers += usize::from(first.is_ok());
     }
     let closed = loop {
-        match connection.read_response(PATIENCE) {
+        match connection.read_response(whole_patience) {
             Ok(_) => answers += 1,
             Err(ReadError::TimedOut(_)) => break false,
             Err(_) => break true,
         }
     };
     Exchange {
-        mark,
+        mark: mark.to_owned(),
         answer: first.ok(),
         answers,
         closed,

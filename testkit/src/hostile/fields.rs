@@ -7,7 +7,7 @@ const REMOVED: Outcome = To("/x");
 const NAME: Outcome = Refused(&["forbidden_field", "malformed_request"]);
 
 /// Fields (each with its line end) that only the proxy may speak. They are removed; the request goes on.
-const OWNED: &[Row] = &[
+pub(super) const OWNED: &[Row] = &[
     ("X-Account-Id", b"X-Account-Id: 666\r\n", REMOVED),
     ("X-Account-Id in lower case", b"x-account-id: 666\r\n", REMOVED),
     ("X-Account-Id in upper case", b"X-ACCOUNT-ID: 666\r\n", REMOVED),
@@ -56,7 +56,7 @@ const OWNED: &[Row] = &[
 ];
 
 /// Names that some server reads as one of those, or that are no names.
-const ALIASES: &[Row] = &[
+pub(super) const ALIASES: &[Row] = &[
     ("X_Account_Id", b"X_Account_Id: 666\r\n", FORBIDDEN_FIELD),
     ("X_ACCOUNT_ID", b"X_ACCOUNT_ID: 666\r\n", FORBIDDEN_FIELD),
     ("X-Account_Id", b"X-Account_Id: 666\r\n", FORBIDDEN_FIELD),

@@ -7,7 +7,7 @@ use Outcome::{Body, Refused, To};
 type FramedRow = (&'static str, &'static [u8], &'static [u8], bool, Outcome);
 
 /// (name, fields, body): refused, whatever follows.
-type DoubtfulRow = (&'static str, &'static [u8], &'static [u8]);
+pub(super) type DoubtfulRow = (&'static str, &'static [u8], &'static [u8]);
 
 const CLEAR: &[FramedRow] = &[
     ("a length", b"Content-Length: 5\r\n", b"hello", false, Body("/x", 5)),
@@ -85,7 +85,7 @@ const CLEAR: &[FramedRow] = &[
 ];
 
 /// Lengths and codings that two readers could read as two.
-const DOUBTFUL: &[DoubtfulRow] = &[
+pub(super) const DOUBTFUL: &[DoubtfulRow] = &[
     ("a length with zeros before it", b"Content-Length: 005\r\n", b"hello"),
     ("two zeros", b"Content-Length: 00\r\n", b""),
     ("a length with a plus", b"Content-Length: +5\r\n", b"hello"),
@@ -225,7 +225,7 @@ const DOUBTFUL: &[DoubtfulRow] = &[
 ];
 
 /// The same where the field itself is malformed as well.
-const MANGLED: &[DoubtfulRow] = &[
+pub(super) const MANGLED: &[DoubtfulRow] = &[
     (
         "a length in digits of another script",
         b"Content-Length: \xd9\xa5\r\n",

@@ -1,9 +1,9 @@
 //! What was decided against what was seen.
 
 use super::exchange::{Exchange, is_refused_as};
-use super::witness::Record;
+use super::witness::{Line, Record};
 use super::{Arrival, Case, Verdict};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// What must never be.
@@ -95,12 +95,13 @@ pub fn judge(cases: &[Case], exchanges: &[Exchange], records: &[Record], truth: 
 
 /// Requests that no case sent: their marks were lost or made up on the way.
 fn strangers(exchanges: &[Exchange], records: &[Record]) -> Vec<Finding> {
+    let marks: HashSet<&str> = exchanges.iter().map(|exchange| exchange.mark.as_str()).collect();
     let known = |marker: &str| {
         let own = marker
             .strip_suffix("-hidden")
             .or_else(|| marker.strip_suffix("-second"))
             .unwrap_or(marker);
-        exchanges.iter().any(|exchange| exchange.mark == own) || own == super::LAST_MARK
+        marks.contains(own) || own == super::LAST_MARK
     };
     let strange = records
         .iter()
@@ -113,6 +114,38 @@ fn strangers(exchanges: &[Exchange], records: &[Record]) -> Vec<Finding> {
             details: format!("{} {}", record.method, record.wire_path),
         })
         .collect()
+}
+
+/// The same for what nginx took for requests, whatever became of them there: each is a case's own, and each comes once.
+#[must_use]
+pub fn judge_lines(cases: &[Case], exchanges: &[Exchange], lines: &[Line]) -> Vec<Finding> {
+    let mut allowed: HashMap<String, usize> = HashMap::new();
+    for (case, exchange) in cases.iter().zip(exchanges) {
+        allowed.insert(exchange.mark.clone(), 1);
+        allowed.insert(format!("{}-second", exchange.mark), case.requests - 1);
+    }
+    allowed.insert(super::LAST_MARK.to_owned(), 1);
+    let mut findings = Vec::new();
+    // The proxy's own questions about sessions carry no mark.
+    let asked = lines
+        .iter()
+        .filter(|line| !line.marker.is_empty() || line.uri != "/internal/session/");
+    for line in asked {
+        match allowed.get_mut(&line.marker) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => findings.push(Finding {
+                harm: if line.marker.ends_with("-hidden") {
+                    Harm::HiddenArrived
+                } else {
+                    Harm::MoreOutThanIn
+                },
+                family: "seen by nginx",
+                case: line.marker.clone(),
+                details: format!("{} ({})", line.line, line.status),
+            }),
+        }
+    }
+    findings
 }
 
 fn harms_of(case: &Case, exchange: &Exchange, first: &[&Record], second: &[&Record]) -> Vec<(Harm, String)> {

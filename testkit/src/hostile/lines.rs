@@ -56,7 +56,7 @@ const LINES: &[Row] = &[
 ];
 
 /// Values of the Host field; one that is served is asked for by the port of the address.
-const HOSTS: &[Row] = &[
+pub(super) const HOSTS: &[Row] = &[
     ("a name that is served", b"localhost", To("/x")),
     ("a name that is served, in upper case", b"LOCALHOST", To("/x")),
     ("a name that is served, with a port", b"localhost:80", To("/x")),

@@ -7,7 +7,7 @@ const FOLDED: Outcome = Refused(&["malformed_path", "no_route"]);
 const CLOSED: Outcome = Refused(&["no_route"]);
 
 /// What is well-formed, and the one form in which it arrives.
-const CANONICAL: &[Row] = &[
+pub(super) const CANONICAL: &[Row] = &[
     ("the root", b"/", To("/")),
     ("a page", b"/pricing", To("/pricing")),
     ("an API path", b"/api/v1/things/", To("/api/v1/things/")),
@@ -81,7 +81,7 @@ const CANONICAL: &[Row] = &[
 ];
 
 /// What has more than one reading.
-const AMBIGUOUS: &[Row] = &[
+pub(super) const AMBIGUOUS: &[Row] = &[
     ("two slashes at the start", b"//admin/", MALFORMED_PATH),
     ("three slashes at the start", b"///admin/", MALFORMED_PATH),
     ("two slashes alone", b"//", MALFORMED_PATH),

@@ -449,7 +449,11 @@ fn a_suspension_by_the_house_outlives_payments_and_ends_as_the_subscription_says
         } => Some(detail.clone()),
         _ => None,
     });
-    assert_eq!(suspended, Some(json!({"reason": "abuse", "note": "spam"})));
+    let told = json!({
+        "reason": "abuse", "note": "spam", "status": {"before": "trial", "after": "suspended"},
+        "suspend_reason": {"before": null, "after": "abuse"},
+    });
+    assert_eq!(suspended, Some(told));
 }
 
 #[test]

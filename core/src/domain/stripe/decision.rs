@@ -7,7 +7,7 @@
 
 use super::{Checkout, Fact, Payment};
 use crate::domain::billing::{Confirmation, LateMode};
-use crate::domain::book::{Book, Rules};
+use crate::domain::book::{Book, Facts, Rules};
 use crate::domain::subscription::{PaymentMethod, Subscription};
 use igny8_contract::ids::PlanId;
 use igny8_contract::refusal::Refusal;
@@ -133,7 +133,7 @@ impl Book {
                 self.take_payment(rules, link, payment, now)
             }
             Fact::InvoiceFailed { payment, .. } => {
-                self.note("payment.failed", detail(link, payment));
+                self.note("payment.failed", detail(link, payment), &Facts::of(self));
                 Ok(Outcome::Noted)
             }
             Fact::CancelChanged { cancels, .. } => self.mirror(link, *cancels, told.occurred_at),
@@ -184,7 +184,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<Outcome, Refusal> {
         let Some(due) = self.due_by(rules, link)? else {
-            self.note("payment.unexpected", detail(link, payment));
+            self.note("payment.unexpected", detail(link, payment), &Facts::of(self));
             return Ok(Outcome::Unexpected);
         };
         let fits = payment.amount_minor == due.amount_minor && payment.currency.eq_ignore_ascii_case(&due.currency);
@@ -192,7 +192,7 @@ impl Book {
             let mut detail = detail(link, payment);
             detail["expected_minor"] = json!(due.amount_minor);
             detail["expected_currency"] = json!(due.currency);
-            self.note("payment.mismatch", detail);
+            self.note("payment.mismatch", detail, &Facts::of(self));
             return Ok(Outcome::AmountMismatch);
         }
         self.confirm_due(rules, link, payment, &due, now)?;
@@ -261,8 +261,11 @@ impl Book {
             self.terminate(now)?;
         } else {
             running.stripe_subscription_id = None;
-            let detail = json!({"subscription": running.number, "stripe_subscription_id": link.subscription});
-            self.note("subscription.unlinked", detail);
+            let detail = json!({
+                "subscription": running.number,
+                "stripe_subscription_id": {"before": link.subscription, "after": null},
+            });
+            self.note("subscription.unlinked", detail, &Facts::of(self));
         }
         Ok(Outcome::Applied)
     }

@@ -145,8 +145,10 @@ pub async fn audit(
     let account = head(&service, id).await?;
     let found = trail::page(&service.core, AccountId(id), page.before, page.limit).await;
     let found = found.map_err(failed)?;
+    let plans = read::plans(&service.core).await.map_err(failed)?;
+    let lines: Vec<Value> = found.lines.iter().map(|line| view::line(line, &plans)).collect();
     let body = json!({
-        "tab": "audit", "account": account, "lines": found.lines.iter().map(view::line).collect::<Vec<_>>(),
+        "tab": "audit", "account": account, "lines": lines,
         "next": found.next_before.map_or_else(String::new, query::next),
     });
     Ok(shown(&service, &seat, "audit.html", body))

@@ -1,9 +1,10 @@
-//! The panel's lists as tables, up to a bound: what is longer belongs to a report on the database.
+//! The panel's lists as tables.
 
 use super::accounts::customer;
 use super::answer::refused;
+use super::csv::{self, Page};
 use super::gate::Number;
-use super::{csv, query, view};
+use super::{query, view};
 use crate::app::{StoryError, customers, payments as paid, read, trail};
 use crate::domain::plan::decimal;
 use crate::http::Service;
@@ -13,8 +14,6 @@ use axum::response::Response;
 use http::Uri;
 use igny8_contract::ids::AccountId;
 
-/// The most rows of a table.
-const MOST_ROWS: usize = 5_000;
 /// Rows that are read at once.
 const AT_ONCE: usize = 200;
 
@@ -25,48 +24,38 @@ fn failed(error: StoryError) -> Response {
 /// The accounts that are looked for.
 pub async fn accounts(State(service): State<Service>, uri: Uri) -> Result<Response, Response> {
     let (page, sought) = query::sought(&uri).map_err(|error| refused(&error))?;
-    let (mut rows, mut before) = (Vec::new(), Some(page.before));
-    while let Some(next) = before.filter(|_| rows.len() < MOST_ROWS) {
-        let found = customers::search(&service.core, &sought, next, AT_ONCE).await;
-        let found = found.map_err(failed)?;
-        rows.extend(found.customers.iter().map(|customer| {
-            let account = &customer.account.account;
-            let plan = customer.account.plan.as_ref();
-            vec![
-                account.id.to_string(),
-                account.name.clone(),
-                account.status.as_str().into(),
-                plan.map_or_else(String::new, |plan| plan.terms.slug.clone()),
-                account.ledger.balance.0.to_string(),
-                customer.owners.join(" "),
-                rfc_3339(account.created_at),
-            ]
-        }));
-        before = found.next_before;
-    }
     let head = ["id", "name", "status", "plan", "credits", "owners", "created_at"];
-    Ok(csv::answer("accounts.csv", &head, &rows))
+    let read = move |before| {
+        let (core, sought) = (service.core.clone(), sought.clone());
+        async move {
+            let found = customers::search(&core, &sought, before, AT_ONCE).await?;
+            let rows = found.customers.iter().map(|customer| {
+                let account = &customer.account.account;
+                let plan = customer.account.plan.as_ref();
+                vec![
+                    account.id.to_string(),
+                    account.name.clone(),
+                    account.status.as_str().into(),
+                    plan.map_or_else(String::new, |plan| plan.terms.slug.clone()),
+                    account.ledger.balance.0.to_string(),
+                    customer.owners.join(" "),
+                    rfc_3339(account.created_at),
+                ]
+            });
+            Ok(Page {
+                rows: rows.collect(),
+                next_before: found.next_before,
+            })
+        }
+    };
+    csv::answer("accounts.csv", &head, page.before, read)
+        .await
+        .map_err(failed)
 }
 
 /// An account's ledger, newest first.
 pub async fn ledger(State(service): State<Service>, Number(id): Number) -> Result<Response, Response> {
     customer(&service, id).await?;
-    let (mut rows, mut before) = (Vec::new(), Some(i64::MAX));
-    while let Some(next) = before.filter(|_| rows.len() < MOST_ROWS) {
-        let found = read::entries(&service.core, AccountId(id), next, AT_ONCE).await;
-        let found = found.map_err(failed)?;
-        rows.extend(found.entries.iter().map(|entry| {
-            vec![
-                entry.movement.sequence.to_string(),
-                rfc_3339(entry.created_at),
-                entry.reason.transaction_type.as_str().into(),
-                entry.movement.amount.0.to_string(),
-                entry.movement.balance_after.0.to_string(),
-                entry.reason.description.clone(),
-            ]
-        }));
-        before = found.next_before;
-    }
     let head = [
         "sequence",
         "created_at",
@@ -75,51 +64,60 @@ pub async fn ledger(State(service): State<Service>, Number(id): Number) -> Resul
         "balance_after",
         "description",
     ];
-    Ok(csv::answer(&format!("ledger-{id}.csv"), &head, &rows))
+    let read = move |before| {
+        let core = service.core.clone();
+        async move {
+            let found = read::entries(&core, AccountId(id), before, AT_ONCE).await?;
+            let rows = found.entries.iter().map(|entry| {
+                vec![
+                    entry.movement.sequence.to_string(),
+                    rfc_3339(entry.created_at),
+                    entry.reason.transaction_type.as_str().into(),
+                    entry.movement.amount.0.to_string(),
+                    entry.movement.balance_after.0.to_string(),
+                    entry.reason.description.clone(),
+                ]
+            });
+            Ok(Page {
+                rows: rows.collect(),
+                next_before: found.next_before,
+            })
+        }
+    };
+    let name = format!("ledger-{id}.csv");
+    csv::answer(&name, &head, i64::MAX, read).await.map_err(failed)
 }
 
 /// An account's audit, newest first.
 pub async fn audit(State(service): State<Service>, Number(id): Number) -> Result<Response, Response> {
     customer(&service, id).await?;
-    let (mut rows, mut before) = (Vec::new(), Some(i64::MAX));
-    while let Some(next) = before.filter(|_| rows.len() < MOST_ROWS) {
-        let found = trail::page(&service.core, AccountId(id), next, AT_ONCE).await;
-        let found = found.map_err(failed)?;
-        rows.extend(found.lines.iter().map(|line| {
-            vec![
-                line.id.to_string(),
-                rfc_3339(line.created_at),
-                view::who(line),
-                line.action.clone(),
-                line.detail.clone(),
-                line.request_id.clone(),
-            ]
-        }));
-        before = found.next_before;
-    }
     let head = ["id", "created_at", "who", "action", "detail", "request_id"];
-    Ok(csv::answer(&format!("audit-{id}.csv"), &head, &rows))
+    let read = move |before| {
+        let core = service.core.clone();
+        async move {
+            let found = trail::page(&core, AccountId(id), before, AT_ONCE).await?;
+            let rows = found.lines.iter().map(|line| {
+                vec![
+                    line.id.to_string(),
+                    rfc_3339(line.created_at),
+                    view::who(line),
+                    line.action.clone(),
+                    line.detail.clone(),
+                    line.request_id.clone(),
+                ]
+            });
+            Ok(Page {
+                rows: rows.collect(),
+                next_before: found.next_before,
+            })
+        }
+    };
+    let name = format!("audit-{id}.csv");
+    csv::answer(&name, &head, i64::MAX, read).await.map_err(failed)
 }
 
 /// The payments that are waited for.
 pub async fn payments(State(service): State<Service>) -> Result<Response, Response> {
-    let (mut rows, mut before) = (Vec::new(), Some(i64::MAX));
-    while let Some(next) = before.filter(|_| rows.len() < MOST_ROWS) {
-        let found = paid::pending(&service.core, next, AT_ONCE).await.map_err(failed)?;
-        rows.extend(found.items.iter().map(|pending| {
-            vec![
-                pending.id.to_string(),
-                pending.account_id.to_string(),
-                pending.account_name.clone(),
-                pending.plan_slug.clone(),
-                pending.reference.clone(),
-                decimal(pending.amount_minor),
-                pending.currency.clone(),
-                rfc_3339(pending.created_at),
-            ]
-        }));
-        before = found.next_before;
-    }
     let head = [
         "id",
         "account_id",
@@ -130,5 +128,29 @@ pub async fn payments(State(service): State<Service>) -> Result<Response, Respon
         "currency",
         "created_at",
     ];
-    Ok(csv::answer("pending-payments.csv", &head, &rows))
+    let read = move |before| {
+        let core = service.core.clone();
+        async move {
+            let found = paid::pending(&core, before, AT_ONCE).await?;
+            let rows = found.items.iter().map(|pending| {
+                vec![
+                    pending.id.to_string(),
+                    pending.account_id.to_string(),
+                    pending.account_name.clone(),
+                    pending.plan_slug.clone(),
+                    pending.reference.clone(),
+                    decimal(pending.amount_minor),
+                    pending.currency.clone(),
+                    rfc_3339(pending.created_at),
+                ]
+            });
+            Ok(Page {
+                rows: rows.collect(),
+                next_before: found.next_before,
+            })
+        }
+    };
+    csv::answer("pending-payments.csv", &head, i64::MAX, read)
+        .await
+        .map_err(failed)
 }

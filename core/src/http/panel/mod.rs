@@ -12,6 +12,7 @@ pub mod exports;
 pub mod form;
 pub mod gate;
 pub mod payments;
+pub mod proxies;
 pub mod query;
 pub mod render;
 pub mod sign_in;
@@ -47,6 +48,7 @@ pub fn routes(service: &Service) -> Router<Service> {
         .route("/admin/accounts/{id}/keys/", look(get(accounts::keys)))
         .route("/admin/accounts/{id}/people/", look(get(accounts::people)))
         .route("/admin/plans/", look(get(payments::plans)))
+        .route("/admin/proxies/", look(get(proxies::show)))
         .route("/admin/payments/", look(get(payments::list)))
         .route("/admin/payments.csv", look(get(exports::payments)))
         .route("/admin/payments/{id}/", look(get(payments::show)))

@@ -5,7 +5,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 use std::sync::LazyLock;
 
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("base.html", include_str!("templates/base.html")),
     ("tabs.html", include_str!("templates/tabs.html")),
     ("door.html", include_str!("templates/door.html")),
@@ -21,6 +21,7 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("payments.html", include_str!("templates/payments.html")),
     ("payment.html", include_str!("templates/payment.html")),
     ("plans.html", include_str!("templates/plans.html")),
+    ("proxies.html", include_str!("templates/proxies.html")),
 ];
 
 static PAGES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {

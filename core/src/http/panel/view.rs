@@ -131,18 +131,32 @@ pub fn time_line(told: &[Told], now: Timestamp) -> Value {
     let percent = |parts: i64| format!("{}.{}%", parts / 10, parts % 10);
     let periods: Vec<Value> = told
         .iter()
+        .enumerate()
         .rev()
-        .map(|told| {
-            let (start, end) = (part(told.period.start), part(told.period.end));
+        .map(|(index, one)| {
+            let is_latest = index == 0 || told[index - 1].subscription != one.subscription;
+            let (plan, method) = plan_then(one, is_latest);
+            let (start, end) = (part(one.period.start), part(one.period.end));
             json!({
-                "x": percent(start), "width": percent((end - start).max(SEEN_AT_LEAST)), "plan": told.plan_name,
-                "kind": kind(told, now), "start": day(told.period.start), "end": day(told.period.end),
-                "subscription": told.subscription, "sequence": told.period.sequence,
-                "method": in_words(told.payment_method), "status": plain(told.status.as_str()),
+                "x": percent(start), "width": percent((end - start).max(SEEN_AT_LEAST)), "plan": plan,
+                "kind": kind(one, now), "start": day(one.period.start), "end": day(one.period.end),
+                "subscription": one.subscription, "sequence": one.period.sequence, "method": method,
+                "status": plain(one.status.as_str()),
             })
         })
         .collect();
     json!({"periods": periods, "now": percent(part(now)), "first": day(first), "last": day(last)})
+}
+
+/// The plan of a period in its own time, and how it was paid: its subscription may be on another one by now. The first period
+/// of the first subscription is the trial that sign-up gives.
+fn plan_then(told: &Told, is_latest: bool) -> (&str, &'static str) {
+    let is_first = (told.subscription, told.period.sequence) == (1, 1);
+    match &told.paid {
+        Some((plan, method)) if !is_latest && !is_first => (plan, in_words(*method)),
+        _ if is_first && !is_latest => ("Trial", in_words(PaymentMethod::Trial)),
+        _ => (&told.plan_name, in_words(told.payment_method)),
+    }
 }
 
 /// How a period is coloured.
@@ -195,13 +209,23 @@ pub fn entry(entry: &Entry) -> Value {
     })
 }
 
-/// A line of the audit: what it says, name by name.
+/// A line of the audit: what it says, name by name. What has changed comes first, as it was before and as it is after.
 #[must_use]
-pub fn line(line: &Line) -> Value {
+pub fn line(line: &Line, plans: &[Plan]) -> Value {
     let detail: Value = serde_json::from_str(&line.detail).unwrap_or_default();
-    let members = detail.as_object().into_iter().flatten();
-    let facts: Vec<Value> = members
-        .map(|(name, value)| json!({"name": plain(name), "value": fact(name, value)}))
+    let (changed, kept): (Vec<_>, Vec<_>) = detail
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+        .partition(|(_, value)| value.is_object());
+    let facts: Vec<Value> = changed
+        .into_iter()
+        .chain(kept)
+        .map(|(name, value)| {
+            let named = name.trim_end_matches("_us").trim_end_matches("_id");
+            json!({"name": plain(named), "value": fact(name, value, plans)})
+        })
         .collect();
     json!({
         "id": line.id, "who": who(line), "action": line.action, "facts": facts, "request_id": line.request_id,
@@ -225,20 +249,20 @@ pub fn who(line: &Line) -> String {
 }
 
 /// What a detail says. Before and after stand in it as a pair.
-fn fact(name: &str, value: &Value) -> String {
+fn fact(name: &str, value: &Value, plans: &[Plan]) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) if name == "plan_id" => {
+            let named = plans.iter().find(|plan| Some(plan.id.0) == number.as_i64());
+            named.map_or_else(|| number.to_string(), |plan| plan.terms.name.clone())
+        }
+        Value::Number(number) if name == "credits" => number.as_i64().map_or_else(|| number.to_string(), grouped),
         Value::Number(number) if name.ends_with("_us") => {
             number.as_i64().map_or_else(String::new, |at| minute(Timestamp(at)))
         }
         Value::Object(pair) => {
-            let side = |names: [&str; 2]| {
-                names
-                    .iter()
-                    .find_map(|name| pair.get(*name))
-                    .map(|value| fact(name, value))
-            };
-            match (side(["before", "from"]), side(["after", "to"])) {
+            let side = |side| pair.get(side).map(|value| fact(name, value, plans));
+            match (side("before"), side("after")) {
                 (Some(before), Some(after)) => format!("{before} \u{2192} {after}"),
                 _ => value.to_string(),
             }
@@ -293,6 +317,7 @@ mod tests {
             subscription,
             plan_name: "Starter".into(),
             payment_method: PaymentMethod::Trial,
+            paid: None,
             status: SubscriptionStatus::Trialing,
             period: Period {
                 sequence: 1,
@@ -318,15 +343,47 @@ mod tests {
     }
 
     #[test]
+    fn a_period_is_told_with_the_plan_that_it_had_in_its_own_time() {
+        let told = |subscription, sequence, paid: Option<&str>| Told {
+            subscription,
+            plan_name: "Enterprise".into(),
+            payment_method: PaymentMethod::Manual,
+            paid: paid.map(|plan| (plan.into(), PaymentMethod::BankTransfer)),
+            status: SubscriptionStatus::Active,
+            period: Period {
+                sequence,
+                start: Timestamp(sequence),
+                end: Timestamp(sequence + 1),
+            },
+        };
+        let line = time_line(
+            &[
+                told(2, 2, Some("Growth")),
+                told(2, 1, Some("Growth")),
+                told(1, 2, Some("Starter")),
+                told(1, 1, None),
+            ],
+            Timestamp(0),
+        );
+        let plans: Vec<_> = line["periods"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|period| &period["plan"])
+            .collect();
+        assert_eq!(plans, ["Trial", "Enterprise", "Growth", "Enterprise"]);
+    }
+
+    #[test]
     fn the_audit_tells_what_was_before_and_what_is_after() {
         assert_eq!(
-            fact("status", &json!({"before": "trial", "after": "active"})),
+            fact("status", &json!({"before": "trial", "after": "active"}), &[]),
             "trial \u{2192} active"
         );
         assert_eq!(
-            fact("end_us", &json!({"from": 0, "to": 60_000_000})),
+            fact("end_us", &json!({"before": 0, "after": 60_000_000}), &[]),
             "1970-01-01 00:00 \u{2192} 1970-01-01 00:01"
         );
-        assert_eq!(fact("reason", &json!("why")), "why");
+        assert_eq!(fact("reason", &json!("why"), &[]), "why");
     }
 }

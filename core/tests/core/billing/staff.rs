@@ -224,7 +224,10 @@ fn a_suspended_account_is_shut_out_until_it_is_reinstated() {
         );
         assert_eq!(
             detail(&site, "account.suspended"),
-            json!({"reason": "abuse", "note": "sends spam"})
+            json!({
+                "reason": "abuse", "note": "sends spam", "status": {"before": "trial", "after": "suspended"},
+                "suspend_reason": {"before": null, "after": "abuse"},
+            })
         );
         for path in ["/api/v1/account/", "/api/v1/credits/", "/api/v1/account/payments/"] {
             refused(

@@ -347,6 +347,8 @@ fn an_account_is_named_by_its_people_and_the_audit_knows() {
         }
         assert_eq!(server.reads(&member.access, "/api/v1/account/"), account);
         assert_eq!(audit(&site, id(&member), before), lines(&[("user", "account.renamed")]));
-        assert_eq!(detail(&site, "account.renamed")["name"], "Analytical Engines");
+        let told = detail(&site, "account.renamed");
+        assert_eq!(told["name"]["after"], "Analytical Engines");
+        assert!(told["name"]["before"].is_string(), "{told}");
     });
 }

@@ -157,6 +157,15 @@ fn what_staff_do_takes_effect_once_and_the_audit_names_them() {
             format!("SELECT COUNT(DISTINCT action) FROM audit WHERE account_id = {id} AND actor_kind = 'staff'");
         let audit = staff.get(&format!("{page}audit/")).text();
         assert!(site.number(&by_staff) >= 5 && audit.contains("(staff)"), "{audit}");
+        // Each says what was before and what is after.
+        for told in [
+            "trial \u{2192} suspended",
+            "suspended \u{2192} trial",
+            "2,000 \u{2192} 2,500",
+            "Free Trial \u{2192} Enterprise",
+        ] {
+            assert!(audit.contains(told), "{told}: {audit}");
+        }
         site.is_healthy();
     });
 }
@@ -188,6 +197,11 @@ fn staff_revoke_a_key_whose_secret_no_page_shows_and_end_the_sign_ins_of_a_perso
         let by_staff = "SELECT COUNT(*) FROM audit WHERE actor_kind = 'staff' AND action IN \
                         ('api_key.revoked', 'sign_in.all_ended')";
         assert_eq!(site.number(by_staff), 2);
+        let audit = staff.get(&format!("{page}audit/")).text();
+        for told in ["active \u{2192} revoked", "1 \u{2192} 0"] {
+            assert!(audit.contains(told), "{told}: {audit}");
+        }
+        site.is_healthy();
     });
 }
 

@@ -10,6 +10,7 @@ fn pages(account: i64, payment: i64) -> Vec<String> {
         "",
         "accounts.csv",
         "plans/",
+        "proxies/",
         "payments/",
         "payments.csv",
         "no-such-page/",
@@ -310,6 +311,30 @@ fn accounts_are_found_by_words_status_and_plan_and_lists_go_on_page_by_page() {
             Some("text/csv; charset=utf-8; header=present")
         );
         assert_eq!(answer.text().lines().count(), 4, "{}", answer.text());
+        // However long a list is, its table has all of it.
+        let id = account_id(&members[0]);
+        let series = match site.engine {
+            "sqlite" => {
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000) SELECT i FROM n"
+            }
+            _ => "SELECT generate_series(1, 7000) AS i",
+        };
+        site.sql(&format!(
+            "INSERT INTO audit (account_id, actor_kind, action, detail, request_id, created_at_us) \
+             SELECT {id}, 'system', 'payment.failed', '{{}}', '', numbers.i FROM ({series}) AS numbers"
+        ))
+        .unwrap();
+        let lines = site.number(&format!("SELECT COUNT(*) FROM audit WHERE account_id = {id}"));
+        let table = staff.get(&format!("/admin/accounts/{id}/audit.csv")).text();
+        assert_eq!(i64::try_from(table.lines().count()).unwrap(), lines + 1);
+        let mut numbers: Vec<&str> = table
+            .lines()
+            .skip(1)
+            .map(|row| row.split(',').next().unwrap())
+            .collect();
+        let all = numbers.len();
+        numbers.dedup();
+        assert_eq!(numbers.len(), all, "each line once");
         assert_eq!(staff.get("/admin/?status=x").status, 422);
     });
 }

@@ -19,18 +19,18 @@ export function Component() {
   const account = useAccount()
   const subscription = useSubscription()
   return (
-    <Answered asked={account}>
-      {(found) => (
-        <>
-          <PageHead title={found.name} lead="Your plan, your period, your credits.">
-            <Rename account={found} />
-          </PageHead>
+    <>
+      <PageHead title={account.data?.name ?? 'Account'} lead="Your plan, your period, your credits.">
+        {account.data && <Rename account={account.data} />}
+      </PageHead>
+      <Answered asked={account}>
+        {(found) => (
           <Answered asked={subscription}>
             {(running) => <Overview account={found} running={running} />}
           </Answered>
-        </>
-      )}
-    </Answered>
+        )}
+      </Answered>
+    </>
   )
 }
 

@@ -18,6 +18,7 @@ export function Component() {
         <ArrowLeft size={16} aria-hidden />
         All receipts
       </Link>
+      {receipt.data === undefined && <PageHead title="Receipt" />}
       <Answered asked={receipt}>
         {(found) => (
           <>

@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { MonitorSmartphone } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { api, data, plain } from '@/shared/api/client'
 import type { components } from '@/shared/api/schema'
-import { session } from '@/shared/auth'
+import { session, useSession } from '@/shared/auth'
 import { asRefusal } from '@/shared/api/refusal'
 import { ago } from '@/shared/lib/format'
 import { useNow } from '@/shared/lib/now'
@@ -12,20 +12,35 @@ import { Button } from '@/shared/ui/button'
 import { Confirm } from '@/shared/ui/dialog'
 import { TextField } from '@/shared/ui/field'
 import { RefusalLine } from '@/shared/ui/refusal-line'
-import { Badge, Card, PageHead } from '@/shared/ui/surface'
+import { Badge, Card, PageHead, Skeleton } from '@/shared/ui/surface'
 import { say } from '@/shared/ui/toast'
+import { Address } from './address'
 
 type SignIn = components['schemas']['Session']
 
 const key = ['auth', 'sessions']
 
+// Staff alone have a second factor: nobody else loads what it takes.
+const SecondFactor = lazy(() => import('./second-factor'))
+
 export function Component() {
+  const isStaff = useSession((state) => state.user?.platform_role != null)
   return (
     <>
-      <PageHead title="Security" lead="Where you are signed in, and your password." />
+      <PageHead title="Security" lead="Where you are signed in, your address and your password." />
       <div className="grid items-start gap-5 lg:grid-cols-2">
-        <SignIns />
-        <ChangePassword />
+        <div className="grid gap-5">
+          <SignIns />
+          <Address />
+        </div>
+        <div className="grid gap-5">
+          <ChangePassword />
+          {isStaff && (
+            <Suspense fallback={<Skeleton rows={1} />}>
+              <SecondFactor />
+            </Suspense>
+          )}
+        </div>
       </div>
     </>
   )

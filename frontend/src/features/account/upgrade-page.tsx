@@ -41,7 +41,7 @@ export function Component() {
     <>
       <PageHead
         title="Plans"
-        lead="Pay by bank transfer. Your trial goes on until the payment is confirmed."
+        lead={`Pay by bank transfer. ${account.data?.status === 'trial' ? 'Your trial' : 'Your plan'} goes on until the payment is confirmed.`}
       />
       <Answered asked={account}>
         {(found) => (

@@ -16,14 +16,24 @@ import { useDraft, useSaveDraft, wordsIn } from './api'
 export function Component() {
   const id = Number(useParams().id)
   if (!Number.isSafeInteger(id) || id < 1) {
-    return <RefusalState error={new Refusal({ code: 'not_found', status: 404, message: '' })} />
+    return (
+      <>
+        <PageHead title="Draft" />
+        <RefusalState error={new Refusal({ code: 'not_found', status: 404, message: '' })} />
+      </>
+    )
   }
   return <DraftById key={id} id={id} />
 }
 
 function DraftById({ id }: { id: number }) {
   const draft = useDraft(id)
-  return <Answered asked={draft}>{(found) => <Editor draft={found} />}</Answered>
+  return (
+    <>
+      {draft.data === undefined && <PageHead title="Draft" />}
+      <Answered asked={draft}>{(found) => <Editor draft={found} />}</Answered>
+    </>
+  )
 }
 
 function Editor({ draft }: { draft: Draft }) {

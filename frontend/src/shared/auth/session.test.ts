@@ -155,6 +155,23 @@ describe('calls', () => {
     expect(browser.hint).toBe(false)
   })
 
+  test('a wrong password or code within a form is told and signs nobody out', async () => {
+    browser.replies['/api/v1/sites/'] = [
+      refused(401, 'invalid_credentials'),
+      refused(401, 'totp_invalid'),
+      refused(401, 'token_expired'),
+      refused(401, 'totp_invalid'),
+    ]
+    const { session, store } = browser.open()
+    await session.login(body)
+    for (const code of ['invalid_credentials', 'totp_invalid', 'totp_invalid']) {
+      const answer = await session.send(call())
+      expect(((await answer.json()) as { code: string }).code).toBe(code)
+    }
+    expect(store.getState().status).toBe('signed-in')
+    expect(browser.paths().filter((path) => path === 'auth/refresh/')).toHaveLength(1)
+  })
+
   test('a sign-in that cannot be renewed ends; a server that is away does not end it', async () => {
     browser.replies['/api/v1/sites/'] = [refused(401, 'token_expired')]
     browser.replies['/api/v1/auth/refresh/'] = ['unreachable', refused(401, 'token_revoked')]

@@ -20,6 +20,8 @@ type AuthBody = LoginBody | RegisterBody | JoinBody | ChangePasswordBody
 const RENEW_BEFORE_MS = 10_000
 /** Refusals that are about a cookie the browser brought, which the same answer has expired: asking again is clean. */
 const STRAY_SESSIONS: readonly string[] = ['superuser_session_blocked', 'session_not_allowed']
+/** A 401 that is about what was typed, and not about the token that it came with. */
+const ABOUT_THE_FORM: readonly string[] = ['invalid_credentials', 'totp_invalid', 'totp_required']
 
 export interface Session {
   /** Finds out, once, whether somebody is signed in. */
@@ -169,12 +171,12 @@ export function makeSession(ground: Ground, store: SessionStore): Session {
     const used = await freshToken()
     const spare = request.clone()
     const response = await carry(request, used)
-    if (response.status !== 401) return response
+    if (!(await refusesToken(response))) return response
     if (store.getState().access === used) await refresh()
     const renewed = store.getState().access
     if (!renewed) throw ended()
     const second = await carry(spare, renewed)
-    if (second.status === 401) {
+    if (await refusesToken(second)) {
       forget('ended')
       ground.tabs.tell({ type: 'signed-out' })
       throw ended()
@@ -242,6 +244,13 @@ function ended(): Refusal {
 async function signedInAnswer(response: Response): Promise<SignedInAnswer> {
   const body = (await response.json()) as { data: SignedInAnswer }
   return body.data
+}
+
+/** Whether it is the token that is refused. */
+async function refusesToken(response: Response): Promise<boolean> {
+  if (response.status !== 401) return false
+  const { code } = refusalOf(response, await jsonOf(response.clone()))
+  return !ABOUT_THE_FORM.includes(code)
 }
 
 async function jsonOf(response: Response): Promise<unknown> {

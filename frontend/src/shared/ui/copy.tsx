@@ -19,7 +19,7 @@ export function CopyText({ text, label }: { text: string; label: string }) {
     <div className="grid gap-1.5">
       <p className="text-sm font-medium text-ink">{label}</p>
       <div className="flex items-stretch gap-2">
-        <code className="flex min-w-0 flex-1 items-center rounded-lg border border-line bg-sunken px-3 py-2 font-mono text-sm break-all text-ink select-all">
+        <code className="flex min-w-0 flex-1 items-center rounded-lg border border-line bg-sunken px-3 py-2 font-mono text-sm break-all whitespace-pre-line text-ink select-all">
           {text}
         </code>
         <Button look="secondary" onClick={() => void copy()}>

@@ -78,6 +78,11 @@ const known: Record<string, Explanation> = {
     advice: 'It does not count here and has been removed. Just try again.',
     tone: 'note',
   },
+  totp_already_on: {
+    title: 'The second factor is on already',
+    advice: 'It was switched on elsewhere meanwhile. Load the page again.',
+    tone: 'note',
+  },
   invalid_credentials: {
     title: 'That did not match',
     advice: 'The e-mail address or the password is not right.',
