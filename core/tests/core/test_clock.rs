@@ -76,7 +76,7 @@ fn staff_put_the_clock_forward_and_nothing_else_moves_it() {
         }
         assert_eq!(read()["ahead_seconds"], 3 * DAY);
         let audited = "SELECT COUNT(*) FROM audit WHERE action = 'clock.advanced' AND actor_kind = 'staff' \
-                       AND detail LIKE '%\"advance_seconds\":259200%'";
+                       AND detail LIKE '%\"before\":0%' AND detail LIKE '%\"after\":259200%'";
         assert_eq!(site.number(audited), 1);
     });
 }
