@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, chromium, type Page, type Request, type Response } from 'playwright-core'
+import { type BrowserContext, chromium, type Locator, type Page, type Request, type Response } from 'playwright-core'
 import { expect, inject } from 'vitest'
 import type { Person } from './stack'
 
@@ -141,6 +141,15 @@ export async function signIn(page: Page, { email, password }: Person) {
   await page.getByLabel('E-mail address').fill(email)
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+/** Goes on with the Tab key until `target` has the focus, as somebody without a mouse does. */
+export async function tabTo(page: Page, target: Locator) {
+  for (let pressed = 0; pressed < 60; pressed += 1) {
+    if ((await page.locator(':focus').and(target).count()) > 0) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`The Tab key does not lead to ${String(target)}`)
 }
 
 export async function signOut(page: Page) {

@@ -9,6 +9,7 @@ import {
   newAddress,
   PASSWORD,
   signUp,
+  tabTo,
   tokenOf,
   url,
 } from './browser'
@@ -45,6 +46,29 @@ test('an upgrade is confirmed in the panel in three clicks, and the page of the 
     // The audit says what was before, and what is after.
     await tab.getByRole('link', { name: 'Audit' }).click()
     await tab.getByText('Free Trial \u2192 Growth').first().waitFor()
+  })
+})
+
+test('the keyboard is enough to sign in to the panel and find an account', async () => {
+  await inProfile(async ({ page, errors }) => {
+    const { email, password } = inject('demo').staff
+    await page.goto('/admin/')
+    await tabTo(page, page.getByLabel('E-mail address'))
+    await page.keyboard.type(email)
+    await tabTo(page, page.getByLabel('Password'))
+    await page.keyboard.type(password)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Accounts' }).waitFor()
+    await tabTo(page, page.getByLabel('Number, name or address'))
+    await page.keyboard.type(inject('demo').owner.email)
+    await page.keyboard.press('Enter')
+    const found = page.getByRole('cell', { name: inject('demo').owner.email })
+    await found.waitFor()
+    const account = page.getByRole('row').filter({ has: found }).getByRole('link').first()
+    await tabTo(page, account)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Standing' }).waitFor()
+    expect(errors).toEqual([])
   })
 })
 

@@ -1,6 +1,6 @@
 // The way of a new person through the app, and of an upgrade, as they see it.
 import { expect, inject, test } from 'vitest'
-import { ask, expectBearersOnly, inProfile, newAddress, PASSWORD, signUp, tokenOf } from './browser'
+import { ask, expectBearersOnly, inProfile, newAddress, PASSWORD, signUp, tabTo, tokenOf } from './browser'
 
 test('signing up names the plan, judges the password while it is typed, and says no to a weak one', async () => {
   await inProfile(async ({ page, errors }) => {
@@ -122,5 +122,39 @@ test('a page that is loaded anew finds who is signed in', async () => {
     await page.getByRole('link', { name: '2,000 credits' }).waitFor()
     expect(errors).toEqual([])
     expectBearersOnly(calls)
+  })
+})
+
+test('the keyboard is enough to sign up, add a site and leave a dialog', async () => {
+  await inProfile(async ({ page, errors }) => {
+    const { keyboard } = page
+    await page.goto('/signup')
+    await tabTo(page, page.getByLabel('E-mail address'))
+    await keyboard.type(newAddress())
+    await tabTo(page, page.getByLabel('Password', { exact: true }))
+    await keyboard.type(PASSWORD)
+    await keyboard.press('Enter')
+    await page.waitForURL('**/sites')
+
+    const add = page.getByRole('button', { name: 'Add a site' })
+    await tabTo(page, add)
+    await keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor()
+    await keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    // The focus is where it was.
+    await page.locator(':focus').and(add).waitFor()
+    await keyboard.press('Enter')
+    await tabTo(page, page.getByLabel('Name'))
+    await keyboard.type('Field notes')
+    await tabTo(page, page.getByLabel('Domain'))
+    await keyboard.type('notes.example.com')
+    await keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Field notes' }).waitFor()
+
+    await tabTo(page, page.getByRole('link', { name: 'Account', exact: true }))
+    await keyboard.press('Enter')
+    await page.waitForURL('**/account')
+    expect(errors).toEqual([])
   })
 })
