@@ -1,6 +1,6 @@
 import { X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import { type ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import { IconButton } from './button'
 
 export interface DialogProps {
@@ -12,6 +12,8 @@ export interface DialogProps {
 }
 
 export default function DialogFrame({ open, onClose, title, lead, children }: DialogProps) {
+  // What had the focus has it again afterwards: the library knows of its own triggers alone.
+  const [opener] = useState(() => document.activeElement)
   return (
     <Radix.Root
       open={open}
@@ -22,6 +24,10 @@ export default function DialogFrame({ open, onClose, title, lead, children }: Di
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-shade" />
         <Radix.Content
+          onCloseAutoFocus={(event) => {
+            event.preventDefault()
+            if (opener instanceof HTMLElement) opener.focus()
+          }}
           {...(lead === undefined ? { 'aria-describedby': undefined } : {})}
           className="fixed inset-x-0 bottom-0 z-50 max-h-[92dvh] animate-rise overflow-y-auto rounded-t-2xl border border-line bg-surface p-6 shadow-2xl sm:inset-auto sm:top-1/2 sm:left-1/2 sm:w-[30rem] sm:-translate-x-1/2 sm:-translate-y-1/2 sm:rounded-2xl"
         >
