@@ -55,6 +55,9 @@ pub struct Gate {
     pub connections: AtomicUsize,
 }
 
+/// How often a starting proxy looks whether it can serve.
+pub const READY_EVERY: Duration = Duration::from_millis(20);
+
 /// What a proxy waits for before it can serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {

@@ -1,6 +1,6 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, READY_EVERY};
 use crate::notify::{self, State};
 use crate::takeover::{Over, Upgrades};
 use crate::tls::Certificates;
@@ -24,8 +24,6 @@ const KEYS_EVERY: Duration = Duration::from_secs(30);
 const FIRST_KEYS_EVERY: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const LOG_EVERY: Duration = Duration::from_millis(100);
-/// How often a starting proxy looks whether it is ready.
-const READY_EVERY: Duration = Duration::from_millis(20);
 /// How often a draining proxy looks whether it is done.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 /// After another proxy has taken the sockets over: connections that were accepted a moment before are not counted yet, as

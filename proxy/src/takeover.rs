@@ -6,7 +6,7 @@
 //! old one stop accepting and drain. Whatever goes wrong before that word leaves the old one at work. Never in these
 //! messages: keys, tokens, or anything that the old proxy knows.
 
-use crate::gate::{Awaited, Gate};
+use crate::gate::{Awaited, Gate, READY_EVERY};
 use crate::listening::{Doors, Sockets};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
@@ -28,8 +28,6 @@ use tokio::sync::Notify;
 const WORD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a new proxy may take until it is ready; then it gives up, and the old one goes on.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
-/// How often a new proxy looks whether it is ready.
-const READY_EVERY: Duration = Duration::from_millis(20);
 /// The words, all of one length. The first names the version of these messages.
 const ASK: [u8; 8] = *b"take-1\r\n";
 const SERVING: [u8; 8] = *b"serving\n";
