@@ -11,7 +11,6 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod mailer;
-pub mod notify;
 pub mod serve;
 pub mod storage;
 pub mod worker;

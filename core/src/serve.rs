@@ -18,12 +18,12 @@ use crate::config::{Config, Flags};
 use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
 use crate::http::{Service, frontend, listener, routes};
-use crate::notify::{self, State};
 use crate::storage::{self, Store, migrations};
 use crate::{mailer, worker};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use sd_notify::NotifyState;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,10 +162,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         open,
     ));
     tracing::info!(public = %config.public, internal = %config.internal, "serving");
-    notify::tell(State::Ready);
+    tell_manager(NotifyState::Ready);
 
     asked_to_stop.await;
-    notify::tell(State::Stopping);
+    tell_manager(NotifyState::Stopping);
     tracing::info!(
         grace_seconds = config.grace.as_secs(),
         "stopping: requests under way may finish"
@@ -335,4 +335,11 @@ fn asked_to_stop() -> Result<impl Future<Output = ()>, ServeError> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Tells the service manager, where there is one (`NOTIFY_SOCKET`). That it cannot be told never fails a core.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
 }

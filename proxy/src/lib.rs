@@ -10,7 +10,6 @@ pub mod front;
 pub mod gate;
 pub mod gateway;
 pub mod listening;
-pub mod notify;
 pub mod ops;
 pub mod outgoing;
 pub mod passage;

@@ -1,13 +1,13 @@
 //! What goes on beside the requests: limits reread, key sets refreshed, old copies swept, the log written, signals heard.
 
 use crate::gate::{Gate, READY_EVERY};
-use crate::notify::{self, State};
 use crate::takeover::{Over, Upgrades};
 use crate::tls::Certificates;
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
+use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -97,7 +97,7 @@ impl Chores {
             tokio::time::sleep(READY_EVERY).await;
         }
         if !self.gate.draining.load(Ordering::Relaxed) {
-            notify::tell(State::Ready);
+            tell_manager(NotifyState::Ready);
         }
         std::future::pending().await
     }
@@ -236,7 +236,7 @@ impl ShutdownSignalWatch for Signals {
         tracing::info!("draining");
         // Where another proxy has the sockets, the service goes on.
         if !handed_over {
-            notify::tell(State::Stopping);
+            tell_manager(NotifyState::Stopping);
         }
         let done = async {
             if handed_over {
@@ -251,5 +251,12 @@ impl ShutdownSignalWatch for Signals {
         }
         self.gate.access_log.flush(&mut std::io::stdout().lock());
         ShutdownSignal::FastShutdown
+    }
+}
+
+/// Tells the service manager, where there is one (`NOTIFY_SOCKET`). That it cannot be told never fails a proxy.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager could not be told");
     }
 }

@@ -22,3 +22,4 @@ pub mod redis;
 pub mod smtp;
 pub mod stack;
 pub mod wait;
+pub mod watched;

@@ -5,108 +5,39 @@
     reason = "a helper of a test fails as a test does, by panicking"
 )]
 
-use igny8_testkit::config::set;
-use igny8_testkit::edge::{Certificate, add_route, http2};
-use igny8_testkit::folder::TestFolder;
-use igny8_testkit::hostile::witness::{Record, Server, Witness};
-use igny8_testkit::ports::PortBlock;
+use igny8_testkit::edge::{Certificate, http2};
 use igny8_testkit::process::run;
-use igny8_testkit::stack::{App, Member, Stack};
 use igny8_testkit::wait::wait_until;
+use igny8_testkit::watched::Watched;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The proxy with TLS before the witness; most tests here share one.
-struct Edge {
-    stack: Stack,
-    member: Member,
-    certificate: Certificate,
-    witness: Witness,
-    _ports: PortBlock,
-    _folder: TestFolder,
+/// The stack that most tests here share.
+fn shared() -> &'static Watched {
+    static WATCHED: OnceLock<Watched> = OnceLock::new();
+    WATCHED.get_or_init(start)
 }
 
-impl Edge {
-    fn start() -> Self {
-        let (folder, ports) = (TestFolder::new(), PortBlock::claim());
-        let certificate = Certificate::make(folder.path(), "first.example");
-        let app = ports.address(0);
-        let builder = Stack::builder().app(App::At(app.clone())).proxy(|proxy| {
-            add_route(
-                proxy,
-                "prefix = \"/public\"\nkind = \"public\"\nupstream = \"app\"\nmax_body_bytes = 1000",
-            );
-            set(proxy, "server.body_timeout", "2s");
-            set(proxy, "server.send_timeout", "2s");
-            set(proxy, "server.header_timeout", "2s");
-            set(proxy, "server.keepalive_timeout", "2s");
-        });
-        let stack = certificate.serve(builder).start();
-        let secret = stack.var.join("secrets/edge_app");
-        let witness = Witness::start(Server::Gunicorn, &app, &stack.var, Some(&secret));
-        Self {
-            member: stack.sign_up(),
-            stack,
-            certificate,
-            witness,
-            _ports: ports,
-            _folder: folder,
-        }
-    }
+fn start() -> Watched {
+    Watched::start("first.example", "2s")
+}
 
-    fn shared() -> &'static Self {
-        static EDGE: OnceLock<Edge> = OnceLock::new();
-        EDGE.get_or_init(Self::start)
-    }
+/// Asks for one, and gives its answer.
+#[track_caller]
+fn one(edge: &Watched, fields: &Value, body: &str, end: bool) -> Value {
+    edge.ask(&json!([{"headers": fields, "body": body, "end": end}]))
+        .remove(0)
+}
 
-    /// The fields of a request, with its mark.
-    fn fields(&self, method: &str, path: &str, mark: &str, more: &[(&str, &str)]) -> Value {
-        let own = [
-            (":method", method),
-            (":scheme", "https"),
-            (":authority", self.stack.public.as_str()),
-            (":path", path),
-            ("x-marker", mark),
-        ];
-        own.iter()
-            .chain(more)
-            .map(|(name, value)| json!([name, value]))
-            .collect()
-    }
-
-    fn ask(&self, requests: &Value) -> Vec<Value> {
-        let answers = http2(&self.stack.public, "requests", "", requests);
-        answers.as_array().unwrap().clone()
-    }
-
-    /// Asks for one, and gives its answer.
-    #[track_caller]
-    fn one(&self, fields: &Value, body: &str, end: bool) -> Value {
-        self.ask(&json!([{"headers": fields, "body": body, "end": end}]))
-            .remove(0)
-    }
-
-    /// What arrived with a mark.
-    fn arrived(&self, mark: &str) -> Vec<Record> {
-        let records = self.witness.records();
-        records.into_iter().filter(|record| record.marker == mark).collect()
-    }
-
-    fn still_serves(&self) {
-        let answer = self.one(&self.fields("GET", "/alive", "alive", &[]), "", true);
-        assert_eq!(answer["status"], 200, "{answer}");
-    }
-
-    /// curl, told to accept the certificate.
-    fn curl(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("curl");
-        command
-            .args(["--silent", "--insecure", "--max-time", "15"])
-            .args(arguments);
-        run(&mut command)
-    }
+/// curl, told to accept the certificate.
+fn curl(arguments: &[&str]) -> String {
+    let mut command = Command::new("curl");
+    command
+        .args(["--silent", "--insecure", "--max-time", "15"])
+        .args(arguments);
+    run(&mut command)
 }
 
 fn code(answer: &Value) -> String {
@@ -116,12 +47,12 @@ fn code(answer: &Value) -> String {
 
 #[test]
 fn both_protocols_are_spoken_over_tls_and_the_app_hears_of_https() {
-    let edge = Edge::shared();
+    let edge = shared();
     let bearer = format!("Authorization: Bearer {}", edge.member.access);
     let url = format!("https://{}/api/v1/x?q=%2f", edge.stack.public);
     for (option, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
         let mark = format!("X-Marker: curl-{version}");
-        let printed = edge.curl(&[
+        let printed = curl(&[
             option,
             "-H",
             &bearer,
@@ -141,29 +72,27 @@ fn both_protocols_are_spoken_over_tls_and_the_app_hears_of_https() {
             ("/api/v1/x", "q=%2f")
         );
     }
-    let health = edge.curl(&["--http2", &format!("https://{}/healthz", edge.stack.public)]);
+    let health = curl(&["--http2", &format!("https://{}/healthz", edge.stack.public)]);
     assert_eq!(health, "ok");
-    let head = edge
-        .curl(&["--http2", "-I", &format!("https://{}/page", edge.stack.public)])
-        .to_lowercase();
+    let head = curl(&["--http2", "-I", &format!("https://{}/page", edge.stack.public)]).to_lowercase();
     assert!(head.contains("strict-transport-security: max-age=31536000"), "{head}");
     assert!(head.contains("x-content-type-options: nosniff"), "{head}");
 }
 
 #[test]
 fn crumbs_are_one_cookie_before_anything_looks_at_them() {
-    let edge = Edge::shared();
+    let edge = shared();
     let crumbs = [
         ("cookie", "a=1"),
         ("cookie", "session"),
         ("cookie", "sessionid=user-session"),
         ("cookie", "b=2"),
     ];
-    let page = edge.one(&edge.fields("GET", "/page", "crumbs", &crumbs), "", true);
+    let page = one(edge, &edge.fields("GET", "/page", "crumbs", &crumbs), "", true);
     assert_eq!(page["status"], 200, "{page}");
     let record = edge.arrived("crumbs").remove(0);
     assert_eq!(record.headers["cookie"], "a=1; b=2");
-    let api = edge.one(&edge.fields("GET", "/api/v1/x", "crumbs-api", &crumbs), "", true);
+    let api = one(edge, &edge.fields("GET", "/api/v1/x", "crumbs-api", &crumbs), "", true);
     assert_eq!(
         (api["status"].as_u64(), code(&api).as_str()),
         (Some(403), "session_not_allowed"),
@@ -177,7 +106,7 @@ fn crumbs_are_one_cookie_before_anything_looks_at_them() {
         "{expired:?}"
     );
     let root = [("cookie", "x=1"), ("cookie", "sessionid=root-session")];
-    let blocked = edge.one(&edge.fields("GET", "/page", "crumbs-root", &root), "", true);
+    let blocked = one(edge, &edge.fields("GET", "/page", "crumbs-root", &root), "", true);
     assert_eq!(blocked["status"], 403, "{blocked}");
     assert!(edge.arrived("crumbs-root").is_empty() && edge.arrived("crumbs-api").is_empty());
 }
@@ -232,7 +161,7 @@ a length over the route's     | :method=POST :path=/public/x +content-length=200
 ";
 
 /// `GET /page` with the changes of a row.
-fn changed(edge: &Edge, changes: &str) -> Value {
+fn changed(edge: &Watched, changes: &str) -> Value {
     let mut fields: Vec<(String, String)> = vec![
         (":method".into(), "GET".into()),
         (":scheme".into(), "https".into()),
@@ -262,7 +191,7 @@ fn changed(edge: &Edge, changes: &str) -> Value {
 
 #[test]
 fn what_only_http2_can_say_wrongly_never_reaches_the_app() {
-    let edge = Edge::shared();
+    let edge = shared();
     let rows: Vec<Vec<&str>> = WRONG
         .lines()
         .filter(|line| !line.is_empty())
@@ -287,34 +216,34 @@ fn what_only_http2_can_say_wrongly_never_reaches_the_app() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    edge.still_serves();
+    assert!(edge.serves());
     assert!(edge.arrived("wrong").is_empty(), "{:?}", edge.arrived("wrong"));
 }
 
 #[test]
 fn a_body_is_as_long_as_it_was_said_to_be() {
-    let edge = Edge::shared();
+    let edge = shared();
     let post = |mark: &str, more: &[(&str, &str)]| edge.fields("POST", "/public/x", mark, more);
-    let whole = edge.one(&post("whole", &[("content-length", "5")]), "abcde", true);
+    let whole = one(edge, &post("whole", &[("content-length", "5")]), "abcde", true);
     assert_eq!(whole["status"], 200, "{whole}");
     assert_eq!(edge.arrived("whole")[0].body_length, Some(5));
-    let unsaid = edge.one(&post("unsaid", &[]), "abcde", true);
+    let unsaid = one(edge, &post("unsaid", &[]), "abcde", true);
     assert_eq!(unsaid["status"], 200, "{unsaid}");
 
-    let grown = edge.one(&post("grown", &[]), &"x".repeat(2000), true);
+    let grown = one(edge, &post("grown", &[]), &"x".repeat(2000), true);
     assert_eq!(
         (grown["status"].as_u64(), code(&grown).as_str()),
         (Some(413), "body_too_large"),
         "{grown}"
     );
     for (mark, length) in [("longer", "3"), ("shorter", "9")] {
-        let answer = edge.one(&post(mark, &[("content-length", length)]), "abcde", true);
+        let answer = one(edge, &post(mark, &[("content-length", length)]), "abcde", true);
         assert_ne!(answer["status"], 200, "{answer}");
         let arrived = edge.arrived(mark);
         let whole = arrived.iter().any(|record| record.body_length == length.parse().ok());
         assert!(!whole, "{arrived:?}");
     }
-    let slow = edge.one(&post("slow", &[]), "ab", false);
+    let slow = one(edge, &post("slow", &[]), "ab", false);
     assert!(
         slow["status"] == 408 || slow["reset"].is_u64() || slow["closed"] == true,
         "a body that never ends: {slow}"
@@ -323,7 +252,7 @@ fn a_body_is_as_long_as_it_was_said_to_be() {
 
 #[test]
 fn floods_are_bounded_and_others_are_served_meanwhile() {
-    let edge = Edge::shared();
+    let edge = shared();
     let before = edge.witness.records().len();
     // Whoever opens and resets in a row gets little work out of us, or is sent away.
     let reset = http2(&edge.stack.public, "reset", "5000", &Value::Null);
@@ -332,7 +261,7 @@ fn floods_are_bounded_and_others_are_served_meanwhile() {
         arrived < 2_500,
         "{arrived} of 5000 requests that were taken back went on: {reset}"
     );
-    edge.still_serves();
+    assert!(edge.serves());
 
     let streams = http2(&edge.stack.public, "streams", "300", &Value::Null);
     let refused = streams["frames"]["RstStreamFrame"].as_u64().unwrap_or(0);
@@ -354,24 +283,24 @@ fn floods_are_bounded_and_others_are_served_meanwhile() {
         let answer = http2(&edge.stack.public, flood, "20000", &Value::Null);
         assert!(answer["sent"].as_u64() <= Some(20_000), "{answer}");
     }
-    edge.still_serves();
+    assert!(edge.serves());
 }
 
 #[test]
 fn a_connection_that_says_nothing_and_a_stream_that_is_not_read_are_given_up() {
-    let edge = Edge::shared();
+    let edge = shared();
     let silent = http2(&edge.stack.public, "silent", "10", &Value::Null);
     assert_eq!(silent["closed"], true, "{silent}");
     let unread = http2(&edge.stack.public, "unread", "/page", &Value::Null);
     assert!(unread["reset"].is_u64() || unread["closed"] == true, "{unread}");
-    edge.still_serves();
+    assert!(edge.serves());
 }
 
 #[test]
 fn a_new_certificate_is_shown_without_a_restart_and_a_bad_one_keeps_the_last() {
-    let edge = Edge::start();
+    let edge = start();
     let shown = || {
-        let printed = edge.curl(&["-v", "--stderr", "-", &format!("https://{}/healthz", edge.stack.public)]);
+        let printed = curl(&["-v", "--stderr", "-", &format!("https://{}/healthz", edge.stack.public)]);
         let subject = printed.lines().find_map(|line| line.split_once("subject: CN="));
         subject.map(|(_, name)| name.to_owned()).unwrap_or_default()
     };

@@ -4,96 +4,41 @@
 //! app, memory is bounded, and a good client beside it is served throughout. What HTTP/2 says wrongly in whole fields is in
 //! `edge_http2.rs`.
 
-use igny8_testkit::config::set;
-use igny8_testkit::edge::{Certificate, add_route, http2};
-use igny8_testkit::folder::TestFolder;
 use igny8_testkit::frames::rows::{Fate, Own, Row, rows};
 use igny8_testkit::frames::{Heard, PREFACE, converse, field, flag, frame, hello, kind, request};
-use igny8_testkit::hostile::witness::{Record, Server, Witness};
-use igny8_testkit::ports::PortBlock;
-use igny8_testkit::stack::{App, Member, Stack};
-use serde_json::json;
+use igny8_testkit::hostile::witness::Record;
+use igny8_testkit::watched::Watched;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The proxy with TLS before the witness, shared by the tests here.
-struct Edge {
-    stack: Stack,
-    own: Own,
-    member: Member,
-    witness: Witness,
-    _ports: PortBlock,
-    _folder: TestFolder,
+/// The stack that the tests here share.
+fn shared() -> &'static Watched {
+    static WATCHED: OnceLock<Watched> = OnceLock::new();
+    WATCHED.get_or_init(start)
 }
 
-impl Edge {
-    fn start() -> Self {
-        let (folder, ports) = (TestFolder::new(), PortBlock::claim());
-        let certificate = Certificate::make(folder.path(), "frames.example");
-        let app = ports.address(0);
-        let builder = Stack::builder().app(App::At(app.clone())).proxy(|proxy| {
-            let public = "prefix = \"/public\"\nkind = \"public\"\nupstream = \"app\"\nmax_body_bytes = 1000";
-            add_route(proxy, public);
-            for key in ["body_timeout", "send_timeout", "keepalive_timeout"] {
-                set(proxy, &format!("server.{key}"), "2s");
-            }
-            set(proxy, "server.header_timeout", "4s");
-        });
-        let stack = certificate.serve(builder).start();
-        let secret = stack.var.join("secrets/edge_app");
-        let witness = Witness::start(Server::Gunicorn, &app, &stack.var, Some(&secret));
-        Self {
-            member: stack.sign_up(),
-            own: Own {
-                host: stack.public.clone(),
-            },
-            stack,
-            witness,
-            _ports: ports,
-            _folder: folder,
-        }
-    }
+fn start() -> Watched {
+    Watched::start("frames.example", "4s")
+}
 
-    fn shared() -> &'static Self {
-        static EDGE: OnceLock<Edge> = OnceLock::new();
-        EDGE.get_or_init(Self::start)
+/// Blocks for requests to it.
+fn own(edge: &Watched) -> Own {
+    Own {
+        host: edge.stack.public.clone(),
     }
+}
 
-    /// Asks as a good client does; whether that was answered.
-    fn serves(&self) -> bool {
-        let fields = json!([
-            [":method", "GET"],
-            [":scheme", "https"],
-            [":authority", self.stack.public],
-            [":path", "/alive"],
-            ["x-marker", "alive"],
-        ]);
-        let answers = http2(
-            &self.stack.public,
-            "requests",
-            "",
-            &json!([{"headers": fields, "end": true}]),
-        );
-        answers[0]["status"] == 200
-    }
-
-    fn arrived(&self, mark: &str) -> Vec<Record> {
-        let records = self.witness.records();
-        records.into_iter().filter(|record| record.marker == mark).collect()
-    }
-
-    /// How much memory the proxy holds, in KiB.
-    fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.stack.proxy_id())).unwrap_or_default();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or_default()
-    }
+/// How much memory the proxy holds, in KiB.
+fn resident_kib(edge: &Watched) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", edge.stack.proxy_id())).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 /// What is wrong with how one connection came out.
@@ -128,7 +73,7 @@ fn faults_of(row: &Row, heard: &Heard, records: &[Record], identity: &str) -> Ve
 
 #[test]
 fn whatever_a_connection_says_it_is_refused_cleanly_or_arrives_as_it_was_decided() {
-    let edge = Edge::shared();
+    let edge = shared();
     let rows = rows(&edge.stack.public);
     assert!(rows.len() >= 130, "{}", rows.len());
     let connections: Vec<_> = rows.iter().map(|row| vec![row.bytes.clone()]).collect();
@@ -171,22 +116,22 @@ fn repeats() -> u32 {
 }
 
 /// Floods: what is said first, and the frames that are said again and again.
-fn floods(edge: &Edge) -> Vec<(&'static str, Vec<u8>)> {
-    let often = repeats();
+fn floods(edge: &Watched) -> Vec<(&'static str, Vec<u8>)> {
+    let (often, own) = (repeats(), own(edge));
     let again = |first: Vec<u8>, again: Vec<u8>| [hello(), first, again.repeat(often as usize)].concat();
     let open = || {
         frame(
             kind::HEADERS,
             flag::END_HEADERS,
             1,
-            &edge.own.block("POST", b"/public/x", "flood-open", &[]),
+            &own.block("POST", b"/public/x", "flood-open", &[]),
         )
     };
-    let begun = || frame(kind::HEADERS, flag::END_STREAM, 1, &edge.own.page("flood-begun", &[]));
+    let begun = || frame(kind::HEADERS, flag::END_STREAM, 1, &own.page("flood-begun", &[]));
     let streams = |after: &dyn Fn(u32) -> Vec<u8>| {
         let each = (0..often / 4).map(|number| {
             let stream = 2 * number + 1;
-            [request(stream, &edge.own.page("flood-reset", &[])), after(stream)].concat()
+            [request(stream, &own.page("flood-reset", &[])), after(stream)].concat()
         });
         [hello(), each.collect::<Vec<_>>().concat()].concat()
     };
@@ -238,7 +183,7 @@ fn floods(edge: &Edge) -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn floods_of_frames_are_cut_off_or_cost_what_they_send_and_a_good_client_is_served_beside_them() {
-    let edge = &Edge::start();
+    let edge = &start();
     assert!(edge.serves());
     let rounds = if std::env::var_os("IGNY8_TEST_LONG").is_some() {
         10
@@ -267,7 +212,7 @@ fn floods_of_frames_are_cut_off_or_cost_what_they_send_and_a_good_client_is_serv
                     faults.push(format!("{name}: the connection stayed open; {}", heard.summary()));
                 }
             }
-            resident.push(edge.resident());
+            resident.push(resident_kib(edge));
         }
         done.store(true, Ordering::Relaxed);
         (faults, good.join().unwrap_or_default(), resident)
@@ -297,11 +242,12 @@ fn floods_of_frames_are_cut_off_or_cost_what_they_send_and_a_good_client_is_serv
 
 #[test]
 fn whoever_opens_no_window_holds_no_more_than_the_bounds_and_is_given_up() {
-    let edge = Edge::shared();
-    let before = edge.resident();
+    let edge = shared();
+    let own = own(edge);
+    let before = resident_kib(edge);
     // A hundred answers on each of eight connections, and no room for any of them.
     let settings = frame(kind::SETTINGS, flag::NONE, 0, &[0, 4, 0, 0, 0, 0]);
-    let requests = (0..100).map(|number| request(2 * number + 1, &edge.own.page("flood-unread", &[])));
+    let requests = (0..100).map(|number| request(2 * number + 1, &own.page("flood-unread", &[])));
     let bytes = [PREFACE, &settings, &requests.collect::<Vec<_>>().concat()].concat();
     let heard = converse(&edge.stack.public, &vec![vec![bytes]; 8]);
     for one in &heard {
@@ -314,7 +260,7 @@ fn whoever_opens_no_window_holds_no_more_than_the_bounds_and_is_given_up() {
             .sum();
         assert_eq!(data, 0, "data went beyond the window");
     }
-    let after = edge.resident();
+    let after = resident_kib(edge);
     assert!(
         after < before + 96 * 1024,
         "resident memory, in KiB: {before} before, {after} after"
@@ -322,7 +268,7 @@ fn whoever_opens_no_window_holds_no_more_than_the_bounds_and_is_given_up() {
     // The window is opened late, and then beyond what a window can be.
     let overflow = frame(kind::WINDOW_UPDATE, flag::NONE, 1, &[0x7f, 0xff, 0xff, 0xff]);
     let parts = vec![
-        [PREFACE, &settings, &request(1, &edge.own.page("flood-late", &[]))].concat(),
+        [PREFACE, &settings, &request(1, &own.page("flood-late", &[]))].concat(),
         [overflow.clone(), overflow].concat(),
     ];
     let heard = converse(&edge.stack.public, &[parts]).remove(0);

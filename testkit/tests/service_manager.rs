@@ -22,11 +22,11 @@ fn manager(at: &Path) -> UnixDatagram {
     socket
 }
 
-/// The next thing that it hears.
+/// The next thing that it hears, without its line's end.
 fn heard(socket: &UnixDatagram) -> String {
     let mut bytes = [0; 64];
     let length = socket.recv(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes[..length]).into_owned()
+    String::from_utf8_lossy(&bytes[..length]).trim_end().to_owned()
 }
 
 fn started(name: &str, command: &mut Command, at: &Path, stack: &Stack) -> Child {

@@ -44,51 +44,24 @@ pub(super) fn add_fields(rows: &mut Rows) {
 
 /// A session in pieces: the crumbs are one cookie before anything looks at them.
 pub(super) fn add_crumbs(rows: &mut Rows) {
-    rows.block(
-        "a session in crumbs",
-        Served,
-        [
-            field(b"cookie", b"a=1"),
-            field(b"cookie", b"sessionid=user1"),
-            field(b"cookie", b"b=2"),
-        ]
-        .concat(),
-    );
-    rows.block(
-        "a crumb with two pairs",
-        Served,
-        field(b"cookie", b"a=1; sessionid=user1"),
-    );
-    rows.block(
-        "a session's name in one crumb and its value in the next",
-        Served,
-        [field(b"cookie", b"sessionid"), field(b"cookie", b"=user1")].concat(),
-    );
-    rows.block(
-        "half a name in each crumb",
-        Served,
-        [field(b"cookie", b"sess"), field(b"cookie", b"ionid=user1")].concat(),
-    );
-    rows.block(
-        "a crumb with an open quote",
-        Served,
-        [field(b"cookie", b"a=\"1"), field(b"cookie", b"sessionid=user1\"")].concat(),
-    );
-    rows.block(
-        "an empty crumb before a session",
-        Served,
-        [field(b"cookie", b""), field(b"cookie", b"sessionid=user1")].concat(),
-    );
-    rows.block(
-        "a crumb that ends in a semicolon",
-        Served,
-        [field(b"cookie", b"a=1;"), field(b"cookie", b"sessionid =user1")].concat(),
-    );
-    rows.block(
-        "crumbs of an administrator",
-        Refused,
-        [field(b"cookie", b"a=1"), field(b"cookie", b"sessionid=root-crumbs")].concat(),
-    );
+    let crumbs: [(&str, &[&[u8]]); 7] = [
+        ("a session in crumbs", &[b"a=1", b"sessionid=user1", b"b=2"]),
+        ("a crumb with two pairs", &[b"a=1; sessionid=user1"]),
+        (
+            "a session's name in one crumb and its value in the next",
+            &[b"sessionid", b"=user1"],
+        ),
+        ("half a name in each crumb", &[b"sess", b"ionid=user1"]),
+        ("a crumb with an open quote", &[b"a=\"1", b"sessionid=user1\""]),
+        ("an empty crumb before a session", &[b"", b"sessionid=user1"]),
+        ("a crumb that ends in a semicolon", &[b"a=1;", b"sessionid =user1"]),
+    ];
+    let block = |crumbs: &[&[u8]]| -> Vec<u8> { crumbs.iter().flat_map(|crumb| field(b"cookie", crumb)).collect() };
+    for (name, crumbs) in crumbs {
+        rows.block(name, Served, block(crumbs));
+    }
+    let root: [&[u8]; 2] = [b"a=1", b"sessionid=root-crumbs"];
+    rows.block("crumbs of an administrator", Refused, block(&root));
 }
 
 /// Paths and methods with bytes in them that a request line could not carry, or that have two readings.
