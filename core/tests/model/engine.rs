@@ -22,7 +22,9 @@ use igny8_core::app::round::{Kept, Rounds};
 use igny8_core::app::sign_in::Visitor;
 use igny8_core::app::staff_billing::{self, CreditChange};
 use igny8_core::app::upgrade::{self, PaymentTerms, Upgrade};
-use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, round, stripe, suspend};
+use igny8_core::app::{
+    BillingTerms, Committer, Core, SignUps, StoryError, cancel, credits, doctor, round, stripe, suspend,
+};
 use igny8_core::config::{Config, PasswordCost};
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::Book;
@@ -130,6 +132,7 @@ impl Engine {
             mail_waits: Arc::default(),
             totp_issuer: identity.totp_issuer,
             committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
+            sign_ups: SignUps::spawn(store.clone(), Arc::clone(&shared), billing, true),
             store,
             machine: Arc::clone(&shared),
             clock: shared,
@@ -139,7 +142,6 @@ impl Engine {
             random,
             keys: Arc::new(ring),
             tokens,
-            enable_free_trial: true,
             validate_api_key: true,
             key_uses: KeyUses::default(),
             billing,
@@ -174,7 +176,9 @@ impl Engine {
     async fn restart(&mut self) -> Result<(), Fault> {
         self.core.store.close().await;
         let store = Store::open(&self.database).map_err(told)?;
-        self.core.committer = Committer::spawn(store.clone(), Arc::clone(&self.core.clock), self.core.billing);
+        let (clock, billing) = (&self.core.clock, self.core.billing);
+        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), billing);
+        self.core.sign_ups = SignUps::spawn(store.clone(), Arc::clone(clock), billing, true);
         self.core.store = store;
         Ok(())
     }
