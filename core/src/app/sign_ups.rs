@@ -30,7 +30,7 @@ const MOST: usize = 64;
 /// When so many are gathered, nobody else is waited for.
 const ENOUGH: usize = 8;
 /// How long somebody else is waited for at most.
-const LONGEST: Duration = Duration::from_millis(60);
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// How many sign-ups each transaction carried.
 pub const BATCH_SIZE: &str = "igny8_core_signup_batch_size";
