@@ -238,7 +238,12 @@ impl<W: Work> Counter<W> {
 
     async fn clear_then_again(self, obstacle: W::Obstacle, tickets: Vec<Ticket<W>>) {
         let cleared = self.work.clear(&obstacle).await;
-        let stuck = || StoryError::Fault(format!("{} stay behind {obstacle} however often it is cleared", W::WHAT));
+        let stuck = || {
+            StoryError::Fault(format!(
+                "{} stay behind {obstacle} however often it is cleared",
+                W::WHAT
+            ))
+        };
         match (cleared, self.line.upgrade()) {
             (Err(error), _) => {
                 let error = Arc::new(error);

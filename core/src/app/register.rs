@@ -73,6 +73,7 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
         account_name,
         plan_slug: registration.plan_slug,
         request_id: registration.request_id,
+        now: core.now(),
     });
     let profile = core.sign_ups.carry_out(Arc::clone(&sign_up), on_the_way).await?;
     metrics::counter!("igny8_core_signups_total").increment(1);

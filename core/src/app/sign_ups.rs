@@ -48,6 +48,8 @@ pub struct SignUp {
     /// The mail that asks to verify the address.
     pub link: NewLink,
     pub request_id: String,
+    /// The service's time.
+    pub now: Timestamp,
 }
 
 /// The way into the line of sign-ups. Copies lead to the same one.
@@ -65,7 +67,6 @@ impl SignUps {
         let way = Way::default();
         let joining = Joining {
             store,
-            clock: Arc::clone(&clock),
             terms,
             enable_free_trial,
         };
@@ -110,7 +111,6 @@ impl SignUps {
 #[derive(Clone)]
 struct Joining {
     store: Store,
-    clock: Arc<dyn Clock>,
     terms: BillingTerms,
     enable_free_trial: bool,
 }
@@ -132,10 +132,14 @@ impl Work for Joining {
     const COMMIT_SECONDS: &'static str = "igny8_core_signup_commit_seconds";
 
     async fn carry_out(&self, sign_ups: &[Arc<SignUp>]) -> Result<Verdicts<Self>, StoryError> {
+        // All of them begin when the last has come.
+        let Some(now) = sign_ups.iter().map(|one| one.now).max() else {
+            return Ok(Vec::new());
+        };
         let batch = Batch {
             joining: self,
             sign_ups,
-            now: self.clock.now(),
+            now,
         };
         self.store
             .write(&batch, |connection, batch| Box::pin(commit(connection, batch)))
@@ -147,11 +151,7 @@ impl Work for Joining {
     }
 }
 
-fn chosen<'a>(
-    catalogue: &'a [Plan],
-    asked_for: Option<&str>,
-    enable_free_trial: bool,
-) -> Result<&'a Plan, StoryError> {
+fn chosen<'a>(catalogue: &'a [Plan], asked_for: Option<&str>, enable_free_trial: bool) -> Result<&'a Plan, StoryError> {
     choose_for_signup(catalogue, asked_for, enable_free_trial).map_err(|reason| match reason {
         NoSignupPlan::Refused(refusal) => refusal.into(),
         NoSignupPlan::UnknownSlug => StoryError::field(
@@ -181,7 +181,11 @@ async fn commit(connection: &mut Connection, batch: &Batch<'_>) -> Result<Verdic
     }
     let mut profiles = add(connection, accepted, &rules, batch.now).await?.into_iter();
     let over = |refused: Option<StoryError>| {
-        let added = || profiles.next().ok_or_else(|| StoryError::Fault("a sign-up was not stored".into()));
+        let added = || {
+            profiles
+                .next()
+                .ok_or_else(|| StoryError::Fault("a sign-up was not stored".into()))
+        };
         Verdict::Over(refused.map_or_else(added, Err))
     };
     Ok(refused.into_iter().map(over).collect())

@@ -74,10 +74,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_all(
-    connection: &mut Connection,
-    new: &[(UserId, &NewSignIn, Timestamp)],
-) -> Result<(), Error> {
+pub async fn insert_all(connection: &mut Connection, new: &[(UserId, &NewSignIn, Timestamp)]) -> Result<(), Error> {
     let mut links = Vec::with_capacity(new.len());
     for group in groups(new) {
         let mut insert = query(format!(

@@ -42,6 +42,7 @@ fn person(core: &Core, email: &str, plan_slug: Option<&str>) -> Arc<SignUp> {
         beginning,
         leaving: Leaving::default(),
         request_id: format!("of {email}"),
+        now: core.now(),
     })
 }
 
@@ -54,7 +55,9 @@ async fn together(core: &Core, people: Vec<Arc<SignUp>>) -> Answers {
     let mut answers = Vec::new();
     for (person, on_the_way) in people.into_iter().zip(on_the_way) {
         let sign_ups = core.sign_ups.clone();
-        answers.push(tokio::spawn(async move { sign_ups.carry_out(person, on_the_way).await }));
+        answers.push(tokio::spawn(
+            async move { sign_ups.carry_out(person, on_the_way).await },
+        ));
     }
     let mut told = Vec::new();
     for answer in answers {
@@ -195,7 +198,12 @@ fn what_the_database_refuses_of_one_takes_no_other_along() {
         site.sql(trigger).unwrap();
         run(async {
             let core = core(&site);
-            let emails = ["ann@example.com", "eve@example.com", "ann@example.com", "ben@example.com"];
+            let emails = [
+                "ann@example.com",
+                "eve@example.com",
+                "ann@example.com",
+                "ben@example.com",
+            ];
             let answers = together(&core, emails.map(|email| person(&core, email, None)).into()).await;
             let expected = [None, Some(Refusal::Internal), Some(Refusal::EmailTaken), None];
             assert_eq!(refusals(&answers), expected);
@@ -253,12 +261,19 @@ fn an_address_that_another_process_takes_meanwhile_is_taken_and_the_others_are_s
                 // Within a transaction PostgreSQL would tell the same each time.
                 let mut watcher = AnyConnection::connect(&site.url).await.unwrap();
                 let somebody_waits = async {
-                    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watcher).await.unwrap() == 0 {
+                    while sqlx::query_scalar::<_, i64>(waiting)
+                        .fetch_one(&mut watcher)
+                        .await
+                        .unwrap()
+                        == 0
+                    {
                         tokio::task::yield_now().await;
                     }
                 };
                 let patience = Duration::from_secs(20);
-                tokio::time::timeout(patience, somebody_waits).await.expect("the sign-ups to wait");
+                tokio::time::timeout(patience, somebody_waits)
+                    .await
+                    .expect("the sign-ups to wait");
             }
             other.commit().await.unwrap();
             connection.close().await.unwrap();

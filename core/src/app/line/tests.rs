@@ -169,6 +169,10 @@ async fn what_stands_behind_something_comes_back_when_that_is_out_of_the_way() {
     );
     assert_eq!((answers.0.unwrap(), answers.1.unwrap(), answers.2.unwrap()), (3, 2, 3));
     assert_eq!(answers.3.unwrap_err().refusal(), Refusal::StorageUnavailable);
-    assert_eq!(answers.4.unwrap_err().refusal(), Refusal::Internal, "never out of the way");
+    assert_eq!(
+        answers.4.unwrap_err().refusal(),
+        Refusal::Internal,
+        "never out of the way"
+    );
     assert_eq!(*locked(&toy.cleared), [3], "once for both");
 }
