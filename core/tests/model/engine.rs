@@ -1,7 +1,7 @@
 //! A core on a database, in this process: the real stories, with a clock that is set by hand and chance that is not.
 
 use super::act::{Act, Ask, Decision, WHY, kind_of};
-use super::checks::Fault;
+use super::checks::{Fault, ensure};
 use super::world::{BEGINNING, Outcome, Terms};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::{AccountId, UserId};
@@ -324,13 +324,20 @@ impl Engine {
         confirm_bank_transfer(&self.core, asked, transfer, |_| Ok(answered.clone())).await
     }
 
-    /// The book of the story's account of this index, as the database has it.
-    pub async fn book(&self, index: usize) -> Result<Book, Fault> {
-        let id = self.accounts[index];
-        let loaded = self.core.store.write(&id, |connection, id| {
-            Box::pin(async move { storage::book::load(connection, *id).await })
+    /// The books of the story's accounts, as the database has them.
+    pub async fn books(&self) -> Result<Vec<Book>, Fault> {
+        let loaded = self.core.store.write(&self.accounts, |connection, ids| {
+            Box::pin(async move {
+                let mut books = Vec::with_capacity(ids.len());
+                for id in ids {
+                    books.extend(storage::book::load(connection, *id).await?);
+                }
+                Ok::<_, storage::Error>(books)
+            })
         });
-        loaded.await.map_err(told)?.ok_or_else(|| "the account is gone".into())
+        let books = loaded.await.map_err(told)?;
+        ensure(books.len() == self.accounts.len(), || "an account is gone".into())?;
+        Ok(books)
     }
 
     /// What the doctor has to say.
