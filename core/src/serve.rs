@@ -8,12 +8,13 @@ use crate::adapters::seal::Seal;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
-use crate::app::committer;
+use crate::app::committer::DEBIT_BATCH_SIZE;
 use crate::app::feed::{Feed, note_key_set};
 use crate::app::key_uses::{self, KeyUses};
 use crate::app::round::{Rounds, follow_test_clock};
 use crate::app::upgrade::PaymentTerms;
-use crate::app::{Committer, Core, SignUps, sign_ups};
+use crate::app::sign_ups::SIGN_UP_BATCH_SIZE;
+use crate::app::{Committer, Core, SignUps};
 use crate::config::{Config, Flags};
 use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
@@ -288,8 +289,8 @@ fn recorder() -> Result<PrometheusHandle, ServeError> {
     };
     PrometheusBuilder::new()
         .set_buckets(&buckets)
-        .and_then(|recorder| of_batches(recorder, committer::BATCH_SIZE))
-        .and_then(|recorder| of_batches(recorder, sign_ups::BATCH_SIZE))
+        .and_then(|recorder| of_batches(recorder, DEBIT_BATCH_SIZE))
+        .and_then(|recorder| of_batches(recorder, SIGN_UP_BATCH_SIZE))
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| setup("metrics")(&error))
 }

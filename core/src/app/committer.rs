@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub const MOST: usize = 128;
 
 /// How many debits each transaction carried.
-pub const BATCH_SIZE: &str = "igny8_core_debit_batch_size";
+pub const DEBIT_BATCH_SIZE: &str = "igny8_core_debit_batch_size";
 
 #[derive(Clone)]
 struct Debits {
@@ -33,8 +33,11 @@ impl Work for Debits {
     type Obstacle = AccountId;
 
     const WHAT: &'static str = "debits";
-    const BATCH_SIZE: &'static str = BATCH_SIZE;
-    const COMMIT_SECONDS: &'static str = "igny8_core_debit_commit_seconds";
+
+    fn record(seconds: f64, carried: f64) {
+        metrics::histogram!("igny8_core_debit_commit_seconds").record(seconds);
+        metrics::histogram!(DEBIT_BATCH_SIZE).record(carried);
+    }
 
     async fn carry_out(&self, commands: &[Command]) -> Result<Verdicts<Self>, StoryError> {
         debits::carry_out(&self.store, commands, self.clock.now()).await

@@ -39,10 +39,9 @@ pub trait Work: Clone + Send + Sync + 'static {
 
     /// What the commands are called in the log.
     const WHAT: &'static str;
-    /// The metric of how many commands each transaction carried.
-    const BATCH_SIZE: &'static str;
-    /// The metric of how long each transaction took, its tries included.
-    const COMMIT_SECONDS: &'static str;
+
+    /// Records how long a transaction took, its tries included, and how many commands it carried.
+    fn record(seconds: f64, carried: f64);
 
     /// Carries out commands in one transaction and says for each, in their order, what comes of it. An error keeps all of
     /// them from being carried out: nothing has changed then.
@@ -230,9 +229,9 @@ impl<W: Work> Counter<W> {
         let begun = self.clock.elapsed();
         let verdicts = self.work.carry_out(commands).await;
         let taken = self.clock.elapsed().saturating_sub(begun);
-        metrics::histogram!(W::COMMIT_SECONDS).record(taken.as_secs_f64());
         // Exact far beyond any batch.
-        metrics::histogram!(W::BATCH_SIZE).record(u32::try_from(commands.len()).map_or(f64::INFINITY, f64::from));
+        let carried = u32::try_from(commands.len()).map_or(f64::INFINITY, f64::from);
+        W::record(taken.as_secs_f64(), carried);
         verdicts
     }
 

@@ -33,7 +33,7 @@ const ENOUGH: usize = 8;
 const LONGEST: Duration = Duration::from_millis(100);
 
 /// How many sign-ups each transaction carried.
-pub const BATCH_SIZE: &str = "igny8_core_signup_batch_size";
+pub const SIGN_UP_BATCH_SIZE: &str = "igny8_core_signup_batch_size";
 
 /// A sign-up as far as it is decided without the database.
 #[derive(Debug)]
@@ -128,8 +128,11 @@ impl Work for Joining {
     type Obstacle = Infallible;
 
     const WHAT: &'static str = "sign-ups";
-    const BATCH_SIZE: &'static str = BATCH_SIZE;
-    const COMMIT_SECONDS: &'static str = "igny8_core_signup_commit_seconds";
+
+    fn record(seconds: f64, carried: f64) {
+        metrics::histogram!("igny8_core_signup_commit_seconds").record(seconds);
+        metrics::histogram!(SIGN_UP_BATCH_SIZE).record(carried);
+    }
 
     async fn carry_out(&self, sign_ups: &[Arc<SignUp>]) -> Result<Verdicts<Self>, StoryError> {
         // All of them begin when the last has come.
