@@ -62,6 +62,12 @@ fn signing_up_makes_a_whole_account_in_one_go() {
         assert_eq!(transactions["data"]["next"], json!(null));
         let credits = server.get("/api/v1/credits").bearer(&member.access).send().json();
         assert_eq!(credits["data"], json!({"balance": 2000, "held": 0, "available": 2000}));
+        for metric in [
+            "igny8_core_signup_batch_size_sum",
+            "igny8_core_signup_commit_seconds_count",
+        ] {
+            assert_eq!(server.metric(metric), Some(1.0), "{metric}");
+        }
         site.is_healthy();
     });
 }
