@@ -8,12 +8,13 @@ use crate::adapters::seal::Seal;
 use crate::adapters::secret_file::read_or_make_token;
 use crate::adapters::stripe::Webhooks;
 use crate::adapters::test_clock::TestClock;
-use crate::app::committer::BATCH_SIZE;
+use crate::app::committer::DEBIT_BATCH_SIZE;
 use crate::app::feed::{Feed, note_key_set};
 use crate::app::key_uses::{self, KeyUses};
 use crate::app::round::{Rounds, follow_test_clock};
+use crate::app::sign_ups::SIGN_UP_BATCH_SIZE;
 use crate::app::upgrade::PaymentTerms;
-use crate::app::{Committer, Core};
+use crate::app::{Committer, Core, SignUps};
 use crate::config::{Config, Flags};
 use crate::http::routes::Whole;
 use crate::http::stories::{LastStory, Stories};
@@ -84,7 +85,9 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     let key_file = &config.identity.key_file;
     let seal = Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
     let mailer = Mailer::open(&config.identity.mail, Arc::clone(&random)).map_err(|error| setup("mail")(&error))?;
-    let committer = Committer::spawn(store.clone(), Arc::clone(&clock), config.billing);
+    let committer = Committer::spawn(store.of_line(), Arc::clone(&clock), config.billing);
+    let free_trial = config.flags.enable_free_trial;
+    let sign_ups = SignUps::spawn(store.of_line(), Arc::clone(&clock), config.billing, free_trial);
     Ok(Core {
         store,
         clock,
@@ -103,12 +106,12 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         mailer,
         mail_waits: Arc::default(),
         totp_issuer: config.identity.totp_issuer.clone(),
-        enable_free_trial: config.flags.enable_free_trial,
         validate_api_key: config.flags.validate_api_key,
         key_uses: KeyUses::default(),
         billing: config.billing,
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
+        sign_ups,
         feed: Arc::default(),
         payments: PaymentTerms {
             bank_details: config.bank_details.clone(),
@@ -281,9 +284,13 @@ const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 fn recorder() -> Result<PrometheusHandle, ServeError> {
     let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+    let of_batches = |recorder: PrometheusBuilder, metric: &str| {
+        recorder.set_buckets_for_metric(Matcher::Full(metric.into()), &BATCH_SIZES)
+    };
     PrometheusBuilder::new()
         .set_buckets(&buckets)
-        .and_then(|recorder| recorder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.into()), &BATCH_SIZES))
+        .and_then(|recorder| of_batches(recorder, DEBIT_BATCH_SIZE))
+        .and_then(|recorder| of_batches(recorder, SIGN_UP_BATCH_SIZE))
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| setup("metrics")(&error))
 }

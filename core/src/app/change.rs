@@ -128,7 +128,7 @@ pub(super) async fn store<T>(
         actor: ask.actor,
         request_id: &ask.request_id,
     };
-    let saved = storage::book::save(connection, Some(before), &book, by, rules, now).await?;
+    let saved = storage::book::save(connection, before, &book, by, rules, now).await?;
     Ok(Done {
         outcome,
         saved,

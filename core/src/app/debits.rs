@@ -3,6 +3,7 @@
 
 use super::StoryError;
 use super::change::{Answer, Ask, replay};
+use super::line;
 use crate::domain::ledger::TransactionType;
 use crate::domain::purse::{Purse, Reason};
 use crate::domain::standing::account_facts;
@@ -77,13 +78,8 @@ impl Command {
     }
 }
 
-/// What comes of a command.
-#[derive(Debug)]
-pub enum Verdict {
-    Over(Result<Answer, StoryError>),
-    /// Time has to change something in its account first.
-    Due,
-}
+/// What comes of a command. It stands behind its account where time has to change something in that first.
+pub type Verdict = line::Verdict<Answer, AccountId>;
 
 struct Batch<'a> {
     commands: &'a [Command],
@@ -143,7 +139,7 @@ async fn commit(connection: &mut Connection, batch: &Batch<'_>) -> Result<Vec<Ve
     for (command, decision) in batch.commands.iter().zip(decisions) {
         let answer = match decision {
             Decision::Due => {
-                verdicts.push(Verdict::Due);
+                verdicts.push(Verdict::Behind(command.ask.account_id));
                 continue;
             }
             Decision::Over(answer) => {

@@ -240,7 +240,7 @@ mod tests {
     fn healthy() -> AccountSurvey {
         let plans = plans();
         let rules = rules(&plans);
-        let mut book = Book::open(AccountId(1), &plans[0], &rules, BEGUN).unwrap();
+        let mut book = Book::open(&plans[0], &rules, BEGUN).unwrap().of(AccountId(1));
         let until = BEGUN.plus_seconds(900);
         book.purse
             .hold(Credits(300), until, "x".into(), "{}".into(), BEGUN)

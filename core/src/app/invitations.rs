@@ -11,7 +11,7 @@ use crate::domain::link::Purpose;
 use crate::domain::member::{Invitation, MOST_MEMBERS};
 use crate::domain::role::{Act, may_give};
 use crate::domain::user::NewUser;
-use crate::storage::mailed_token::{self, NewLink};
+use crate::storage::mailed_token::{self, Addressed, NewLink};
 use crate::storage::member::{self, Found, Which};
 use crate::storage::trail::{Actor, announce};
 use crate::storage::{Connection, account, sign_in, user};
@@ -91,7 +91,15 @@ pub async fn invite(core: &Core, ask: Ask, invite: Invite, show: Show) -> Result
 async fn queue(connection: &mut Connection, given: &GivenInvite, by: UserId) -> Result<(), StoryError> {
     let now = given.machine_now;
     match budgets::take_in(connection, given.purse, now).await {
-        Ok(()) => Ok(mailed_token::insert_invitation(connection, by, &given.invite.email, &given.link, now).await?),
+        Ok(()) => {
+            let mail = Addressed {
+                user_id: by,
+                recipient: &given.invite.email,
+                link: &given.link,
+                now,
+            };
+            Ok(mailed_token::insert_addressed(connection, &[mail]).await?)
+        }
         Err(StoryError::Throttled(_)) => Ok(()),
         Err(error) => Err(error),
     }

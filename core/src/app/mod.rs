@@ -22,6 +22,7 @@ pub mod in_account;
 pub mod invitations;
 pub mod key_uses;
 pub mod leaving;
+pub mod line;
 pub mod login;
 pub mod logout;
 pub mod mailing;
@@ -41,6 +42,7 @@ pub mod seed_plans;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_in_list;
+pub mod sign_ups;
 pub mod staff;
 pub mod staff_billing;
 pub mod standing;
@@ -70,6 +72,7 @@ pub use committer::Committer;
 pub use error::{Fields, StoryError};
 use igny8_contract::random::Random;
 use igny8_contract::time::{Clock, Timestamp};
+pub use sign_ups::SignUps;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -122,7 +125,6 @@ pub struct Core {
     pub mail_waits: Arc<Notify>,
     /// What authenticator apps show beside a code.
     pub totp_issuer: String,
-    pub enable_free_trial: bool,
     /// Whether API keys are asked for their account's standing.
     pub validate_api_key: bool,
     /// When keys were last used, until it is written.
@@ -132,6 +134,8 @@ pub struct Core {
     pub hold_ttl_seconds: i64,
     /// Carries out debits.
     pub committer: Committer,
+    /// Carries out sign-ups.
+    pub sign_ups: SignUps,
     pub payments: upgrade::PaymentTerms,
     /// What those who follow the change feed share.
     pub feed: Arc<feed::Feed>,

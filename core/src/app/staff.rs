@@ -1,14 +1,13 @@
 //! The platform's own people: made, listed and shut out by command.
 
 use super::{Core, StoryError};
-use crate::domain::account::{AccountKind, NewAccount, STAFF_ACCOUNT_NAME};
+use crate::domain::account::NewAccount;
 use crate::domain::user::{NewUser, User};
 use crate::storage::Connection;
 use crate::storage::trail::{Actor, Audit, audit};
 use crate::storage::{account, session, sign_in, totp, user};
 use igny8_contract::claims::{AccountRole, PlatformRole};
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::AccountStatus;
 use igny8_contract::time::Timestamp;
 use secrecy::SecretString;
 
@@ -56,13 +55,8 @@ async fn commit(connection: &mut Connection, new: &NewUser, now: Timestamp) -> R
     let account = match account::staff(connection).await? {
         Some(account) => account,
         None => {
-            let new = NewAccount {
-                kind: AccountKind::Staff,
-                name: STAFF_ACCOUNT_NAME.into(),
-                status: AccountStatus::Active,
-                plan_id: None,
-            };
-            account::insert(connection, &new, now).await?
+            let added = account::insert(connection, &[NewAccount::of_staff()], now).await?;
+            added.into_iter().next().ok_or(Refusal::Internal)?
         }
     };
     let user = user::insert(connection, account.id, new, now)

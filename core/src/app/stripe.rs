@@ -173,7 +173,7 @@ async fn of_account(
             actor: Actor::System,
             request_id: &given.request_id,
         };
-        book::save(connection, Some(&before), &book, by, &rules, now).await?;
+        book::save(connection, &before, &book, by, &rules, now).await?;
     }
     Ok(outcome)
 }

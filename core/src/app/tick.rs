@@ -54,6 +54,6 @@ async fn commit(
         request_id: "",
     };
     // Stored even where nothing has changed: what made the account due may be gone, as a hold that was confirmed in time.
-    book::save(connection, Some(&before), &after, by, &rules, now).await?;
+    book::save(connection, &before, &after, by, &rules, now).await?;
     Ok(after != before)
 }

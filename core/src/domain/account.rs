@@ -7,7 +7,7 @@ use igny8_contract::standing::{AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 
 /// The name of the account that staff belong to.
-pub const STAFF_ACCOUNT_NAME: &str = "Staff";
+const STAFF_ACCOUNT_NAME: &str = "Staff";
 
 /// Whose account it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,25 @@ pub struct NewAccount {
     pub name: String,
     pub status: AccountStatus,
     pub plan_id: Option<PlanId>,
+    /// How many buckets it begins with.
+    pub bucket_count: i64,
+    /// When time itself first changes something; nothing where it never does.
+    pub due: Option<Timestamp>,
+}
+
+impl NewAccount {
+    /// The one that staff belong to.
+    #[must_use]
+    pub fn of_staff() -> Self {
+        Self {
+            kind: AccountKind::Staff,
+            name: STAFF_ACCOUNT_NAME.into(),
+            status: AccountStatus::Active,
+            plan_id: None,
+            bucket_count: 0,
+            due: None,
+        }
+    }
 }
 
 /// An account as it stands.

@@ -8,6 +8,7 @@ mod facts;
 
 pub use facts::Facts;
 
+use super::account::{AccountKind, NewAccount};
 use super::cycle::{grant_due, grants_of};
 use super::ledger::TransactionType;
 use super::payment::{ConfirmedPayment, PendingPayment};
@@ -103,14 +104,40 @@ enum Step {
     GraceEnds,
 }
 
+/// The book that an account begins with. It is nobody's before that account has its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewBook(Book);
+
+impl NewBook {
+    /// The account that begins with it.
+    #[must_use]
+    pub fn account(&self, name: String, rules: &Rules<'_>) -> NewAccount {
+        let Self(book) = self;
+        NewAccount {
+            kind: AccountKind::Customer,
+            name,
+            status: book.status,
+            plan_id: book.plan_id,
+            bucket_count: book.purse.bucket_count,
+            due: book.due(rules),
+        }
+    }
+
+    /// The same as the book of the account with this number.
+    #[must_use]
+    pub fn of(self, account_id: AccountId) -> Book {
+        Book { account_id, ..self.0 }
+    }
+}
+
 impl Book {
     /// The book of an account that signs up: a trial of `plan`, with its credits.
     ///
     /// # Errors
     /// `plan_misconfigured` for a plan that grants nothing.
-    pub fn open(account_id: AccountId, plan: &Plan, rules: &Rules<'_>, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn open(plan: &Plan, rules: &Rules<'_>, now: Timestamp) -> Result<NewBook, Refusal> {
         let mut book = Self {
-            account_id,
+            account_id: AccountId(0),
             status: AccountStatus::Trial,
             suspend_reason: None,
             plan_id: Some(plan.id),
@@ -147,7 +174,7 @@ impl Book {
             metadata: json!({"registration": true, "plan_slug": plan.terms.slug}).to_string(),
         };
         book.make_grant(plan, reason, now)?;
-        Ok(book)
+        Ok(NewBook(book))
     }
 
     /// The subscription that has not ended.

@@ -212,24 +212,45 @@ pub async fn due(
         .collect()
 }
 
-/// Adds an account, without credits.
+/// Adds accounts, without credits, and gives them back in the order of `new`. Two that begin alike may have changed places.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> Result<Account, Error> {
-    let row = sqlx::query(concat!(
-        "INSERT INTO account (kind, name, status, plan_id, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $5) RETURNING ",
-        columns!()
-    ))
-    .bind(new.kind.as_str())
-    .bind(&new.name)
-    .bind(new.status.as_str())
-    .bind(new.plan_id.map(|id| id.0))
-    .bind(now.0)
-    .fetch_one(connection)
-    .await?;
-    account(&row)
+pub async fn insert(connection: &mut Connection, new: &[NewAccount], now: Timestamp) -> Result<Vec<Account>, Error> {
+    let mut added = Vec::with_capacity(new.len());
+    for group in groups(new) {
+        let mut insert = query(format!(
+            concat!(
+                "INSERT INTO account (kind, name, status, plan_id, bucket_count, due_us, created_at_us, updated_at_us) \
+                 VALUES {} RETURNING ",
+                columns!()
+            ),
+            values(group.len(), &["?"; 8])
+        ));
+        for new in group {
+            insert = insert
+                .bind(new.kind.as_str())
+                .bind(&new.name)
+                .bind(new.status.as_str())
+                .bind(new.plan_id.map(|id| id.0))
+                .bind(new.bucket_count)
+                .bind(new.due.map(|due| due.0))
+                .bind(now.0)
+                .bind(now.0);
+        }
+        // Engines do not say in which order they give rows back.
+        let rows = insert.fetch_all(&mut *connection).await?;
+        let mut rows: Vec<Account> = rows.iter().map(account).collect::<Result<_, _>>()?;
+        for new in group {
+            let of_new = |row: &Account| {
+                (row.kind, &row.name, row.status, row.plan_id) == (new.kind, &new.name, new.status, new.plan_id)
+            };
+            let place = rows.iter().position(of_new);
+            let place = place.ok_or_else(|| Error::Unexpected("another account than was added".into()))?;
+            added.push(rows.swap_remove(place));
+        }
+    }
+    Ok(added)
 }
 
 /// Gives an account another name.

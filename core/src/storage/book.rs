@@ -8,7 +8,9 @@ use super::store::Connection;
 use super::subscription;
 use super::trail::{Actor, Audit, audit};
 use crate::domain::book::{Book, Change, Rules};
+use crate::domain::period::Period;
 use crate::domain::purse::Purse;
+use crate::domain::subscription::Subscription;
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
 use std::collections::BTreeSet;
@@ -50,14 +52,36 @@ pub async fn load(connection: &mut Connection, id: AccountId) -> Result<Option<B
     }))
 }
 
-/// Stores what has become of a book since it was loaded as `before`; `before` is nothing for an account that has just been
-/// added.
+/// Stores the books that accounts begin with. The accounts were added with what their books say of them.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin(connection: &mut Connection, books: &[Book], now: Timestamp) -> Result<(), Error> {
+    let begun: Vec<(AccountId, &Subscription, Period)> = books
+        .iter()
+        .filter_map(|book| book.subscription.as_ref().map(|new| (book.account_id, new, new.period)))
+        .collect();
+    subscription::begin(connection, &begun, now).await?;
+    let empty = Purse::default();
+    let changed: Vec<Changed<'_>> = books
+        .iter()
+        .map(|book| Changed {
+            account_id: book.account_id,
+            before: &empty,
+            after: &book.purse,
+        })
+        .collect();
+    purse::save(connection, &changed, now).await?;
+    Ok(())
+}
+
+/// Stores what has become of a book since it was loaded as `before`.
 ///
 /// # Errors
 /// [`Error::Raced`] where another transaction has confirmed the same payment; what the database says.
 pub async fn save(
     connection: &mut Connection,
-    before: Option<&Book>,
+    before: &Book,
     after: &Book,
     by: By<'_>,
     rules: &Rules<'_>,
@@ -65,13 +89,13 @@ pub async fn save(
 ) -> Result<Saved, Error> {
     let id = after.account_id;
     let mut saved = Saved::default();
-    let mut stored = before.and_then(|before| before.subscription.as_ref());
+    let mut stored = before.subscription.as_ref();
     for change in &after.changes {
         match change {
             Change::SubscriptionBegun(new) => {
                 let latest = after.subscription.as_ref().filter(|latest| latest.number == new.number);
                 let row = latest.unwrap_or(new);
-                subscription::begin(connection, id, row, new.period, now).await?;
+                subscription::begin(connection, &[(id, row, new.period)], now).await?;
                 stored = Some(row);
             }
             Change::SubscriptionEnded(ended) => {
@@ -82,7 +106,7 @@ pub async fn save(
                 subscription::close_period(connection, id, *subscription, *period).await?;
             }
             Change::PeriodBegun { subscription, period } => {
-                subscription::begin_period(connection, id, *subscription, *period, now).await?;
+                subscription::begin_periods(connection, &[(id, *subscription, *period)], now).await?;
             }
             Change::PaymentRequested(new) => payment::request(connection, id, new, now).await?,
             Change::PaymentWithdrawn { reference } => payment::withdraw(connection, reference).await?,
@@ -110,10 +134,9 @@ pub async fn save(
     {
         subscription::update(connection, id, latest, now).await?;
     }
-    let empty = Purse::default();
     let changed = Changed {
         account_id: id,
-        before: before.map_or(&empty, |before| &before.purse),
+        before: &before.purse,
         after: &after.purse,
     };
     saved.entry_ids = purse::save(connection, &[changed], now).await?;

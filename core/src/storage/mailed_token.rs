@@ -1,5 +1,6 @@
 //! Links that are mailed: mail that waits to be sent, and the single use that each link is good for.
 
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::row::{bytes, instant, number, text, word};
 use super::store::Connection;
@@ -38,30 +39,41 @@ pub async fn insert(connection: &mut Connection, email: &str, new: &NewLink, now
     Ok(())
 }
 
-/// Adds the link of an invitation, for somebody who is no user yet: it is of the user who invites.
+/// A link and whom it goes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Addressed<'a> {
+    /// Of whom it is: of the recipient, or of the user who invites somebody who is no user yet.
+    pub user_id: UserId,
+    pub recipient: &'a str,
+    pub link: &'a NewLink,
+    /// When it was made.
+    pub now: Timestamp,
+}
+
+/// Adds links for people who are known to be there.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_invitation(
-    connection: &mut Connection,
-    invited_by: UserId,
-    email: &str,
-    new: &NewLink,
-    now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, expires_at_us, \
-         due_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
-    )
-    .bind(new.purpose.as_str())
-    .bind(invited_by.0)
-    .bind(email)
-    .bind(new.nonce.to_vec())
-    .bind(new.token_hash.to_vec())
-    .bind(now.0)
-    .bind(new.expires_at.0)
-    .execute(connection)
-    .await?;
+pub async fn insert_addressed(connection: &mut Connection, new: &[Addressed<'_>]) -> Result<(), Error> {
+    for group in groups(new) {
+        let mut insert = query(format!(
+            "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, expires_at_us, \
+             due_at_us) VALUES {}",
+            values(group.len(), &["?"; 8])
+        ));
+        for new in group {
+            insert = insert
+                .bind(new.link.purpose.as_str())
+                .bind(new.user_id.0)
+                .bind(new.recipient)
+                .bind(new.link.nonce.to_vec())
+                .bind(new.link.token_hash.to_vec())
+                .bind(new.now.0)
+                .bind(new.link.expires_at.0)
+                .bind(new.now.0);
+        }
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

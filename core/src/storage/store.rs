@@ -21,6 +21,8 @@ const MAX_TRIES: u32 = 8;
 const MAX_CONNECTIONS: u32 = 16;
 /// Connections for those who follow the feed.
 const FOLLOWER_CONNECTIONS: u32 = 2;
+/// PostgreSQL's connections for lines, each of which has one transaction under way.
+const LINE_CONNECTIONS: u32 = 2;
 
 /// How long a connection may have rested and be believed to be alive all the same: a question costs a way to the database and
 /// back, for every story.
@@ -59,6 +61,8 @@ pub struct Store {
     writers: AnyPool,
     /// Those who follow the feed never wait behind everybody else.
     followers: AnyPool,
+    /// Nor do lines. Statements for many rows have many forms, too: few connections have soon prepared each of them.
+    lines: AnyPool,
     /// Told after each commit that may have changed somebody's standing.
     committed: Arc<Notify>,
 }
@@ -77,13 +81,27 @@ impl Store {
             Engine::Sqlite => pool(database, 1, SQLITE_WRITER_TIMEOUT)?,
             Engine::Postgres => readers.clone(),
         };
+        let lines = match engine {
+            Engine::Sqlite => writers.clone(),
+            Engine::Postgres => pool(database, LINE_CONNECTIONS, ACQUIRE_TIMEOUT)?,
+        };
         Ok(Self {
             engine,
             readers,
             writers,
+            lines,
             followers: pool(database, FOLLOWER_CONNECTIONS, ACQUIRE_TIMEOUT)?,
             committed: Arc::default(),
         })
+    }
+
+    /// The same database for a line that carries many requests in one transaction, one transaction after the other.
+    #[must_use]
+    pub fn of_line(&self) -> Self {
+        Self {
+            writers: self.lines.clone(),
+            ..self.clone()
+        }
     }
 
     /// Which engine it runs on.
@@ -210,6 +228,7 @@ impl Store {
         self.followers.close().await;
         self.readers.close().await;
         self.writers.close().await;
+        self.lines.close().await;
     }
 }
 

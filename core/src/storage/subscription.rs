@@ -1,5 +1,6 @@
 //! Subscriptions and their periods. A subscription is named by its account and its number within it.
 
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::row::{flag, instant, number, optional_number, optional_text, text, word};
 use super::store::Connection;
@@ -20,68 +21,80 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Adds a subscription as it stands now, and the period that it began with: it may have gone on since.
+/// Adds subscriptions as they stand now, and the period that each began with: it may have gone on since.
 ///
 /// # Errors
 /// What the database says.
 pub async fn begin(
     connection: &mut Connection,
-    account_id: AccountId,
-    new: &Subscription,
-    first: Period,
+    begun: &[(AccountId, &Subscription, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, trial_grace_days, \
-         cancel_at_period_end, anchor_us, grants, stripe_subscription_id, external_payment_id, grace_end_us, \
-         ended_at_us, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)",
-    )
-    .bind(account_id.0)
-    .bind(new.number)
-    .bind(new.plan_id.0)
-    .bind(new.status.as_str())
-    .bind(new.payment_method.as_str())
-    .bind(new.trial_days)
-    .bind(new.trial_grace_days)
-    .bind(i64::from(new.cancel_at_period_end))
-    .bind(new.anchor.0)
-    .bind(new.grants)
-    .bind(new.stripe_subscription_id.as_deref())
-    .bind(new.external_payment_id.as_deref())
-    .bind(new.grace_end.map(|end| end.0))
-    .bind(new.ended_at.map(|end| end.0))
-    .bind(now.0)
-    .execute(&mut *connection)
-    .await?;
-    begin_period(connection, account_id, new.number, first, now).await
+    for group in groups(begun) {
+        let mut insert = query(format!(
+            "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, \
+             trial_grace_days, cancel_at_period_end, anchor_us, grants, stripe_subscription_id, external_payment_id, \
+             grace_end_us, ended_at_us, created_at_us, updated_at_us) VALUES {}",
+            values(group.len(), &["?"; 16])
+        ));
+        for (account_id, new, _) in group {
+            insert = insert
+                .bind(account_id.0)
+                .bind(new.number)
+                .bind(new.plan_id.0)
+                .bind(new.status.as_str())
+                .bind(new.payment_method.as_str())
+                .bind(new.trial_days)
+                .bind(new.trial_grace_days)
+                .bind(i64::from(new.cancel_at_period_end))
+                .bind(new.anchor.0)
+                .bind(new.grants)
+                .bind(new.stripe_subscription_id.as_deref())
+                .bind(new.external_payment_id.as_deref())
+                .bind(new.grace_end.map(|end| end.0))
+                .bind(new.ended_at.map(|end| end.0))
+                .bind(now.0)
+                .bind(now.0);
+        }
+        insert.execute(&mut *connection).await?;
+    }
+    let periods: Vec<(AccountId, i64, Period)> = begun
+        .iter()
+        .map(|(account_id, new, first)| (*account_id, new.number, *first))
+        .collect();
+    begin_periods(connection, &periods, now).await
 }
 
-/// Adds a period. The database refuses one that leaves a gap, overlaps, or repeats a sequence.
+/// Adds periods: of which account and subscription. The database refuses one that leaves a gap, overlaps, or repeats a
+/// sequence.
 ///
 /// # Errors
 /// What the database says.
-pub async fn begin_period(
+pub async fn begin_periods(
     connection: &mut Connection,
-    account_id: AccountId,
-    subscription: i64,
-    period: Period,
+    periods: &[(AccountId, i64, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, created_at_us) \
-         SELECT id, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT), CAST($7 AS BIGINT) \
-         FROM subscription WHERE account_id = $1 AND number = $2",
-    )
-    .bind(account_id.0)
-    .bind(subscription)
-    .bind(period.sequence)
-    .bind((period.sequence > 1).then_some(period.sequence - 1))
-    .bind(period.start.0)
-    .bind(period.end.0)
-    .bind(now.0)
-    .execute(connection)
-    .await?;
+    for group in groups(periods) {
+        let mut insert = query(format!(
+            "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
+             created_at_us) SELECT subscription.id, begun.column3, begun.column4, begun.column5, begun.column6, \
+             begun.column7 FROM (VALUES {}) AS begun JOIN subscription \
+             ON subscription.account_id = begun.column1 AND subscription.number = begun.column2",
+            values(group.len(), &["CAST(? AS BIGINT)"; 7])
+        ));
+        for (account_id, subscription, period) in group {
+            insert = insert
+                .bind(account_id.0)
+                .bind(*subscription)
+                .bind(period.sequence)
+                .bind((period.sequence > 1).then_some(period.sequence - 1))
+                .bind(period.start.0)
+                .bind(period.end.0)
+                .bind(now.0);
+        }
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The trail that a story leaves: audit rows for people, outbox rows for machines, both within its transaction.
 
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::store::Connection;
 use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
@@ -38,27 +39,40 @@ pub struct Audit<'a> {
 /// # Errors
 /// What the database says.
 pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp) -> Result<(), Error> {
-    let (kind, user, key) = match line.actor {
-        Actor::User(user) => ("user", Some(user.0), None),
-        Actor::Key(user, key) => ("user", Some(user.0), Some(key.0)),
-        Actor::Staff(user) => ("staff", Some(user.0), None),
-        Actor::Command => ("command", None, None),
-        Actor::System => ("system", None, None),
-    };
-    sqlx::query(
-        "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us, \
-         actor_key_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(line.account_id.map(|id| id.0))
-    .bind(kind)
-    .bind(user)
-    .bind(line.action)
-    .bind(&line.detail)
-    .bind(line.request_id)
-    .bind(now.0)
-    .bind(key)
-    .execute(connection)
-    .await?;
+    audit_all(connection, std::slice::from_ref(line), now).await
+}
+
+/// Adds lines to the audit.
+///
+/// # Errors
+/// What the database says.
+pub async fn audit_all(connection: &mut Connection, lines: &[Audit<'_>], now: Timestamp) -> Result<(), Error> {
+    for group in groups(lines) {
+        let mut insert = query(format!(
+            "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us, \
+             actor_key_id) VALUES {}",
+            values(group.len(), &["?"; 8])
+        ));
+        for line in group {
+            let (kind, user, key) = match line.actor {
+                Actor::User(user) => ("user", Some(user.0), None),
+                Actor::Key(user, key) => ("user", Some(user.0), Some(key.0)),
+                Actor::Staff(user) => ("staff", Some(user.0), None),
+                Actor::Command => ("command", None, None),
+                Actor::System => ("system", None, None),
+            };
+            insert = insert
+                .bind(line.account_id.map(|id| id.0))
+                .bind(kind)
+                .bind(user)
+                .bind(line.action)
+                .bind(&line.detail)
+                .bind(line.request_id)
+                .bind(now.0)
+                .bind(key);
+        }
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
@@ -73,12 +87,28 @@ pub async fn announce(
     payload: &str,
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query("INSERT INTO outbox (topic, account_id, payload, created_at_us) VALUES ($1, $2, $3, $4)")
-        .bind(topic)
-        .bind(account_id.0)
-        .bind(payload)
-        .bind(now.0)
-        .execute(connection)
-        .await?;
+    announce_all(connection, topic, &[(account_id, payload)], now).await
+}
+
+/// Puts messages of one topic into the outbox: of which accounts, and their payloads.
+///
+/// # Errors
+/// What the database says.
+pub async fn announce_all(
+    connection: &mut Connection,
+    topic: &str,
+    messages: &[(AccountId, &str)],
+    now: Timestamp,
+) -> Result<(), Error> {
+    for group in groups(messages) {
+        let mut insert = query(format!(
+            "INSERT INTO outbox (topic, account_id, payload, created_at_us) VALUES {}",
+            values(group.len(), &["?"; 4])
+        ));
+        for (account_id, payload) in group {
+            insert = insert.bind(topic).bind(account_id.0).bind(*payload).bind(now.0);
+        }
+        insert.execute(&mut *connection).await?;
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Users.
 
-use super::bulk::{groups, query};
+use super::bulk::{groups, query, values};
 use super::error::Error;
 use super::purse;
 use super::row::{flag, instant, number, optional_number, optional_word, text, word};
@@ -11,7 +11,7 @@ use igny8_contract::ids::{AccountId, UserId};
 use igny8_contract::messages::UserFacts;
 use igny8_contract::time::Timestamp;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
@@ -49,24 +49,71 @@ pub async fn insert(
     new: &NewUser,
     now: Timestamp,
 ) -> Result<Option<User>, Error> {
-    let row = sqlx::query(concat!(
-        "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
-         is_superuser, is_active, created_at_us, updated_at_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT (email) DO NOTHING RETURNING ",
-        columns!()
-    ))
-    .bind(account_id.0)
-    .bind(&new.email)
-    .bind(&new.password_hash)
-    .bind(&new.first_name)
-    .bind(&new.last_name)
-    .bind(new.role.as_str())
-    .bind(new.platform_role.map(PlatformRole::as_str))
-    .bind(i64::from(new.is_superuser))
-    .bind(now.0)
-    .fetch_optional(connection)
-    .await?;
-    row.as_ref().map(user).transpose()
+    Ok(insert_all(connection, &[(account_id, new)], now).await?.pop())
+}
+
+/// Adds users and gives back those whose address was free, in no order.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_all(
+    connection: &mut Connection,
+    new: &[(AccountId, &NewUser)],
+    now: Timestamp,
+) -> Result<Vec<User>, Error> {
+    // A transaction waits for another that adds the same address. All of them go by one order, so that no two wait for each other.
+    let mut ordered = new.to_vec();
+    ordered.sort_by(|(_, one), (_, other)| one.email.cmp(&other.email));
+    let mut added = Vec::with_capacity(new.len());
+    for group in groups(&ordered) {
+        let mut insert = query(format!(
+            concat!(
+                "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
+                 is_superuser, is_active, created_at_us, updated_at_us) VALUES {} \
+                 ON CONFLICT (email) DO NOTHING RETURNING ",
+                columns!()
+            ),
+            values(group.len(), &["?", "?", "?", "?", "?", "?", "?", "?", "1", "?", "?"])
+        ));
+        for (account_id, new) in group {
+            insert = insert
+                .bind(account_id.0)
+                .bind(&new.email)
+                .bind(&new.password_hash)
+                .bind(&new.first_name)
+                .bind(&new.last_name)
+                .bind(new.role.as_str())
+                .bind(new.platform_role.map(PlatformRole::as_str))
+                .bind(i64::from(new.is_superuser))
+                .bind(now.0)
+                .bind(now.0);
+        }
+        for row in insert.fetch_all(&mut *connection).await? {
+            added.push(user(&row)?);
+        }
+    }
+    Ok(added)
+}
+
+/// Which of these addresses in their normal form somebody has.
+///
+/// # Errors
+/// What the database says.
+pub async fn taken(connection: &mut Connection, emails: &[&str]) -> Result<HashSet<String>, Error> {
+    let mut taken = HashSet::new();
+    for group in groups(emails) {
+        let mut select = query(format!(
+            "SELECT email FROM users WHERE email IN {}",
+            purse::ids(group.len())
+        ));
+        for email in group {
+            select = select.bind(*email);
+        }
+        for row in select.fetch_all(&mut *connection).await? {
+            taken.insert(text(&row, "email")?);
+        }
+    }
+    Ok(taken)
 }
 
 /// One user.

@@ -37,6 +37,7 @@ mod refresh;
 mod reporting;
 mod schema;
 mod second_factor;
+mod sign_ups;
 mod signup;
 mod site;
 mod starved;

@@ -2,7 +2,7 @@
 //! nobody is answered with a fault, and the doctor finds nothing.
 
 use super::billing::{CONFIRM, UPGRADE, at_once, data, id, transfer, with};
-use super::site::{Member, Server, Site, on_both, staff};
+use super::site::{Member, PASSWORD, Server, Site, on_both, staff};
 use super::stripe::{self, Payer};
 use super::test_clock::{DAY, ON};
 use igny8_testkit::http::Request;
@@ -299,6 +299,44 @@ fn of_sixty_four_debits_by_two_processes_exactly_as_many_go_through_as_there_are
         refused_with(&answers, &["insufficient_credits"]);
         // ⌊2000 / 37⌋ = 54
         assert_eq!((taken(&answers), house.credits(&member)), (54, [2, 0, 2]));
+        house.end();
+    });
+}
+
+#[test]
+fn people_who_are_signed_up_by_two_processes_at_once_are_there_once() {
+    const PEOPLE: usize = 24;
+    on_both(|site| {
+        let house = House::open(site);
+        let accounts = house.number("SELECT COUNT(*) FROM account");
+        // Each four times, twice by each process: neighbours first, then in another order.
+        let orders = (0..PEOPLE).map(|index| (index, index + 1));
+        let orders = orders.chain((0..PEOPLE).map(|index| (index * 7 % PEOPLE, PEOPLE - index)));
+        let requests: Vec<Request> = orders
+            .flat_map(|(first, second)| [first, second % PEOPLE])
+            .enumerate()
+            .map(|(index, person)| {
+                let body = json!({"email": format!("person-{person}@example.com"), "password": PASSWORD});
+                house.server(index).post("/api/v1/auth/register/").json(&body)
+            })
+            .collect();
+        let answers = house.race(&requests);
+        refused_with(&answers, &["email_taken"]);
+        assert_eq!(taken(&answers), PEOPLE);
+        let people = i64::try_from(PEOPLE).unwrap();
+        assert_eq!(house.number("SELECT COUNT(*) FROM account") - accounts, people);
+        for rows in [
+            "users WHERE email LIKE 'person-%@example.com' AND platform_role IS NULL",
+            "ledger_entry",
+            "credit_bucket",
+            "subscription",
+            "subscription_period",
+            "mailed_token",
+            "outbox",
+            "audit WHERE action = 'account.registered'",
+        ] {
+            assert_eq!(house.number(&format!("SELECT COUNT(*) FROM {rows}")), people, "{rows}");
+        }
         house.end();
     });
 }

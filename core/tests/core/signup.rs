@@ -62,6 +62,12 @@ fn signing_up_makes_a_whole_account_in_one_go() {
         assert_eq!(transactions["data"]["next"], json!(null));
         let credits = server.get("/api/v1/credits").bearer(&member.access).send().json();
         assert_eq!(credits["data"], json!({"balance": 2000, "held": 0, "available": 2000}));
+        for metric in [
+            "igny8_core_signup_batch_size_sum",
+            "igny8_core_signup_commit_seconds_count",
+        ] {
+            assert_eq!(server.metric(metric), Some(1.0), "{metric}");
+        }
         site.is_healthy();
     });
 }
@@ -187,16 +193,47 @@ fn a_hundred_sign_ups_with_one_address_at_once_make_one_account() {
 }
 
 #[test]
-fn many_sign_ups_at_once_are_all_made_whole() {
+fn many_sign_ups_at_once_are_all_made_whole_and_of_two_with_one_address_one_is() {
     on_both(|site| {
         let server = site.serve();
+        let (made, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| (0..10).for_each(|_| drop(server.sign_up())));
+            for thread in 0..8 {
+                let (server, made, taken) = (&server, &made, &taken);
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        // Two threads at once have the same addresses.
+                        let email = format!("person-{}-{number}@example.com", thread / 2);
+                        let answer = server.register(&json!({"email": email, "password": PASSWORD}));
+                        match (answer.status, answer.code().as_str()) {
+                            (201, _) => {
+                                assert_eq!(answer.json()["data"]["user"]["email"], email.as_str());
+                                made.fetch_add(1, Ordering::Relaxed)
+                            }
+                            (409, "email_taken") => taken.fetch_add(1, Ordering::Relaxed),
+                            _ => panic!("{}: {}", answer.status, answer.text()),
+                        };
+                    }
+                });
             }
         });
-        assert_eq!(site.number("SELECT COUNT(*) FROM account"), 80);
-        assert_eq!(site.number("SELECT CAST(SUM(credits) AS BIGINT) FROM account"), 160_000);
+        assert_eq!((made.into_inner(), taken.into_inner()), (40, 40));
+        for table in [
+            "account",
+            "users",
+            "ledger_entry",
+            "credit_bucket",
+            "subscription",
+            "subscription_period",
+            "sign_in",
+            "refresh_token",
+            "mailed_token",
+            "outbox",
+            "audit WHERE action = 'account.registered'",
+        ] {
+            assert_eq!(site.number(&format!("SELECT COUNT(*) FROM {table}")), 40, "{table}");
+        }
+        assert_eq!(site.number("SELECT CAST(SUM(credits) AS BIGINT) FROM account"), 80_000);
         site.is_healthy();
     });
 }

@@ -1,7 +1,7 @@
 //! A core on a database, in this process: the real stories, with a clock that is set by hand and chance that is not.
 
 use super::act::{Act, Ask, Decision, WHY, kind_of};
-use super::checks::Fault;
+use super::checks::{Fault, ensure};
 use super::world::{BEGINNING, Outcome, Terms};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::{AccountId, UserId};
@@ -22,7 +22,9 @@ use igny8_core::app::round::{Kept, Rounds};
 use igny8_core::app::sign_in::Visitor;
 use igny8_core::app::staff_billing::{self, CreditChange};
 use igny8_core::app::upgrade::{self, PaymentTerms, Upgrade};
-use igny8_core::app::{BillingTerms, Committer, Core, StoryError, cancel, credits, doctor, round, stripe, suspend};
+use igny8_core::app::{
+    BillingTerms, Committer, Core, SignUps, StoryError, cancel, credits, doctor, round, stripe, suspend,
+};
 use igny8_core::config::{Config, PasswordCost};
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::Book;
@@ -130,6 +132,7 @@ impl Engine {
             mail_waits: Arc::default(),
             totp_issuer: identity.totp_issuer,
             committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
+            sign_ups: SignUps::spawn(store.clone(), Arc::clone(&shared), billing, true),
             store,
             machine: Arc::clone(&shared),
             clock: shared,
@@ -139,7 +142,6 @@ impl Engine {
             random,
             keys: Arc::new(ring),
             tokens,
-            enable_free_trial: true,
             validate_api_key: true,
             key_uses: KeyUses::default(),
             billing,
@@ -174,7 +176,9 @@ impl Engine {
     async fn restart(&mut self) -> Result<(), Fault> {
         self.core.store.close().await;
         let store = Store::open(&self.database).map_err(told)?;
-        self.core.committer = Committer::spawn(store.clone(), Arc::clone(&self.core.clock), self.core.billing);
+        let (clock, billing) = (&self.core.clock, self.core.billing);
+        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), billing);
+        self.core.sign_ups = SignUps::spawn(store.clone(), Arc::clone(clock), billing, true);
         self.core.store = store;
         Ok(())
     }
@@ -320,13 +324,20 @@ impl Engine {
         confirm_bank_transfer(&self.core, asked, transfer, |_| Ok(answered.clone())).await
     }
 
-    /// The book of the story's account of this index, as the database has it.
-    pub async fn book(&self, index: usize) -> Result<Book, Fault> {
-        let id = self.accounts[index];
-        let loaded = self.core.store.write(&id, |connection, id| {
-            Box::pin(async move { storage::book::load(connection, *id).await })
+    /// The books of the story's accounts, as the database has them.
+    pub async fn books(&self) -> Result<Vec<Book>, Fault> {
+        let loaded = self.core.store.write(&self.accounts, |connection, ids| {
+            Box::pin(async move {
+                let mut books = Vec::with_capacity(ids.len());
+                for id in ids {
+                    books.extend(storage::book::load(connection, *id).await?);
+                }
+                Ok::<_, storage::Error>(books)
+            })
         });
-        loaded.await.map_err(told)?.ok_or_else(|| "the account is gone".into())
+        let books = loaded.await.map_err(told)?;
+        ensure(books.len() == self.accounts.len(), || "an account is gone".into())?;
+        Ok(books)
     }
 
     /// What the doctor has to say.

@@ -13,6 +13,7 @@ use igny8_core::domain::stripe::{Event, Fact};
 use igny8_core::storage::Database;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often a story that fails is tried in simpler forms.
 const TRIES: usize = 300;
@@ -28,22 +29,25 @@ fn postgresql_keeps_the_same_books_as_the_domain_alone() {
 }
 
 fn tell_on(databases: impl AsyncFnOnce() -> Databases) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let databases = runtime.block_on(databases());
-    let keys = tempfile::tempdir().unwrap();
-    let mut made = 0;
-    for number in numbers(100, 2000) {
+    let databases = runtime().block_on(databases());
+    let made = AtomicU64::new(0);
+    telling::on_all_processors(numbers(100, 2000), |number, _| {
+        let runtime = runtime();
+        let keys = tempfile::tempdir().unwrap();
         telling::tell(number, Story::numbered(number), TRIES, |steps| {
-            made += 1;
-            let name = format!("story_{made}");
+            let name = format!("story_{}", made.fetch_add(1, Ordering::Relaxed));
             let told = runtime.block_on(tell(databases.make(&name), keys.path(), number, steps));
             databases.remove(&name);
             told.map_err(|fault| format!("on {}: {fault}", databases.name()))
         });
-    }
+    });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// What the reference calls a payment that is waited for, and what the core calls it.
@@ -104,8 +108,11 @@ fn as_told(act: &Act, outcome: Outcome) -> Outcome {
 }
 
 async fn books_are_the_same(world: &World, engine: &Engine, references: &mut References) -> Result<(), Fault> {
-    for (index, account) in world.accounts.iter().enumerate() {
-        let mut kept = engine.book(index).await?;
+    let books = engine.books().await?;
+    ensure(books.len() == world.accounts.len(), || {
+        format!("{} accounts are kept", books.len())
+    })?;
+    for (account, mut kept) in world.accounts.iter().zip(books) {
         if let (Some(kept), Some(expected)) = (&mut kept.pending, &account.book.pending) {
             let name = references
                 .entry(expected.reference.clone())

@@ -138,7 +138,8 @@ impl World {
         let id = i64::try_from(self.accounts.len()).expect("few accounts") + 1;
         let plan = choose_for_signup(&self.plans, None, true).map_err(|error| format!("{error:?}"))?;
         let rules = self.rules();
-        let book = Book::open(AccountId(id), plan, &rules, self.now).map_err(|error| format!("{error:?}"))?;
+        let book = Book::open(plan, &rules, self.now).map_err(|error| format!("{error:?}"))?;
+        let book = book.of(AccountId(id));
         let history = History::of_new(&book)?;
         checks::stands(&book, &history, &rules, self.now)?;
         let book = stored(book);

@@ -67,7 +67,7 @@ impl Desk {
             trial_grace_days,
             past_due_grace_days: 7,
         };
-        let book = Book::open(AccountId(1), &plans[0], &rules, START).unwrap();
+        let book = Book::open(&plans[0], &rules, START).unwrap().of(AccountId(1));
         Self {
             plans,
             trial_grace_days,

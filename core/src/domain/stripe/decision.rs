@@ -316,7 +316,7 @@ mod tests {
                 })
                 .collect();
             let rules = rules(&plans);
-            let book = Book::open(AccountId(1), &plans[0], &rules, BEGIN).unwrap();
+            let book = Book::open(&plans[0], &rules, BEGIN).unwrap().of(AccountId(1));
             let mut story = Self {
                 link: Link {
                     subscription: Some("sub_1".into()),
