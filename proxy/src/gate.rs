@@ -241,7 +241,7 @@ impl<'a> Way<'a> {
     }
 
     /// The whole way, from the route to the permit.
-    async fn permit<'r>(&self, routed: Routed<'r>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
+    async fn permit<'r>(&self, routed: Box<Routed<'r>>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
         let proven = if is_logout {
             Box::pin(self.log_out(&routed)).await?;
             routed.prove_open(SessionVerdict::GoOn)?
@@ -268,7 +268,7 @@ impl<'a> Way<'a> {
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.
-    async fn prove<'r>(&self, routed: Routed<'r>) -> Result<Proven<'r>, Stop> {
+    async fn prove<'r>(&self, routed: Box<Routed<'r>>) -> Result<Proven<'r>, Stop> {
         let credential = match routed.credential() {
             Ok(credential) => credential,
             Err(refusal) => return Err(Box::pin(self.failed_authentication(refusal)).await),
