@@ -113,7 +113,7 @@ impl Gate {
         client: &Arc<Client>,
         request_id: RequestId,
         out: &mut bytes::BytesMut,
-    ) -> Result<Passage, Box<Refused>> {
+    ) -> Result<Box<Passage>, Box<Refused>> {
         let hop_is_silent = client.hop_is_silent(&framed);
         let behind = client
             .trusted_hop
@@ -147,7 +147,7 @@ impl Gate {
                     metrics::counter!("igny8_shadowed_total", "route" => label, "code" => refusal.code()).increment(1);
                 }
                 way.write_block(&permit, &request_id, trace, out);
-                Ok(Passage {
+                Ok(Box::new(Passage {
                     request_id,
                     rate,
                     expire_sessions,
@@ -164,7 +164,7 @@ impl Gate {
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),
-                })
+                }))
             }
             Err(stop) => Err(way.refused(stop, Some(route), &seen)),
         }
