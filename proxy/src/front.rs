@@ -238,7 +238,7 @@ impl Front {
         &self,
         stream: Stream,
         block: BytesMut,
-        passage: Passage,
+        passage: Box<Passage>,
         settings: Option<HttpPersistentSettings>,
         shutdown: &ShutdownWatch,
     ) -> Next {
@@ -252,7 +252,7 @@ impl Front {
         session.set_write_timeout(Some(config.send_timeout));
         session.set_total_drain_timeout(Some(config.body_timeout));
         session.set_pipelined_prefix(block);
-        session.set_connection_user_context(Some(Box::new(passage)));
+        session.set_connection_user_context(Some(passage));
         match self.proxy.process_new_http(session, shutdown).await {
             Some(reused) => {
                 let (stream, settings) = reused.consume();

@@ -113,7 +113,7 @@ impl Gate {
         client: &Arc<Client>,
         request_id: RequestId,
         out: &mut bytes::BytesMut,
-    ) -> Result<Passage, Box<Refused>> {
+    ) -> Result<Box<Passage>, Box<Refused>> {
         let hop_is_silent = client.hop_is_silent(&framed);
         let behind = client
             .trusted_hop
@@ -147,7 +147,7 @@ impl Gate {
                     metrics::counter!("igny8_shadowed_total", "route" => label, "code" => refusal.code()).increment(1);
                 }
                 way.write_block(&permit, &request_id, trace, out);
-                Ok(Passage {
+                Ok(Box::new(Passage {
                     request_id,
                     rate,
                     expire_sessions,
@@ -164,7 +164,7 @@ impl Gate {
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),
-                })
+                }))
             }
             Err(stop) => Err(way.refused(stop, Some(route), &seen)),
         }
@@ -241,7 +241,7 @@ impl<'a> Way<'a> {
     }
 
     /// The whole way, from the route to the permit.
-    async fn permit<'r>(&self, routed: Routed<'r>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
+    async fn permit<'r>(&self, routed: Box<Routed<'r>>, is_logout: bool) -> Result<(Permit<'r>, Verdict), Stop> {
         let proven = if is_logout {
             Box::pin(self.log_out(&routed)).await?;
             routed.prove_open(SessionVerdict::GoOn)?
@@ -268,7 +268,7 @@ impl<'a> Way<'a> {
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.
-    async fn prove<'r>(&self, routed: Routed<'r>) -> Result<Proven<'r>, Stop> {
+    async fn prove<'r>(&self, routed: Box<Routed<'r>>) -> Result<Proven<'r>, Stop> {
         let credential = match routed.credential() {
             Ok(credential) => credential,
             Err(refusal) => return Err(Box::pin(self.failed_authentication(refusal)).await),

@@ -127,8 +127,8 @@ pub struct Handover(Arc<Mutex<Option<Box<Passage>>>>);
 
 impl Handover {
     /// Puts a passage into a request.
-    pub fn put_into(passage: Passage, request: &mut RequestHeader) {
-        let handover = Self(Arc::new(Mutex::new(Some(Box::new(passage)))));
+    pub fn put_into(passage: Box<Passage>, request: &mut RequestHeader) {
+        let handover = Self(Arc::new(Mutex::new(Some(passage))));
         request.extensions_mut().insert(handover);
     }
 

@@ -213,7 +213,7 @@ impl Line {
                     asks_core: false,
                 };
                 let user = user.as_str().map_or_else(|| user.to_string(), str::to_owned);
-                Identity::of_foreign(foreign, &user, None::<AccountRole>, 0)
+                Identity::of_foreign(foreign, user, None::<AccountRole>, 0)
             }
             _ => None,
         }

@@ -25,7 +25,7 @@ WARM, REQUESTS = 300, 2000
 # that tests use lacks its link-time optimisation, so its bounds only catch what makes a request dearer.
 BOUNDS = {
     "release": {"job": 1.15, "full": 1.60, "refused": 0.50},
-    "debug": {"job": 1.32, "full": 1.75, "refused": 0.50},
+    "debug": {"job": 1.20, "full": 1.62, "refused": 0.50},
 }
 ROUNDS = 3
 

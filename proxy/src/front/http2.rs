@@ -194,7 +194,7 @@ impl Front {
         &self,
         mut session: HttpSession,
         block: &[u8],
-        mut passage: Passage,
+        mut passage: Box<Passage>,
         shutdown: &ShutdownWatch,
     ) {
         let progress = Arc::new(BodyProgress::default());
@@ -268,7 +268,7 @@ fn write_block(session: &HttpSession, out: &mut BytesMut) -> Result<(), Refusal>
 }
 
 /// Puts the request that was permitted into the place of the one that came; nothing where our own block cannot be read.
-fn replace_request(session: &mut HttpSession, block: &[u8], passage: Passage) -> Option<()> {
+fn replace_request(session: &mut HttpSession, block: &[u8], passage: Box<Passage>) -> Option<()> {
     let permitted = framing::parse(block).ok()?;
     let method = permitted.method.as_str();
     let mut request = RequestHeader::build(method, permitted.target, Some(permitted.fields.len())).ok()?;

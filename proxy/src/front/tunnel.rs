@@ -64,7 +64,13 @@ impl Drop for Driver {
 impl Front {
     /// Asks the app for a tunnel and serves it, or hands on what the app answers instead. `early` is what the client has sent
     /// behind its request. The connection is not used again.
-    pub(super) async fn open_tunnel(&self, mut stream: Stream, block: &[u8], early: BytesMut, mut passage: Passage) {
+    pub(super) async fn open_tunnel(
+        &self,
+        mut stream: Stream,
+        block: &[u8],
+        early: BytesMut,
+        mut passage: Box<Passage>,
+    ) {
         let (status, ended) = match self.ask(block, &passage).await {
             Err(refusal) => {
                 passage.refusal = Some(refusal);

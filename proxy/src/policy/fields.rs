@@ -113,11 +113,11 @@ pub const fn is_token(byte: u8) -> bool {
 #[must_use]
 pub fn is_clean(bytes: &[u8], lines: usize) -> bool {
     let is_control = |byte: u8| ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f);
-    // The count of one chunk fits a byte.
+    // The count of one chunk fits a byte. Checked for overflow, bytes would be counted one by one.
     let in_chunk = |chunk: &[u8]| {
         chunk
             .iter()
-            .fold(0_u8, |count, byte| count + u8::from(is_control(*byte)))
+            .fold(0_u8, |count, byte| count.wrapping_add(u8::from(is_control(*byte))))
     };
     bytes
         .chunks(128)

@@ -93,10 +93,10 @@ impl Identity {
 
     /// The identity that another issuer vouches for; nothing when a name cannot be passed on in a field.
     #[must_use]
-    pub fn of_foreign(foreign: Foreign, user: &str, role: Option<AccountRole>, exp: i64) -> Option<Self> {
+    pub fn of_foreign(foreign: Foreign, user: String, role: Option<AccountRole>, exp: i64) -> Option<Self> {
         Some(Self {
             account_value: HeaderValue::from_str(&foreign.account).ok()?,
-            user_value: HeaderValue::from_str(user).ok()?,
+            user_value: HeaderValue::try_from(user).ok()?,
             role_value: HeaderValue::from_static(role.map_or("", AccountRole::as_str)),
             exp,
             memo: Memo::default(),

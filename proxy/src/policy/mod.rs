@@ -64,7 +64,7 @@ impl<'a> Routed<'a> {
     ///
     /// # Errors
     /// `malformed_path`, `bad_host`, `no_route`; `body_too_large` for a declared length over the route's limit.
-    pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Self, Refusal> {
+    pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Box<Self>, Refusal> {
         let (route_index, canonical) = match path::canonicalize(framed.target) {
             Ok(canonical) => (routes.find(framed.host, &canonical.path)?, canonical),
             Err(_) => routes.find_with_slash(framed.host, framed.target)?,
@@ -74,14 +74,15 @@ impl<'a> Routed<'a> {
             return Err(Refusal::BodyTooLarge);
         }
         let cookies = cookies::rebuild(&framed, route, rules);
-        Ok(Self {
+        // It passes from stage to stage: by its address, not by its bytes.
+        Ok(Box::new(Self {
             framed,
             canonical,
             route,
             route_index,
             cookies,
             shadow: None,
-        })
+        }))
     }
 
     #[must_use]
@@ -185,7 +186,7 @@ impl<'a> Routed<'a> {
 
     /// Goes on with a verified token.
     #[must_use]
-    pub fn prove_token(self, identity: Arc<Identity>) -> Proven<'a> {
+    pub fn prove_token(self: Box<Self>, identity: Arc<Identity>) -> Proven<'a> {
         // Only an api route acts on an identity; elsewhere the token has merely been found good.
         let identity = (self.route.kind == RouteKind::Api).then_some(identity);
         Proven {
@@ -197,7 +198,7 @@ impl<'a> Routed<'a> {
 
     /// Goes on with an API key that core knows.
     #[must_use]
-    pub fn prove_key(self, grant: Arc<Grant>) -> Proven<'a> {
+    pub fn prove_key(self: Box<Self>, grant: Arc<Grant>) -> Proven<'a> {
         // As with tokens: elsewhere the key has merely been found good.
         let grant = (self.route.kind == RouteKind::Api).then_some(grant);
         Proven {
@@ -212,7 +213,7 @@ impl<'a> Routed<'a> {
     ///
     /// # Errors
     /// What the verdict on sessions says; `credentials_required` on `api` routes.
-    pub fn prove_open(mut self, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
+    pub fn prove_open(mut self: Box<Self>, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
         let identity = match (sessions, self.route.kind) {
             (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
             (SessionVerdict::GoOn | SessionVerdict::Pass, RouteKind::Api) => return Err(Refusal::CredentialsRequired),
@@ -237,7 +238,7 @@ impl<'a> Routed<'a> {
 /// A request whose identity is settled: proven, or not needed.
 #[derive(Debug)]
 pub struct Proven<'a> {
-    routed: Routed<'a>,
+    routed: Box<Routed<'a>>,
     identity: Option<Arc<Identity>>,
     /// Where the identity is an API key's.
     grant: Option<Arc<Grant>>,
@@ -360,7 +361,7 @@ pub enum Payer<'a> {
 /// What only the steps above can make, and without which nothing is forwarded.
 #[derive(Debug)]
 pub struct Permit<'a> {
-    routed: Routed<'a>,
+    routed: Box<Routed<'a>>,
     identity: Option<Arc<Identity>>,
     grant: Option<Arc<Grant>>,
 }

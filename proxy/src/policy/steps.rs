@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn prove(&mut self, routed: Routed<'a>) -> Result<Proven<'a>, Outcome> {
+    fn prove(&mut self, routed: Box<Routed<'a>>) -> Result<Proven<'a>, Outcome> {
         let is_logout = routed.framed().method == Method::Post
             && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
         if is_logout {
@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
         one_for_all.then_some(verdict)
     }
 
-    fn open(&mut self, routed: Routed<'a>, verdict: SessionVerdict, words: &str) -> Result<Proven<'a>, Outcome> {
+    fn open(&mut self, routed: Box<Routed<'a>>, verdict: SessionVerdict, words: &str) -> Result<Proven<'a>, Outcome> {
         let words = words.to_owned();
         self.judge("credential", routed.prove_open(verdict), |proven| {
             match proven.identity() {

@@ -16,15 +16,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The longest token that is kept, in bytes: with the number of entries this bounds memory.
 pub const CACHED_BYTES_MAX: usize = 2 * 1024;
 
+/// A token is found by the hash of so many of its last bytes, which are those of its signature: among tokens that verified no
+/// two are alike there, and whatever else is presented is compared as a whole.
+const HASHED_BYTES: usize = 32;
+
 /// More shards than the map would choose by itself: every request reads, and readers of one shard share a cache line.
 const SHARDS: usize = 128;
 
 /// Verified tokens, at most `max` of them.
 pub struct Cache<S = RandomState> {
-    map: DashMap<Arc<[u8]>, Entry, S>,
-    /// The tokens of the map in the order in which they came, with their `exp`. Every change of the map is made under this
-    /// lock, so the two agree and the bound holds; reading needs the map alone.
-    order: Mutex<VecDeque<(Arc<[u8]>, i64)>>,
+    /// By the token's hash: the oldest entry is let go of without reading its token, which nobody has read for long.
+    map: DashMap<u64, Entry, S>,
+    hasher: S,
+    /// The hashes of the map in the order in which their tokens came, with their `exp`. Every change of the map is made under
+    /// this lock, so the two agree and the bound holds; reading needs the map alone.
+    order: Mutex<VecDeque<(u64, i64)>>,
     max: usize,
 }
 
@@ -36,8 +42,8 @@ pub struct Origin {
     pub generation: u64,
 }
 
-#[derive(Debug)]
 struct Entry {
+    token: Box<[u8]>,
     origin: Origin,
     verified: Arc<Identity>,
 }
@@ -52,9 +58,9 @@ impl Cache {
 
 impl<S: BuildHasher + Clone> Cache<S> {
     fn with_hasher(max: usize, hasher: S) -> Self {
-        let map = DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, SHARDS);
         Self {
-            map,
+            map: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher.clone(), SHARDS),
+            hasher,
             order: Mutex::new(VecDeque::new()),
             max,
         }
@@ -63,8 +69,8 @@ impl<S: BuildHasher + Clone> Cache<S> {
     /// The verified form of a token, if it is known, its key set is `in_force` still, and it has not expired.
     #[must_use]
     pub fn get(&self, token: &[u8], now: Timestamp, in_force: impl FnOnce(Origin) -> bool) -> Option<Arc<Identity>> {
-        let entry = self.map.get(token)?;
-        let fresh = in_force(entry.origin) && now.unix_seconds() < entry.verified.exp;
+        let entry = self.map.get(&self.hash(token))?;
+        let fresh = *entry.token == *token && in_force(entry.origin) && now.unix_seconds() < entry.verified.exp;
         fresh.then(|| Arc::clone(&entry.verified))
     }
 
@@ -74,10 +80,18 @@ impl<S: BuildHasher + Clone> Cache<S> {
         if token.len() > CACHED_BYTES_MAX || self.max == 0 {
             return;
         }
+        let hash = self.hash(token);
+        let exp = verified.exp;
+        let new = Entry {
+            token: token.into(),
+            origin,
+            verified,
+        };
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut entry) = self.map.get_mut(token) {
-            // Two requests verified it at the same time, or the key set has changed since: its place in the order stays.
-            *entry = Entry { origin, verified };
+        if let Some(mut entry) = self.map.get_mut(&hash) {
+            // Two requests verified it at the same time, the key set has changed since, or, hardly ever, another token has the
+            // same hash: the place in the order stays.
+            *entry = new;
             return;
         }
         while order
@@ -88,9 +102,12 @@ impl<S: BuildHasher + Clone> Cache<S> {
                 self.map.remove(&oldest);
             }
         }
-        let token: Arc<[u8]> = token.into();
-        order.push_back((Arc::clone(&token), verified.exp));
-        self.map.insert(token, Entry { origin, verified });
+        order.push_back((hash, exp));
+        self.map.insert(hash, new);
+    }
+
+    fn hash(&self, token: &[u8]) -> u64 {
+        self.hasher.hash_one(&token[token.len().saturating_sub(HASHED_BYTES)..])
     }
 
     /// How many tokens are kept.

@@ -7,11 +7,12 @@
 //! - Another issuer's account and user get a prefix that no other issuer has: nobody can name another's accounts.
 
 use super::keys::KeySet;
-use super::verify::{Compact, Members, TokenError};
+use super::strict::Member;
+use super::verify::{Claims, Compact, TokenError};
 use crate::policy::identity::{Foreign, Identity};
 use igny8_contract::claims::{ACCESS_TOKEN_TYPE, AccessClaims, AccountRole};
 use igny8_contract::time::Timestamp;
-use serde_json::Value;
+use std::borrow::Cow;
 
 /// The most leeway that an issuer may be given, in seconds.
 pub const LEEWAY_MAX_SECONDS: i64 = 30;
@@ -86,8 +87,8 @@ impl Issuer {
 
     /// Whether the claims say that they are this issuer's. They may lie: its keys decide.
     #[must_use]
-    pub fn is_named_in(&self, claims: &Members) -> bool {
-        claims.get("iss").and_then(Value::as_str) == Some(&*self.iss)
+    pub fn is_named_in(&self, claims: &Claims<'_>) -> bool {
+        claims.text("iss") == Some(&*self.iss)
     }
 
     /// Who is asking, once everything about the token holds.
@@ -97,7 +98,7 @@ impl Issuer {
     pub fn prove(
         &self,
         token: &Compact<'_>,
-        claims: Members,
+        claims: &Claims<'_>,
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<Identity, TokenError> {
@@ -109,7 +110,7 @@ impl Issuer {
             ClaimRules::Foreign(rules) => {
                 token.check_type(&rules.typ)?;
                 token.verify(keys)?;
-                self.foreign(&claims, rules, now)
+                self.foreign(claims, rules, now)
             }
         }
     }
@@ -117,13 +118,13 @@ impl Issuer {
     pub(super) fn core_claims(
         &self,
         token: &Compact<'_>,
-        claims: Members,
+        claims: &Claims<'_>,
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<AccessClaims, TokenError> {
         token.check_type(ACCESS_TOKEN_TYPE)?;
         token.verify(keys)?;
-        let claims: AccessClaims = serde_json::from_value(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
+        let claims = claims.of_core()?;
         if *claims.iss != *self.iss {
             return Err(TokenError::Issuer);
         }
@@ -139,12 +140,12 @@ impl Issuer {
         {
             return Err(TokenError::Claims);
         }
-        self.check_dates(claims.exp, &[claims.nbf, claims.iat], now)?;
+        self.check_dates(claims.exp, [claims.nbf, claims.iat].into_iter(), now)?;
         Ok(claims)
     }
 
-    fn foreign(&self, claims: &Members, rules: &ForeignClaims, now: Timestamp) -> Result<Identity, TokenError> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    fn foreign(&self, claims: &Claims<'_>, rules: &ForeignClaims, now: Timestamp) -> Result<Identity, TokenError> {
+        let text = |name: &str| claims.text(name);
         if text("iss") != Some(&*self.iss) {
             return Err(TokenError::Issuer);
         }
@@ -155,45 +156,47 @@ impl Issuer {
             return Err(TokenError::Claims);
         }
         let name = |claim: &str| named(claims.get(claim).ok_or(TokenError::Claims)?).ok_or(TokenError::Subject);
-        let account = format!("{}{}", rules.account_prefix, name(&rules.account_claim)?);
-        let user = format!("{}{}", rules.user_prefix, name(&rules.user_claim)?);
+        let account = [&*rules.account_prefix, &*name(&rules.account_claim)?].concat();
+        let user = [&*rules.user_prefix, &*name(&rules.user_claim)?].concat();
         let role = match &rules.role_claim {
             Some(claim) => Some(text(claim).and_then(AccountRole::parse).ok_or(TokenError::Claims)?),
             None => None,
         };
         let exp = date(claims, "exp")?.ok_or(TokenError::Claims)?;
-        let others: Vec<i64> = [date(claims, "nbf")?, date(claims, "iat")?]
-            .into_iter()
-            .flatten()
-            .collect();
-        self.check_dates(exp, &others, now)?;
+        let others = [date(claims, "nbf")?, date(claims, "iat")?];
+        self.check_dates(exp, others.into_iter().flatten(), now)?;
         let foreign = Foreign {
             digest: short_digest(&account),
             account: account.into(),
             asks_core: rules.asks_core,
         };
-        Identity::of_foreign(foreign, &user, role, exp).ok_or(TokenError::Subject)
+        Identity::of_foreign(foreign, user, role, exp).ok_or(TokenError::Subject)
     }
 
-    fn is_meant_by(&self, audience: Option<&Value>) -> bool {
+    fn is_meant_by(&self, audience: Option<&Member<'_>>) -> bool {
         match audience {
-            Some(Value::String(one)) => **one == *self.aud,
-            Some(Value::Array(several)) => {
+            Some(Member::Text(one)) => **one == *self.aud,
+            Some(Member::List(several)) => {
                 several.len() <= AUDIENCES_MAX
-                    && several.iter().all(Value::is_string)
-                    && several.iter().any(|one| one.as_str() == Some(&*self.aud))
+                    && several.iter().all(|one| one.as_text().is_some())
+                    && several.iter().any(|one| one.as_text() == Some(&*self.aud))
             }
-            _ => false,
+            Some(Member::Number(_) | Member::Object(_) | Member::Word) | None => false,
         }
     }
 
-    fn check_dates(&self, exp: i64, others: &[i64], now: Timestamp) -> Result<(), TokenError> {
-        let reasonable = |date: &i64| (0..=DATE_MAX).contains(date);
-        if !reasonable(&exp) || !others.iter().all(reasonable) {
+    fn check_dates(
+        &self,
+        exp: i64,
+        mut others: impl Iterator<Item = i64> + Clone,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let reasonable = |date: i64| (0..=DATE_MAX).contains(&date);
+        if !reasonable(exp) || !others.clone().all(reasonable) {
             return Err(TokenError::Date);
         }
         let now = now.unix_seconds();
-        if others.iter().any(|date| *date > now + self.leeway_seconds) {
+        if others.any(|date| date > now + self.leeway_seconds) {
             return Err(TokenError::NotYetValid);
         }
         if now >= exp + self.leeway_seconds {
@@ -204,11 +207,11 @@ impl Issuer {
 }
 
 /// The name of an account or a user: a short text of an alphabet that needs no quoting anywhere, or a whole number.
-fn named(value: &Value) -> Option<String> {
+fn named<'c>(value: &'c Member<'_>) -> Option<Cow<'c, str>> {
     let name = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_u64()?.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+        Member::Text(text) => Cow::Borrowed(&**text),
+        Member::Number(number) => Cow::Owned(number.as_u64()?.to_string()),
+        Member::List(_) | Member::Object(_) | Member::Word => return None,
     };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'|');
     ((1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain)).then_some(name)
@@ -224,10 +227,11 @@ fn short_digest(name: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn date(claims: &Members, name: &str) -> Result<Option<i64>, TokenError> {
+fn date(claims: &Claims<'_>, name: &str) -> Result<Option<i64>, TokenError> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or(TokenError::Claims),
+        Some(Member::Number(number)) => number.as_i64().map(Some).ok_or(TokenError::Claims),
+        Some(Member::Text(_) | Member::List(_) | Member::Object(_) | Member::Word) => Err(TokenError::Claims),
     }
 }
 

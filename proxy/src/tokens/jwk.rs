@@ -2,11 +2,11 @@
 //! it over.
 
 use super::keys::{Algorithm, KID_MAX, Key};
-use super::{roca, strict};
+use super::roca;
+use super::strict::{self, Member, Members};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
-use serde_json::{Map, Value};
 
 /// The sizes of an RSA modulus, in bytes: 2048 to 8192 bits (RFC 7518, section 3.3 wants at least 2048).
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
@@ -14,11 +14,11 @@ const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 const EXPONENTS: std::ops::Range<u64> = 65_537..1 << 32;
 
 /// One usable key, or why it is passed over. `accepted` are the algorithms that the issuer may use.
-pub fn key(jwk: &Map<String, Value>, accepted: &[Algorithm]) -> Result<Key, &'static str> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+pub fn key(jwk: &Members<'_>, accepted: &[Algorithm]) -> Result<Key, &'static str> {
+    let text = |name: &str| jwk.text(name);
     if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
         .iter()
-        .any(|private| jwk.contains_key(*private))
+        .any(|private| jwk.has(private))
     {
         return Err("it carries its private half");
     }
@@ -31,16 +31,14 @@ pub fn key(jwk: &Map<String, Value>, accepted: &[Algorithm]) -> Result<Key, &'st
         (Some("RSA"), None) => Algorithm::Rs256,
         _ => return Err("it is not an Ed25519, P-256 or RSA key"),
     };
-    if jwk.contains_key("use") && text("use") != Some("sig") {
+    if jwk.has("use") && text("use") != Some("sig") {
         return Err("its use is not sig");
     }
-    if jwk.contains_key("alg") && text("alg") != Some(algorithm.as_str()) {
+    if jwk.has("alg") && text("alg") != Some(algorithm.as_str()) {
         return Err("its alg is not one that its type is used with here");
     }
     if let Some(operations) = jwk.get("key_ops")
-        && !operations
-            .as_array()
-            .is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+        && !matches!(operations, Member::List(operations) if operations.iter().any(|operation| operation.as_text() == Some("verify")))
     {
         return Err("its key_ops lack verify");
     }

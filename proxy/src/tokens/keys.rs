@@ -4,10 +4,10 @@
 //! asks. A key that carries its private half is passed over too: whoever can read the set can sign with it. A set that says
 //! two things at once (a `kid` twice, a member twice) is refused whole, and so is one without any usable key.
 
-use super::{jwk, strict};
+use super::jwk;
+use super::strict::{self, Member};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
-use serde_json::Value;
 
 /// The largest key set that is read, in bytes.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
@@ -135,7 +135,7 @@ impl KeySet {
             return Err(KeySetError::TooLarge);
         }
         let members = strict::json_object(json).ok_or(KeySetError::Malformed)?;
-        let Some(Value::Array(items)) = members.get("keys") else {
+        let Some(Member::List(items)) = members.get("keys") else {
             return Err(KeySetError::Malformed);
         };
         if items.len() > KEYS_MAX {
@@ -144,7 +144,7 @@ impl KeySet {
         let mut kids = Vec::new();
         let mut keys = Vec::new();
         for item in items {
-            let Value::Object(members) = item else {
+            let Member::Object(members) = item else {
                 return Err(KeySetError::Malformed);
             };
             if let Some(kid) = members.get("kid") {
@@ -156,7 +156,7 @@ impl KeySet {
             match jwk::key(members, accepted) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
-                    let kid = members.get("kid").and_then(Value::as_str);
+                    let kid = members.text("kid");
                     tracing::warn!(kid, reason, "key passed over");
                 }
             }

@@ -10,9 +10,9 @@
 //! - Of the payload, `iss` alone is read before the signature holds, and only to choose whose keys are asked.
 
 use super::keys::{Key, KeySet};
-use super::strict;
+use super::strict::{self, Member, Members};
+use igny8_contract::claims::AccessClaims;
 use igny8_contract::refusal::Refusal;
-use serde_json::{Map, Value};
 
 /// The longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -86,16 +86,52 @@ impl TokenError {
     }
 }
 
-/// The members of a JSON object in a token.
-pub type Members = Map<String, Value>;
-
 /// A token taken apart; nothing in it is verified yet.
 #[derive(Debug)]
 pub struct Compact<'t> {
-    header: Members,
+    typ: Option<Box<str>>,
+    alg: Option<Box<str>>,
+    kid: KeyId,
     payload: Vec<u8>,
     signed: &'t [u8],
     signature: Vec<u8>,
+}
+
+/// Which key the header names.
+#[derive(Debug)]
+enum KeyId {
+    Named(Box<str>),
+    /// By something that is no text.
+    Odd,
+    None,
+}
+
+/// What a payload says, read strictly.
+#[derive(Debug)]
+pub struct Claims<'t> {
+    payload: &'t [u8],
+    members: Members<'t>,
+}
+
+impl<'t> Claims<'t> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Member<'t>> {
+        self.members.get(name)
+    }
+
+    /// The claim of a name, where it is a text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.members.text(name)
+    }
+
+    /// The claims as the core writes them.
+    ///
+    /// # Errors
+    /// `Claims`.
+    pub fn of_core(&self) -> Result<AccessClaims, TokenError> {
+        serde_json::from_slice(self.payload).map_err(|_| TokenError::Claims)
+    }
 }
 
 impl<'t> Compact<'t> {
@@ -119,14 +155,18 @@ impl<'t> Compact<'t> {
         };
         let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
         let header = strict::json_object(&header).ok_or(TokenError::HeaderJson)?;
-        if FORBIDDEN_HEADER_MEMBERS
-            .iter()
-            .any(|member| header.contains_key(*member))
-        {
+        if FORBIDDEN_HEADER_MEMBERS.iter().any(|member| header.has(member)) {
             return Err(TokenError::HeaderMember);
         }
+        let text = |name| header.text(name).map(Box::from);
         Ok(Self {
-            header,
+            typ: text("typ"),
+            alg: text("alg"),
+            kid: match header.get("kid") {
+                Some(Member::Text(kid)) => KeyId::Named((**kid).into()),
+                Some(Member::Number(_) | Member::List(_) | Member::Object(_) | Member::Word) => KeyId::Odd,
+                None => KeyId::None,
+            },
             payload,
             signed,
             signature,
@@ -137,8 +177,12 @@ impl<'t> Compact<'t> {
     ///
     /// # Errors
     /// `PayloadJson`.
-    pub fn claims(&self) -> Result<Members, TokenError> {
-        strict::json_object(&self.payload).ok_or(TokenError::PayloadJson)
+    pub fn claims(&self) -> Result<Claims<'_>, TokenError> {
+        let members = strict::json_object(&self.payload).ok_or(TokenError::PayloadJson)?;
+        Ok(Claims {
+            payload: &self.payload,
+            members,
+        })
     }
 
     /// Checks that the header's `typ` is this one.
@@ -147,7 +191,7 @@ impl<'t> Compact<'t> {
     /// `Type`.
     pub fn check_type(&self, wanted: &str) -> Result<(), TokenError> {
         const PREFIX: &str = "application/";
-        let typ = self.text("typ").ok_or(TokenError::Type)?;
+        let typ = self.typ.as_deref().ok_or(TokenError::Type)?;
         let short = match typ.get(..PREFIX.len()) {
             Some(start) if start.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
             Some(_) | None => typ,
@@ -165,7 +209,7 @@ impl<'t> Compact<'t> {
     /// `NoKeyId`, `UnknownKey`, `Algorithm`, `Signature`.
     pub fn verify(&self, keys: &KeySet) -> Result<(), TokenError> {
         let key = self.key(keys)?;
-        if self.text("alg") != Some(key.algorithm().as_str()) {
+        if self.alg.as_deref() != Some(key.algorithm().as_str()) {
             return Err(TokenError::Algorithm);
         }
         if key.verifies(self.signed, &self.signature) {
@@ -176,15 +220,11 @@ impl<'t> Compact<'t> {
     }
 
     fn key<'k>(&self, keys: &'k KeySet) -> Result<&'k Key, TokenError> {
-        match self.header.get("kid") {
-            Some(Value::String(kid)) => keys.find(kid).ok_or(TokenError::UnknownKey),
-            Some(_) => Err(TokenError::NoKeyId),
-            None => keys.unnamed().ok_or(TokenError::NoKeyId),
+        match &self.kid {
+            KeyId::Named(kid) => keys.find(kid).ok_or(TokenError::UnknownKey),
+            KeyId::Odd => Err(TokenError::NoKeyId),
+            KeyId::None => keys.unnamed().ok_or(TokenError::NoKeyId),
         }
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.header.get(name).and_then(Value::as_str)
     }
 }
 

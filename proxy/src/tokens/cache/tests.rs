@@ -110,10 +110,14 @@ fn tokens_of_one_hash_are_told_apart_by_their_bytes() {
     }
     let cache = Cache::with_hasher(10, SameHash);
     put(&cache, b"one", verified(1), at(NOW), 1);
-    put(&cache, b"two", verified(2), at(NOW), 1);
     assert_eq!(account(&get(&cache, b"one", at(NOW), 1).unwrap()), AccountId(1));
+    assert!(get(&cache, b"two", at(NOW), 1).is_none());
+    // One of a hash is remembered, the last; the other is verified anew.
+    put(&cache, b"two", verified(2), at(NOW), 1);
     assert_eq!(account(&get(&cache, b"two", at(NOW), 1).unwrap()), AccountId(2));
-    for other in [&b"on"[..], b"onf", b"one ", b""] {
+    assert!(get(&cache, b"one", at(NOW), 1).is_none());
+    assert_eq!((cache.len(), cache.map.len()), (1, 1));
+    for other in [&b"tw"[..], b"twp", b"two ", b""] {
         assert!(get(&cache, other, at(NOW), 1).is_none());
     }
 }

@@ -6,13 +6,13 @@ use aws_lc_rs::hmac;
 use igny8_contract::claims::AccessClaims;
 use igny8_contract::time::Timestamp;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Verifies a token of the core's; what its claims say when everything holds.
 fn verify_compact(token: &[u8], keys: &KeySet, issuer: &Issuer, now: Timestamp) -> Result<AccessClaims, TokenError> {
     let token = Compact::parse(token)?;
     let claims = token.claims()?;
-    issuer.core_claims(&token, claims, keys, now)
+    issuer.core_claims(&token, &claims, keys, now)
 }
 
 fn verify(token: &str) -> Result<AccessClaims, TokenError> {
