@@ -44,6 +44,10 @@ const CLIENTS: usize = 256;
 const CONNECTIONS: usize = 16;
 /// How often both sides of a ratio are measured.
 const ROUNDS: usize = 5;
+/// The same for sign-ups against hashes, so many of each at a time: what a hash costs drifts within seconds by more than the
+/// rest of a sign-up is, and short slices drift alike.
+const SLICES: usize = 25;
+const SLICE: usize = 48;
 /// Accounts of the wide measurement; the first of them is the hot one.
 const ACCOUNTS: i64 = 1000;
 const SHORT: (AccountId, i64) = (AccountId(ACCOUNTS + 1), 100);
@@ -348,17 +352,21 @@ async fn long_ledger(core: &Core, engine: &str) -> Row {
 async fn sign_up(core: &Core, engine: &str) -> [Row; 2] {
     let clients = 8 * std::thread::available_parallelism().unwrap().get();
     let (mut sign_ups, mut hashes) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        let count = if round == 0 { 20 } else { 200 };
-        let hash = cost_of(count, hash_many(core, count)).await;
-        let sign_up = cost_of(count, sign_up_many(core, round, clients, count)).await;
-        if round > 0 {
-            println!(
-                "{engine}: {:.2} ms a sign-up, {:.2} ms a hash; {:.1} sign-ups a second, {:.1} hashes",
-                sign_up.processor_ms, hash.processor_ms, sign_up.per_second, hash.per_second
-            );
-            sign_ups.push(sign_up);
-            hashes.push(hash);
+    for slice in 0..=SLICES {
+        let ours = cost_of(SLICE, sign_up_many(core, slice, clients, SLICE));
+        let theirs = cost_of(SLICE, hash_many(core, SLICE));
+        // By turns, and the order by turns, too.
+        let (ours, theirs) = if slice % 2 == 0 {
+            let ours = ours.await;
+            (ours, theirs.await)
+        } else {
+            let theirs = theirs.await;
+            (ours.await, theirs)
+        };
+        // The first one warms up.
+        if slice > 0 {
+            sign_ups.push(ours);
+            hashes.push(theirs);
         }
     }
     let of = |costs: &[Cost], what: fn(&Cost) -> f64| costs.iter().map(what).collect::<Vec<f64>>();
