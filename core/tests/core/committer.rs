@@ -1,5 +1,6 @@
 //! The committer itself: what one request does to the others that share its transaction, and how it ends.
 
+use super::inside::{refusals, run};
 use super::site::{Site, on_both};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::{AccountId, UserId};
@@ -83,22 +84,6 @@ async fn together(committer: &Committer, commands: Vec<Command>) -> Vec<Result<A
         told.push(answer.await.unwrap());
     }
     told
-}
-
-fn refusals(answers: &[Result<Answer, StoryError>]) -> Vec<Option<Refusal>> {
-    answers
-        .iter()
-        .map(|answer| answer.as_ref().err().map(StoryError::refusal))
-        .collect()
-}
-
-fn run(work: impl Future<Output = ()>) {
-    sqlx::any::install_default_drivers();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work);
 }
 
 /// Signs up as many people as accounts are needed, and stops the core: an SQLite file belongs to one process.

@@ -9,7 +9,7 @@ use igny8_core::app::change::{Answer, Ask, change};
 use igny8_core::app::leaving::Brought;
 use igny8_core::app::register::{Registration, register};
 use igny8_core::app::sign_in::Visitor;
-use igny8_core::app::{Core, tick};
+use igny8_core::app::{Core, StoryError, tick};
 use igny8_core::config::Config;
 use igny8_core::domain::billing::Confirmation;
 use igny8_core::domain::book::{Book, Rules};
@@ -149,4 +149,22 @@ pub fn payment(plan: &Plan, method: PaymentMethod) -> Confirmation {
         plan: Some(plan.clone()),
         mode: None,
     }
+}
+
+/// Runs something that calls stories to its end.
+pub fn run(work: impl Future<Output = ()>) {
+    sqlx::any::install_default_drivers();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(work);
+}
+
+/// What each was refused for.
+pub fn refusals<T>(answers: &[Result<T, StoryError>]) -> Vec<Option<Refusal>> {
+    answers
+        .iter()
+        .map(|answer| answer.as_ref().err().map(StoryError::refusal))
+        .collect()
 }

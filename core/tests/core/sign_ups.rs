@@ -1,5 +1,6 @@
 //! The line of sign-ups itself: what one does to the others that share its transaction, and how it ends.
 
+use super::inside::{refusals, run};
 use super::site::{Site, on_both};
 use igny8_contract::claims::AccountRole;
 use igny8_contract::refusal::Refusal;
@@ -64,22 +65,6 @@ async fn together(core: &Core, people: Vec<Arc<SignUp>>) -> Answers {
         told.push(answer.await.unwrap());
     }
     told
-}
-
-fn refusals(answers: &Answers) -> Vec<Option<Refusal>> {
-    answers
-        .iter()
-        .map(|answer| answer.as_ref().err().map(StoryError::refusal))
-        .collect()
-}
-
-fn run(work: impl Future<Output = ()>) {
-    sqlx::any::install_default_drivers();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work);
 }
 
 /// Everything that belongs to so many people, and nothing of anybody else.
