@@ -156,9 +156,7 @@ impl Route {
 
     /// Whether the path lies under the prefix, by whole segments.
     fn covers(&self, path: &str) -> bool {
-        // Most routes end within a segment of the path, which one byte tells.
-        let end = path.as_bytes().get(self.prefix.len());
-        end.is_none_or(|byte| *byte == b'/') && path.starts_with(self.prefix.as_str())
+        path.strip_prefix(self.prefix.as_str()).is_some_and(ends_segment)
     }
 
     fn serves(&self, host: &Host<'_>) -> bool {
