@@ -168,8 +168,14 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         address("listen.public", &written.listen.public)?,
         address("listen.internal", &written.listen.internal)?,
     );
+    let frontend = frontend(written.frontend)?;
     let test_clock = written.test_clock.enabled;
-    if test_clock && !(public.ip().is_loopback() && internal.ip().is_loopback()) {
+    let listeners = [
+        Some(public),
+        Some(internal),
+        frontend.as_ref().map(|frontend| frontend.listen),
+    ];
+    if test_clock && !listeners.iter().flatten().all(|listener| listener.ip().is_loopback()) {
         return Err(wrong("test_clock.enabled", "only with listeners on loopback"));
     }
     let interval = i64::try_from(written.worker.interval_ms).unwrap_or(i64::MAX);
@@ -212,7 +218,7 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         worker_interval: written.worker.enabled.then_some(worker_interval),
         stripe: stripe(written.stripe)?,
         test_clock,
-        frontend: frontend(written.frontend)?,
+        frontend,
         proxies: proxies(&written.panel.proxies)?,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
     })
@@ -409,6 +415,10 @@ mod tests {
             ("[mail]\nfrom = \"nobody\"", "mail.from"),
             ("[mail]\npublic_url = \"example.com\"", "mail.public_url"),
             ("[mail]\nreset_link_seconds = 0", "reset_link_seconds"),
+            (
+                "[test_clock]\nenabled = true\n[frontend]\ndir = \"dist\"\nlisten = \"0.0.0.0:1\"",
+                "test_clock.enabled",
+            ),
             ("[frontend]\nlisten = \"127.0.0.1:1\"", "frontend.dir"),
             ("[frontend]\ndir = \"dist\"", "frontend.listen"),
             ("[frontend]\ndir = \"dist\"\nlisten = \"here\"", "frontend.listen"),

@@ -99,13 +99,21 @@ impl Fact {
     }
 }
 
+/// What every event says, whatever its kind.
 #[derive(Deserialize)]
 struct RawEvent {
     id: String,
     #[serde(rename = "type")]
     kind: String,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// What an event says that is gone by.
+#[derive(Deserialize)]
+struct RawNews {
     created: Option<i64>,
-    data: Option<RawData>,
+    data: RawData,
 }
 
 #[derive(Deserialize)]
@@ -114,30 +122,40 @@ struct RawData {
     previous_attributes: Option<Map<String, Value>>,
 }
 
-/// Reads an event.
+/// How the object of an event is read, with what it was before.
+type Reading = fn(Value, Option<&Map<String, Value>>) -> Result<Fact, Malformed>;
+
+/// Nothing for kinds that are not gone by.
+fn reading(kind: &str) -> Option<Reading> {
+    Some(match kind {
+        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+            |object, _| checkout(parsed(object)?)
+        }
+        "invoice.paid" | "invoice.payment_succeeded" => |object, _| invoice(parsed(object)?, true),
+        "invoice.payment_failed" => |object, _| invoice(parsed(object)?, false),
+        "customer.subscription.updated" => |object, previous| updated(parsed(object)?, previous),
+        "customer.subscription.deleted" => |object, _| deleted(parsed(object)?),
+        _ => return None,
+    })
+}
+
+/// Reads an event. Of one whose kind is not gone by its name and kind alone are read: Stripe may give it any form.
 ///
 /// # Errors
 /// [`Malformed`] for what is not JSON in UTF-8, or no event, or an event of a kind that is gone by without what its kind
 /// has to say.
 pub fn read(body: &[u8]) -> Result<Event, Malformed> {
     let raw: RawEvent = serde_json::from_slice(body).map_err(|_| Malformed)?;
-    let occurred_at = raw.created.map(instant).transpose()?;
-    let object = |data: Option<RawData>| {
-        data.map(|data| (data.object, data.previous_attributes))
-            .ok_or(Malformed)
-    };
-    let fact = match raw.kind.as_str() {
-        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
-            checkout(parsed(object(raw.data)?.0)?)?
+    let (occurred_at, fact) = match reading(&raw.kind) {
+        None => {
+            let created = raw.rest.get("created").and_then(Value::as_i64);
+            (created.and_then(|seconds| instant(seconds).ok()), Fact::Nothing)
         }
-        "invoice.paid" | "invoice.payment_succeeded" => invoice(parsed(object(raw.data)?.0)?, true)?,
-        "invoice.payment_failed" => invoice(parsed(object(raw.data)?.0)?, false)?,
-        "customer.subscription.updated" => {
-            let (object, previous) = object(raw.data)?;
-            updated(parsed(object)?, previous.as_ref())?
+        Some(reading) => {
+            let news: RawNews = parsed(Value::Object(raw.rest))?;
+            let fact = reading(news.data.object, news.data.previous_attributes.as_ref())?;
+            (news.created.map(instant).transpose()?, fact)
         }
-        "customer.subscription.deleted" => deleted(parsed(object(raw.data)?.0)?)?,
-        _ => Fact::Nothing,
     };
     Ok(Event {
         id: name(raw.id).ok_or(Malformed)?,
@@ -535,8 +553,20 @@ mod tests {
             fact(&json!({"id": "evt_1", "type": "v2.core.account.updated"})),
             Fact::Nothing
         );
-        let odd = json!({"id": "evt_1", "type": "invoice.voided", "data": {"object": 5}});
-        assert_eq!(event(&odd).unwrap().occurred_at, None);
+        for odd in [
+            json!({"data": {"object": 5}}),
+            json!({"data": {}}),
+            json!({"data": []}),
+            json!({"data": {"object": {}, "previous_attributes": "none"}, "created": "today"}),
+            json!({"created": 1.5}),
+            json!({"created": -1}),
+        ] {
+            let mut odd = odd;
+            odd["id"] = json!("evt_1");
+            odd["type"] = json!("invoice.voided");
+            let read = event(&odd).unwrap();
+            assert_eq!((read.occurred_at, read.fact), (None, Fact::Nothing), "{odd}");
+        }
     }
 
     #[test]
