@@ -13,6 +13,7 @@ use crate::storage::Database;
 pub use identity::{IdentityConfig, MailConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The file that is read unless `--config` names another.
@@ -283,7 +284,25 @@ fn billing_terms(written: &file::Billing) -> Result<BillingTerms, ConfigError> {
     Ok(BillingTerms {
         trial_grace_days: within("billing.trial_grace_days", written.trial_grace_days, 0..=366)?,
         past_due_grace_days: within("billing.past_due_grace_days", written.past_due_grace_days, 0..=366)?,
+        seller: seller(&written.seller)?,
     })
+}
+
+/// The most that a seller may be.
+const SELLER_LINES: usize = 12;
+const SELLER_BYTES: usize = 2_000;
+
+/// The lines of whoever issues receipts, without white space around them.
+fn seller(written: &str) -> Result<Arc<str>, ConfigError> {
+    let lines: Vec<&str> = written.trim().lines().map(str::trim).collect();
+    let text = lines.join("\n");
+    let is_printable = !lines.iter().any(|line| line.contains(char::is_control));
+    if lines.len() <= SELLER_LINES && text.len() <= SELLER_BYTES && is_printable {
+        return Ok(text.into());
+    }
+    Err(ConfigError(format!(
+        "billing.seller: write at most {SELLER_LINES} lines of {SELLER_BYTES} bytes in all, without control characters"
+    )))
 }
 
 fn frontend(written: file::Frontend) -> Result<Option<FrontendConfig>, ConfigError> {
@@ -396,6 +415,52 @@ mod tests {
             on
         );
         assert!(read("", &[(JWT_FLAG, "maybe")]).unwrap_err().contains(JWT_FLAG));
+    }
+
+    #[test]
+    fn a_seller_is_read_as_lines_without_white_space_around_them() {
+        let twelve = ["line"; SELLER_LINES].join("\n");
+        let longest = "é".repeat(SELLER_BYTES / 2);
+        for (written, lines) in [
+            ("", ""),
+            (" \n\t\r\n ", ""),
+            ("Igny8 Ltd", "Igny8 Ltd"),
+            (
+                "\n  Igny8 & <Söhne> \r\n\t1 High Street\n\nVAT 1\n\n",
+                "Igny8 & <Söhne>\n1 High Street\n\nVAT 1",
+            ),
+            (&twelve, &twelve),
+            (&longest, &longest),
+        ] {
+            let config = read("", &[("IGNY8_CORE__BILLING__SELLER", written)]).unwrap();
+            assert_eq!(&*config.billing.seller, lines, "{written:?}");
+        }
+        let config = read("[billing]\nseller = \"\"\"\nIgny8 Ltd\n  VAT 1\n\"\"\"", &[]).unwrap();
+        assert_eq!(&*config.billing.seller, "Igny8 Ltd\nVAT 1");
+    }
+
+    #[test]
+    fn a_seller_that_no_receipt_could_show_is_refused_by_name() {
+        let many = ["line"; SELLER_LINES + 1].join("\n");
+        let long = format!("{}x", "é".repeat(SELLER_BYTES / 2));
+        for written in [
+            many.as_str(),
+            &long,
+            "Igny8\tLtd",
+            "Igny8\rLtd",
+            "Igny8\0Ltd",
+            "Igny8\u{1b}[31m",
+            "Igny8\u{85}Ltd",
+        ] {
+            let error = read("", &[("IGNY8_CORE__BILLING__SELLER", written)]).unwrap_err();
+            assert!(error.starts_with("billing.seller: "), "{written:?}: {error}");
+        }
+        let error = read("[billing]\nseller = \"a\\u0007b\"", &[]).unwrap_err();
+        assert!(error.starts_with("billing.seller: "), "{error}");
+        assert!(
+            read("[billing]\nseller = [\"Igny8 Ltd\"]", &[]).is_err(),
+            "lines are one text"
+        );
     }
 
     #[test]

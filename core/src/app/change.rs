@@ -76,7 +76,7 @@ where
 {
     let given = Given {
         ask,
-        terms: core.billing,
+        terms: core.billing.clone(),
         now: core.now(),
         decide,
         render,

@@ -45,7 +45,7 @@ impl Work for Debits {
 
     async fn clear(&self, account_id: &AccountId) -> Result<(), StoryError> {
         // One tick takes a thousand steps of time; an account that needs more comes back.
-        tick_in(&self.store, self.terms, self.clock.now(), *account_id).await?;
+        tick_in(&self.store, &self.terms, self.clock.now(), *account_id).await?;
         Ok(())
     }
 }

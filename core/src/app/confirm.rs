@@ -61,7 +61,7 @@ where
     let given = Given {
         ask,
         transfer,
-        terms: core.billing,
+        terms: core.billing.clone(),
         now: core.now(),
         render,
     };

@@ -36,7 +36,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(usize, i64) + Send);
 ///
 /// # Errors
 /// `storage_unavailable`.
-pub async fn examine(store: &Store, terms: BillingTerms, progress: Progress<'_>) -> Result<Report, StoryError> {
+pub async fn examine(store: &Store, terms: &BillingTerms, progress: Progress<'_>) -> Result<Report, StoryError> {
     let mut report = Report {
         accounts: 0,
         findings: Vec::new(),
@@ -233,6 +233,7 @@ mod tests {
             plans,
             trial_grace_days: 0,
             past_due_grace_days: 7,
+            seller: "",
         }
     }
 

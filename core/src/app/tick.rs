@@ -14,27 +14,27 @@ use std::collections::BTreeSet;
 /// # Errors
 /// `storage_unavailable`.
 pub async fn tick(core: &Core, id: AccountId) -> Result<bool, StoryError> {
-    tick_in(&core.store, core.billing, core.now(), id).await
+    tick_in(&core.store, &core.billing, core.now(), id).await
 }
 
 /// [`tick`] for whoever has no [`Core`].
 pub(super) async fn tick_in(
     store: &Store,
-    terms: BillingTerms,
+    terms: &BillingTerms,
     now: Timestamp,
     id: AccountId,
 ) -> Result<bool, StoryError> {
     let given = (terms, now, id);
     store
         .write(&given, |connection, (terms, now, id)| {
-            Box::pin(commit(connection, *terms, *now, *id))
+            Box::pin(commit(connection, terms, *now, *id))
         })
         .await
 }
 
 async fn commit(
     connection: &mut Connection,
-    terms: BillingTerms,
+    terms: &BillingTerms,
     now: Timestamp,
     id: AccountId,
 ) -> Result<bool, StoryError> {

@@ -97,7 +97,7 @@ async fn examined(config: &Config, database: &Database, output: Output) -> Resul
     let store = Store::open(database)?;
     let mut line = ProgressLine::new(output);
     let mut show = |done: usize, total: i64| line.show(&format!("{done} of {total} accounts checked"));
-    let report = doctor::examine(&store, config.billing, &mut show).await;
+    let report = doctor::examine(&store, &config.billing, &mut show).await;
     line.end();
     store.close().await;
     Ok(report?)

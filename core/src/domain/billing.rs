@@ -143,6 +143,7 @@ impl Book {
             reference: settled,
             subscription: latest.number,
             period: latest.period,
+            seller: rules.seller.to_owned(),
         };
         self.payment_method = Some(method);
         self.changes.push(Change::PaymentConfirmed(payment.clone()));

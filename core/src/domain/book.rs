@@ -33,6 +33,8 @@ pub struct Rules<'a> {
     pub trial_grace_days: i64,
     /// Days that a subscription goes on although its renewal was missed.
     pub past_due_grace_days: i64,
+    /// Who issues receipts, in lines; empty where nobody is named.
+    pub seller: &'a str,
 }
 
 impl<'a> Rules<'a> {

@@ -76,6 +76,7 @@ steps! {
     26 "0026_change_feed"
     27 "0027_invitation_mail"
     28 "0028_panel_address"
+    29 "0029_receipt_seller"
     30 "0030_tiles_and_times"
 }
 

@@ -35,7 +35,8 @@ fn reason(transaction_type: TransactionType) -> Reason {
 
 /// Fills a database that has its schema and plans.
 pub fn fill(site: &Site) {
-    let inside = Inside::of(site, BEGUN);
+    let mut inside = Inside::of(site, BEGUN);
+    inside.core.billing.seller = "Igny8 Ltd\n1 High Street".into();
     yearly_plan(site);
     let ids: Vec<AccountId> = (0..13).map(|_| inside.sign_up()).collect();
     assert_eq!(ids.last(), Some(&AccountId(13)));

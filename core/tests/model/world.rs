@@ -95,6 +95,7 @@ impl World {
             plans: &self.plans,
             trial_grace_days: self.terms.trial_grace_days,
             past_due_grace_days: self.terms.past_due_grace_days,
+            seller: "",
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::book::tests::{Desk, START, day};
+use crate::domain::book::tests::{Desk, SELLER, START, day};
 use crate::domain::period::first_fault;
 
 const ACTIVE: (AccountStatus, Option<SuspendReason>, SubscriptionStatus) =
@@ -34,6 +34,19 @@ fn a_payment_ends_the_trial_now_and_begins_thirty_paid_days() {
     assert_eq!(desk.book.payment_method, Some(PaymentMethod::BankTransfer));
     assert_eq!(desk.book.plan_id, Some(desk.plan("starter").id));
     assert_eq!(desk.actions(), ["subscription.activated", "payment.confirmed"]);
+}
+
+#[test]
+fn a_payment_says_who_issues_its_receipt_however_it_came() {
+    for method in [PaymentMethod::BankTransfer, PaymentMethod::Stripe] {
+        let mut desk = Desk::new();
+        let confirmation = Confirmation {
+            method,
+            ..desk.transfer("starter")
+        };
+        let payment = desk.at(day(1), |book, rules, now| book.confirm(rules, confirmation, now));
+        assert_eq!(payment.unwrap().seller, SELLER);
+    }
 }
 
 #[test]
@@ -467,6 +480,7 @@ fn a_reason_is_written_to_what_was_decided_and_not_to_what_time_did() {
         plans: &desk.plans,
         trial_grace_days: 0,
         past_due_grace_days: 7,
+        seller: "",
     };
     desk.book.pass_time(&rules, day(32)).unwrap();
     desk.book.renew(&rules, None, day(32)).unwrap();

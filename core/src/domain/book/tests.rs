@@ -15,6 +15,9 @@ pub(crate) const fn day(days: i64) -> Timestamp {
     START.plus_days(days)
 }
 
+/// Who issues receipts.
+pub(crate) const SELLER: &str = "Igny8 Ltd\n1 High Street";
+
 /// A catalogue, the terms of the house and one account's book, together with everything that ever happened to it: unlike
 /// in storage, the changes and the journal are never cleared.
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ impl Desk {
             plans: &plans,
             trial_grace_days,
             past_due_grace_days: 7,
+            seller: SELLER,
         };
         let book = Book::open(&plans[0], &rules, START).unwrap().of(AccountId(1));
         Self {
@@ -90,6 +94,7 @@ impl Desk {
             plans: &self.plans,
             trial_grace_days: self.trial_grace_days,
             past_due_grace_days: self.past_due_grace_days,
+            seller: SELLER,
         };
         let mut book = self.book.clone();
         book.pass_time(&rules, now)?;

@@ -403,6 +403,7 @@ mod tests {
             plans,
             trial_grace_days: 0,
             past_due_grace_days: 7,
+            seller: "",
         }
     }
 
