@@ -1,6 +1,6 @@
 //! Subscriptions and their periods. A subscription is named by its account and its number within it.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{flag, instant, number, optional_number, optional_text, text, word};
 use super::store::Connection;
@@ -30,34 +30,29 @@ pub async fn begin(
     begun: &[(AccountId, &Subscription, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for group in groups(begun) {
-        let mut insert = query(format!(
-            "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, \
-             trial_grace_days, cancel_at_period_end, anchor_us, grants, stripe_subscription_id, external_payment_id, \
-             grace_end_us, ended_at_us, created_at_us, updated_at_us) VALUES {}",
-            values(group.len(), &["?"; 16])
-        ));
-        for (account_id, new, _) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(new.number)
-                .bind(new.plan_id.0)
-                .bind(new.status.as_str())
-                .bind(new.payment_method.as_str())
-                .bind(new.trial_days)
-                .bind(new.trial_grace_days)
-                .bind(i64::from(new.cancel_at_period_end))
-                .bind(new.anchor.0)
-                .bind(new.grants)
-                .bind(new.stripe_subscription_id.as_deref())
-                .bind(new.external_payment_id.as_deref())
-                .bind(new.grace_end.map(|end| end.0))
-                .bind(new.ended_at.map(|end| end.0))
-                .bind(now.0)
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, \
+                trial_grace_days, cancel_at_period_end, anchor_us, grants, stripe_subscription_id, \
+                external_payment_id, grace_end_us, ended_at_us, created_at_us, updated_at_us) VALUES {}";
+    bulk::execute(connection, text, &["?"; 16], begun, |insert, (account_id, new, _)| {
+        insert
+            .bind(account_id.0)
+            .bind(new.number)
+            .bind(new.plan_id.0)
+            .bind(new.status.as_str())
+            .bind(new.payment_method.as_str())
+            .bind(new.trial_days)
+            .bind(new.trial_grace_days)
+            .bind(i64::from(new.cancel_at_period_end))
+            .bind(new.anchor.0)
+            .bind(new.grants)
+            .bind(new.stripe_subscription_id.as_deref())
+            .bind(new.external_payment_id.as_deref())
+            .bind(new.grace_end.map(|end| end.0))
+            .bind(new.ended_at.map(|end| end.0))
+            .bind(now.0)
+            .bind(now.0)
+    })
+    .await?;
     let periods: Vec<(AccountId, i64, Period)> = begun
         .iter()
         .map(|(account_id, new, first)| (*account_id, new.number, *first))
@@ -75,26 +70,23 @@ pub async fn begin_periods(
     periods: &[(AccountId, i64, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for group in groups(periods) {
-        let mut insert = query(format!(
-            "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
-             created_at_us) SELECT subscription.id, begun.column3, begun.column4, begun.column5, begun.column6, \
-             begun.column7 FROM (VALUES {}) AS begun JOIN subscription \
-             ON subscription.account_id = begun.column1 AND subscription.number = begun.column2",
-            values(group.len(), &["CAST(? AS BIGINT)"; 7])
-        ));
-        for (account_id, subscription, period) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(*subscription)
-                .bind(period.sequence)
-                .bind((period.sequence > 1).then_some(period.sequence - 1))
-                .bind(period.start.0)
-                .bind(period.end.0)
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
+                created_at_us) SELECT subscription.id, begun.column3, begun.column4, begun.column5, begun.column6, \
+                begun.column7 FROM (VALUES {}) AS begun JOIN subscription \
+                ON subscription.account_id = begun.column1 AND subscription.number = begun.column2";
+    let columns = ["CAST(? AS BIGINT)"; 7];
+    bulk::execute(connection, text, &columns, periods, |insert, begun| {
+        let (account_id, subscription, period) = *begun;
+        insert
+            .bind(account_id.0)
+            .bind(subscription)
+            .bind(period.sequence)
+            .bind((period.sequence > 1).then_some(period.sequence - 1))
+            .bind(period.start.0)
+            .bind(period.end.0)
+            .bind(now.0)
+    })
+    .await?;
     Ok(())
 }
 
