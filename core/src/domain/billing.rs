@@ -187,6 +187,7 @@ impl Book {
         self.step(Event::Activate)?;
         let latest = self.running()?;
         latest.period.end = now;
+        latest.earlier.clear();
         latest.plan_id = plan.id;
         latest.payment_method = method;
         latest.external_payment_id = None;
@@ -224,7 +225,8 @@ impl Book {
             trial_grace_days: before.map_or(0, |before| before.trial_grace_days),
             cancel_at_period_end: false,
             anchor: now,
-            grants: 0,
+            grants: 1,
+            earlier: Vec::new(),
             grace_end: None,
             ended_at: None,
             period: Period {
@@ -254,10 +256,7 @@ impl Book {
         latest.status.after(Event::Renew).ok_or(Refusal::NotRenewable)?;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         let (number, method) = (latest.number, latest.payment_method);
-        // An annual period that is renewed early still owes grants: no period ends with fewer than it has.
-        while self.next_grant(plan).is_some() {
-            self.grant(plan, now)?;
-        }
+        self.catch_up_grants(plan, now)?;
         match (next.end > now, mode) {
             (true, _) => {
                 self.next_period(plan, now)?;

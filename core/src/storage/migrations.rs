@@ -76,6 +76,7 @@ steps! {
     26 "0026_change_feed"
     27 "0027_invitation_mail"
     28 "0028_panel_address"
+    31 "0031_grants_of_earlier_periods"
 }
 
 /// Every migration of an engine, oldest first.

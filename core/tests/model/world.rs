@@ -140,7 +140,7 @@ impl World {
         let rules = self.rules();
         let book = Book::open(plan, &rules, self.now).map_err(|error| format!("{error:?}"))?;
         let book = book.of(AccountId(id));
-        let history = History::of_new(&book)?;
+        let history = History::of_new(&book, self.now)?;
         checks::stands(&book, &history, &rules, self.now)?;
         let book = stored(book);
         self.accounts.push(Account { book, history });
@@ -269,6 +269,7 @@ impl World {
         let mut history = account.history.clone();
         history.follow(&account.book, passed, true)?;
         history.follow(passed, &after, matches!(cause, Cause::Event(..)))?;
+        history.furthest = history.furthest.max(self.now);
         let turn = Turn {
             before: &account.book,
             passed,

@@ -5,6 +5,7 @@ use crate::domain::plan::tests::terms;
 use crate::domain::plan::{BillingCycle, PlanTerms};
 use crate::domain::purse::BucketKind;
 use igny8_contract::credits::Credits;
+use igny8_contract::time::MICROS_PER_DAY;
 use proptest::prelude::*;
 
 /// When every test's account signs up.
@@ -23,6 +24,8 @@ pub(crate) struct Desk {
     pub trial_grace_days: i64,
     pub past_due_grace_days: i64,
     pub book: Book,
+    /// When the last decision was taken.
+    now: Timestamp,
 }
 
 impl Desk {
@@ -73,6 +76,7 @@ impl Desk {
             trial_grace_days,
             past_due_grace_days: 7,
             book,
+            now: START,
         }
     }
 
@@ -95,8 +99,14 @@ impl Desk {
         book.pass_time(&rules, now)?;
         let outcome = decide(&mut book, &rules, now)?;
         self.book = book;
+        self.now = now;
         self.is_sound();
         Ok(outcome)
+    }
+
+    /// How many days after sign-up the last decision was taken.
+    pub const fn day(&self) -> i64 {
+        (self.now.0 - START.0).div_euclid(MICROS_PER_DAY)
     }
 
     pub fn pass(&mut self, now: Timestamp) {
@@ -413,6 +423,7 @@ enum Beginning {
     Yearly,
     ByMonth,
     ByYear,
+    PaidAhead,
     Enterprise,
     Cancelled,
 }
@@ -425,6 +436,11 @@ fn begun(beginning: Beginning) -> Desk {
         Beginning::Yearly => drop(desk.pay("yearly", day(2))),
         Beginning::ByMonth => drop(desk.pay("by-month", day(2))),
         Beginning::ByYear => drop(desk.pay("by-year", day(2))),
+        Beginning::PaidAhead => {
+            for slug in ["yearly"; 2] {
+                desk.pay(slug, day(2)).unwrap();
+            }
+        }
         Beginning::Enterprise | Beginning::Cancelled => {
             let plan = desk.plan("enterprise");
             desk.at(day(2), |book, _, now| book.assign(&plan, now)).unwrap();
@@ -440,7 +456,7 @@ proptest! {
     fn time_passes_to_the_same_book_in_one_step_or_in_many(
         beginning in prop_oneof![
             Just(Beginning::Trial), Just(Beginning::Starter), Just(Beginning::Yearly), Just(Beginning::ByMonth),
-            Just(Beginning::ByYear), Just(Beginning::Enterprise), Just(Beginning::Cancelled)
+            Just(Beginning::ByYear), Just(Beginning::PaidAhead), Just(Beginning::Enterprise), Just(Beginning::Cancelled)
         ],
         holds in proptest::collection::vec((1..200_i64, 1..5_000_i64), 0..4),
         bonus in proptest::option::of(1..3_000_i64),
