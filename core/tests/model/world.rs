@@ -295,15 +295,15 @@ fn stored(mut book: Book) -> Book {
 /// Whether the account's standing lets its people ask for this. What staff, the provider or time do is never asked.
 fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Result<(), Refusal> {
     match decision {
-        _ if decision.is_about_credits() => {}
-        // Whoever can still put things right may.
-        Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. } => {
+        // Whoever can still put things right may, and letting go of a hold costs nothing.
+        Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. } | Decision::ReleaseHold { .. } => {
             return match book.suspend_reason {
                 Some(SuspendReason::Abuse | SuspendReason::Staff) => Err(Refusal::AccountSuspended),
                 _ if book.status == AccountStatus::Cancelled => Err(Refusal::AccountCancelled),
                 _ => Ok(()),
             };
         }
+        _ if decision.is_about_credits() => {}
         _ => return Ok(()),
     }
     let running = book.subscription.as_ref().filter(|latest| latest.ended_at.is_none());
