@@ -127,6 +127,11 @@ impl Book {
             self.activate(&plan, method, now)?;
         }
         let latest = self.running()?;
+        // Who pays goes on, whatever was asked for before. Stripe says itself whether what it renews is to end, and its
+        // events come in any order.
+        if (latest.payment_method, method) != (PaymentMethod::Stripe, PaymentMethod::Stripe) {
+            latest.cancel_at_period_end = false;
+        }
         latest.payment_method = method;
         latest.external_payment_id = Some(external_id);
         let payment = ConfirmedPayment {

@@ -297,7 +297,8 @@ impl Book {
         let latest = self.subscription.as_ref().filter(|latest| latest.ended_at.is_none())?;
         let end = latest.period.end;
         if latest.cancel_at_period_end && latest.status != SubscriptionStatus::Active {
-            return Some((end, Step::Cancelled));
+            // Its grace goes on as before; without one there is nothing more to wait for.
+            return Some((latest.grace_end.unwrap_or(end), Step::Cancelled));
         }
         match latest.status {
             SubscriptionStatus::Trialing => Some((end.plus_days(latest.trial_grace_days), Step::TrialEnds)),

@@ -60,12 +60,12 @@ pub fn stands(book: &Book, history: &History, rules: &Rules<'_>, now: Timestamp)
     periods_tile(book, history)?;
     grants_are_right(history, rules)?;
     status_is_legal(book)?;
-    // An end that was asked for after the period was over is carried out by the next step of time.
+    // An end that was asked for after the grace was over is carried out by the next step of time.
     let due = book.due(rules);
     let waits_for_its_end = book
         .subscription
         .as_ref()
-        .is_some_and(|latest| latest.cancel_at_period_end);
+        .is_some_and(|latest| latest.cancel_at_period_end && latest.grace_end.is_none());
     ensure(due.is_none_or(|due| due > now) || waits_for_its_end, || {
         format!("time has already something to do: it was due at {due:?}")
     })

@@ -87,6 +87,46 @@ fn paying_again_before_the_end_renews_from_the_end() {
     assert_eq!(desk.grants(1, 3), [1]);
 }
 
+#[test]
+fn who_pays_goes_on_whatever_end_was_asked_for_and_stripe_says_itself_what_it_goes_on_with() {
+    use PaymentMethod::{BankTransfer, Stripe};
+    // On time, and in the grace. A gift of staff's says nothing about what the owner wants.
+    for now in [day(20), day(33)] {
+        for (first, renewed_by, cancels) in [
+            (BankTransfer, Some(BankTransfer), false),
+            (BankTransfer, Some(Stripe), false),
+            (Stripe, Some(BankTransfer), false),
+            (Stripe, Some(Stripe), true),
+            (BankTransfer, None, true),
+        ] {
+            let mut desk = Desk::new();
+            let transfer = desk.transfer("starter");
+            let pay = |desk: &mut Desk, method, now| {
+                let confirmation = Confirmation {
+                    method,
+                    ..transfer.clone()
+                };
+                desk.at(now, |book, rules, now| book.confirm(rules, confirmation, now).map(drop))
+            };
+            pay(&mut desk, first, day(1)).unwrap();
+            desk.at(now, |book, _, _| book.cancel_at_period_end(true)).unwrap();
+            match renewed_by {
+                Some(method) => pay(&mut desk, method, now),
+                None => desk.at(now, |book, rules, now| book.renew(rules, None, now)),
+            }
+            .unwrap();
+            assert_eq!(desk.stands(), ACTIVE);
+            assert_eq!(desk.latest().cancel_at_period_end, cancels, "{first:?} {renewed_by:?}");
+            let told = desk.book.changes.iter().rev().find_map(|change| match change {
+                Change::Noted { action: "payment.confirmed", detail, .. } => Some(&detail["cancel_at_period_end"]),
+                _ => None,
+            });
+            let expected = json!({"before": true, "after": false});
+            assert!(cancels || told == Some(&expected), "{told:?}");
+        }
+    }
+}
+
 /// How a renewal comes: by a payment, or by staff without one.
 const WAYS: [bool; 2] = [true, false];
 

@@ -273,11 +273,11 @@ fn a_trial_that_ends_while_a_payment_is_waited_for_waits_with_it() {
 
 #[test]
 fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
-    // On trial the grace is not waited for; past due it comes at once.
+    // On trial the grace is not waited for; past due it is what is left.
     for (status, asked_on, ends_on) in [
         (SubscriptionStatus::Trialing, 1, 14),
         (SubscriptionStatus::Active, 1, 30),
-        (SubscriptionStatus::PastDue, 31, 31),
+        (SubscriptionStatus::PastDue, 31, 37),
     ] {
         let mut desk = Desk::with_trial_grace(3);
         if status != SubscriptionStatus::Trialing {
@@ -288,11 +288,11 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
         let mut kept = desk.clone();
         desk.at(day(asked_on), |book, _, _| book.cancel_at_period_end(true))
             .unwrap();
-        if asked_on < ends_on {
-            desk.pass(before(day(ends_on)));
-        }
-        assert_eq!(desk.latest().status, status);
+        let stood = desk.stands();
+        desk.pass(before(day(ends_on)));
+        assert_eq!(desk.stands(), stood, "it goes on until then");
         desk.pass(day(ends_on));
+        assert_eq!(desk.latest().ended_at, Some(day(ends_on)));
         assert_eq!(
             desk.stands(),
             (AccountStatus::Cancelled, None, SubscriptionStatus::Cancelled)
@@ -301,10 +301,7 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
             let refused = desk.at(day(40), |book, _, _| book.cancel_at_period_end(cancel));
             assert_eq!(refused, Err(Refusal::SubscriptionEnded));
         }
-        // Taken back in time it is as if nothing had been asked for. Past due there is no time for that.
-        if status == SubscriptionStatus::PastDue {
-            continue;
-        }
+        // Taken back in time it is as if nothing had been asked for.
         for cancel in [true, false, false] {
             kept.at(day(asked_on), |book, _, _| book.cancel_at_period_end(cancel))
                 .unwrap();
@@ -314,6 +311,19 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
         let noted = kept.actions().iter().filter(|action| action.contains("cancel")).count();
         assert_eq!(noted, 2, "asking for what is so already leaves no line");
     }
+}
+
+#[test]
+fn an_end_that_is_asked_for_once_the_grace_is_over_comes_at_once() {
+    let mut desk = Desk::new();
+    desk.pay("starter", START).unwrap();
+    desk.pass(day(38));
+    desk.at(day(38), |book, _, _| book.cancel_at_period_end(true)).unwrap();
+    desk.pass(day(38));
+    assert_eq!(
+        desk.stands(),
+        (AccountStatus::Cancelled, None, SubscriptionStatus::Cancelled)
+    );
 }
 
 #[test]
