@@ -81,17 +81,26 @@ impl Command {
 /// What comes of a command. It stands behind its account where time has to change something in that first.
 pub type Verdict = line::Verdict<Answer, AccountId>;
 
+/// When commands are carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The service's time.
+    pub now: Timestamp,
+    /// The machine's, by which answers are kept.
+    pub machine_now: Timestamp,
+}
+
 struct Batch<'a> {
     commands: &'a [Command],
-    now: Timestamp,
+    moment: Moment,
 }
 
 /// Carries out `commands` in one transaction and says for each, in their order, what comes of it.
 ///
 /// # Errors
 /// What keeps all of them from being carried out: nothing has changed then.
-pub async fn carry_out(store: &Store, commands: &[Command], now: Timestamp) -> Result<Vec<Verdict>, StoryError> {
-    let batch = Batch { commands, now };
+pub async fn carry_out(store: &Store, commands: &[Command], moment: Moment) -> Result<Vec<Verdict>, StoryError> {
+    let batch = Batch { commands, moment };
     store
         .write_quietly(&batch, |connection, batch| Box::pin(commit(connection, batch)))
         .await
@@ -171,7 +180,7 @@ async fn commit(connection: &mut Connection, batch: &Batch<'_>) -> Result<Vec<Ve
         }));
         verdicts.push(Verdict::Over(Ok(answer)));
     }
-    idempotency::keep(connection, &kept, batch.now).await?;
+    idempotency::keep(connection, &kept, batch.moment.machine_now).await?;
     Ok(verdicts)
 }
 
@@ -209,7 +218,7 @@ impl Desk {
             .collect();
         let scopes: Vec<_> = scopes.into_iter().collect();
         Ok(Self {
-            now: batch.now,
+            now: batch.moment.now,
             accounts,
             holds: hold::find(connection, &asked).await?,
             answered: idempotency::find(connection, &scopes).await?,
