@@ -238,7 +238,11 @@ pub(super) fn with_periods(row: &AnyRow, periods: &[Period]) -> Result<Subscript
         cancel_at_period_end: flag(row, "cancel_at_period_end")?,
         anchor: instant(row, "anchor_us")?,
         grants: number(row, "grants")?,
-        earlier: before.iter().filter(|earlier| earlier.sequence >= granting).copied().collect(),
+        earlier: before
+            .iter()
+            .filter(|earlier| earlier.sequence >= granting)
+            .copied()
+            .collect(),
         grace_end: optional_number(row, "grace_end_us")?.map(Timestamp),
         ended_at: optional_number(row, "ended_at_us")?.map(Timestamp),
         period: *latest,

@@ -394,7 +394,10 @@ fn what_was_answered_before_is_answered_again_and_holds_are_let_go_of_whatever_t
         let asker = Asker::new(&server, &member);
         let held: Vec<Value> = (0..5).map(|_| asker.hold(20)).collect();
         let asked = asked_in_time(asker, &held[0]);
-        let first: Vec<Response> = asked.iter().map(|(path, key, body)| asker.keyed(path, key, body)).collect();
+        let first: Vec<Response> = asked
+            .iter()
+            .map(|(path, key, body)| asker.keyed(path, key, body))
+            .collect();
         let viewer = colleague(&site, &server, &member, "viewer");
         let states = [
             ("suspended", "'trial_ended'", "trial_ended"),
@@ -409,7 +412,10 @@ fn what_was_answered_before_is_answered_again_and_holds_are_let_go_of_whatever_t
             let balance = asker.credits()[0];
             for ((path, key, body), first) in asked.iter().zip(&first) {
                 let again = asker.keyed(path, key, body);
-                assert_eq!((again.status, again.json()["data"].clone()), (first.status, first.json()["data"].clone()));
+                assert_eq!(
+                    (again.status, again.json()["data"].clone()),
+                    (first.status, first.json()["data"].clone())
+                );
                 assert_eq!(again.field("idempotency-replayed"), Some("true"), "{path}");
                 let other = asker.keyed(path, key, &json!({"amount": 1, "description": "other"}));
                 assert!([409, 422].contains(&other.status), "{}", other.text());
@@ -420,9 +426,16 @@ fn what_was_answered_before_is_answered_again_and_holds_are_let_go_of_whatever_t
             }
             assert_eq!(asker.credits()[0], balance);
             let release = format!("{HOLDS}{}/release/", hold["id"]);
-            assert_refused(&Asker::new(&server, &viewer).post(&release, &json!({})), 403, "role_required");
+            assert_refused(
+                &Asker::new(&server, &viewer).post(&release, &json!({})),
+                403,
+                "role_required",
+            );
             let released = asker.keyed(&release, "e", &json!({}));
-            assert_eq!((released.status, &released.json()["data"]["status"]), (200, &json!("released")));
+            assert_eq!(
+                (released.status, &released.json()["data"]["status"]),
+                (200, &json!("released"))
+            );
             assert_eq!(asker.keyed(&release, "e", &json!({})).status, 200);
         }
         // The house's own reasons, and an end, shut out everybody.

@@ -191,9 +191,10 @@ fn come_at_their_times(
 ) -> Result<(), Fault> {
     let month = if by_calendar { 28 } else { 30 };
     let waited = i64::try_from(made).map_err(|error| error.to_string())? - 1;
-    ensure(waited == 0 || period.start.plus_days(month * waited) <= furthest, || {
-        format!("{made} grants of {period:?} have come by {furthest:?}")
-    })?;
+    ensure(
+        waited == 0 || period.start.plus_days(month * waited) <= furthest,
+        || format!("{made} grants of {period:?} have come by {furthest:?}"),
+    )?;
     let was_closed = period.end < period.start.plus_days(365) || latest.ended_at.is_some_and(|end| end < period.end);
     ensure(was_closed || period.end > furthest || made == 12, || {
         format!("{period:?} is over and had {made} grants")

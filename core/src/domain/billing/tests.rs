@@ -118,7 +118,11 @@ fn who_pays_goes_on_whatever_end_was_asked_for_and_stripe_says_itself_what_it_go
             assert_eq!(desk.stands(), ACTIVE);
             assert_eq!(desk.latest().cancel_at_period_end, cancels, "{first:?} {renewed_by:?}");
             let told = desk.book.changes.iter().rev().find_map(|change| match change {
-                Change::Noted { action: "payment.confirmed", detail, .. } => Some(&detail["cancel_at_period_end"]),
+                Change::Noted {
+                    action: "payment.confirmed",
+                    detail,
+                    ..
+                } => Some(&detail["cancel_at_period_end"]),
                 _ => None,
             });
             let expected = json!({"before": true, "after": false});

@@ -122,7 +122,11 @@ fn the_present() -> [(&'static str, &'static str, Value); 6] {
         ("/api/v1/account/", "/status", json!("suspended")),
         ("/api/v1/account/subscription/", "/status", json!("expired")),
         ("/api/v1/auth/me/", "/account/status", json!("suspended")),
-        ("/api/v1/credits/transactions/", "/items/0/transaction_type", json!("expiry")),
+        (
+            "/api/v1/credits/transactions/",
+            "/items/0/transaction_type",
+            json!("expiry"),
+        ),
     ]
 }
 
