@@ -172,6 +172,19 @@ pub async fn save(
     Ok(())
 }
 
+/// When time next changes something in an account; nothing where it never does, or there is no such account.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_of(connection: &mut Connection, id: AccountId) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query("SELECT due_us FROM account WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    let due = row.map(|row| optional_number(&row, "due_us")).transpose()?;
+    Ok(due.flatten().map(Timestamp))
+}
+
 /// Accounts in which time has something to change by `now`, the longest overdue first: the `limit` that come after `after`.
 ///
 /// # Errors

@@ -78,6 +78,7 @@ steps! {
     28 "0028_panel_address"
     29 "0029_receipt_seller"
     30 "0030_tiles_and_times"
+    31 "0031_grants_of_earlier_periods"
 }
 
 /// Every migration of an engine, oldest first.

@@ -70,7 +70,7 @@ pub fn fill(site: &Site) {
     for id in [past_due, overdue, cancelled] {
         inside.at(BEGUN.plus_seconds(1)).pay(id, "starter", bank);
     }
-    inside.pay(stripe, "starter", PaymentMethod::Stripe);
+    inside.pay(stripe, "yearly", PaymentMethod::Stripe);
     inside.change(stripe, |book, _, _| {
         book.running()?.stripe_subscription_id = Some("sub_1".into());
         Ok(())
@@ -97,6 +97,8 @@ pub fn fill(site: &Site) {
     ] {
         assert!(inside.at(day(on)).tick(id), "{id}");
     }
+    // Of the period that runs there are grants to come, and of the one that was paid ahead.
+    inside.at(day(125)).pay(stripe, "yearly", PaymentMethod::Stripe);
     make_root(&inside);
     drop(inside);
     what_no_story_makes(site);

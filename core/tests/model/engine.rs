@@ -132,7 +132,7 @@ impl Engine {
             mailer: Mailer::open(&identity.mail, Arc::clone(&random)).map_err(told)?,
             mail_waits: Arc::default(),
             totp_issuer: identity.totp_issuer,
-            committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing.clone()),
+            committer: Committer::spawn(store.clone(), Arc::clone(&shared), Arc::clone(&shared), billing.clone()),
             sign_ups: SignUps::spawn(store.clone(), Arc::clone(&shared), billing.clone(), true),
             store,
             machine: Arc::clone(&shared),
@@ -178,7 +178,7 @@ impl Engine {
         self.core.store.close().await;
         let store = Store::open(&self.database).map_err(told)?;
         let (clock, billing) = (&self.core.clock, self.core.billing.clone());
-        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), billing.clone());
+        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), Arc::clone(clock), billing.clone());
         self.core.sign_ups = SignUps::spawn(store.clone(), Arc::clone(clock), billing, true);
         self.core.store = store;
         Ok(())
