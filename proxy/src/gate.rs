@@ -5,7 +5,7 @@ mod rate;
 mod sessions;
 
 use crate::config::Config;
-use crate::directory::keys::{self, Fresh, Keys, Known};
+use crate::directory::keys::{self, Fresh, KeyHash, Keys, Known, Word};
 use crate::directory::sessions::SessionSources;
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
@@ -186,7 +186,7 @@ impl Gate {
         };
         let route = &self.config.routes.all()[forward.route_index()];
         if let Some(grant) = forward.grant() {
-            return match self.keys.ask(&grant.hash).await {
+            return match self.ask_key(&grant.hash).await {
                 Some(Known::Granted(grant)) => {
                     let asks_standing = self.config.flags.validate_api_key;
                     Forward::stands_by_key(&grant, asks_standing, route, self.clock.now())
@@ -203,6 +203,16 @@ impl Gate {
             }
         };
         forward.stands(facts.as_deref(), route, self.clock.now())
+    }
+
+    /// Asks about an API key. While core is silent its last copy is judged by what this proxy has been told since, as tokens
+    /// are.
+    async fn ask_key(&self, hash: &KeyHash) -> Option<Known> {
+        match self.keys.ask(hash).await {
+            Word::Said(known) => Some(known),
+            Word::Old(grant, at) => self.directory.bring_up_to_date(&grant, at).map(Known::Granted),
+            Word::Nothing => None,
+        }
     }
 
     /// The `Set-Cookie` values that make a browser forget its sessions.
@@ -326,10 +336,10 @@ impl<'a> Way<'a> {
                 return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
             }
             Fresh::Known(known) => Some(known),
-            Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
+            Fresh::Due => Box::pin(self.gate.ask_key(&hash)).await,
             Fresh::Cold => {
                 Box::pin(self.pay_for_cold_work()).await?;
-                Box::pin(self.gate.keys.ask(&hash)).await
+                Box::pin(self.gate.ask_key(&hash)).await
             }
         };
         match known {

@@ -120,6 +120,7 @@ impl Follower {
             (Next::BeginAnew | Next::Apply, _) => {
                 tracing::warn!("what is known is not what core goes on from: a new snapshot is taken");
                 self.gate.directory.distrust();
+                self.gate.keys.forget_all();
                 *place = None;
                 Ok("lost")
             }
