@@ -80,9 +80,25 @@ pub struct KeyStore {
     generation: AtomicU64,
     /// When a key set, changed or not, was last fetched, in wall-clock microseconds; [`NEVER`] before the first.
     fetched_at_us: AtomicI64,
-    /// When a fetch last began, on the clock's monotonic side. The lock is what makes a fetch single: the others wait for
-    /// its outcome. It is an async lock, released when its holder is cancelled, and no hot path takes it.
-    last_attempt: Mutex<Option<Duration>>,
+    /// The lock is what makes a fetch single: the others wait for its outcome. It is an async lock, released when its holder
+    /// is cancelled, and no hot path takes it.
+    attempts: Mutex<Attempts>,
+}
+
+/// Why a request wants the key set fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    NoneFresh,
+    UnknownKid,
+}
+
+/// When fetches last began, on the clock's monotonic side.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// For whatever reason.
+    any: Option<Duration>,
+    /// For a `kid` that was not in the set.
+    unknown_kid: Option<Duration>,
 }
 
 const NEVER: i64 = i64::MIN;
@@ -115,7 +131,7 @@ impl KeyStore {
             loaded: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             fetched_at_us: AtomicI64::new(NEVER),
-            last_attempt: Mutex::new(None),
+            attempts: Mutex::default(),
         }
     }
 
@@ -144,7 +160,7 @@ impl KeyStore {
     /// `core_unavailable` when there are none that are fresh enough.
     pub async fn keys(&self, now: Timestamp) -> Result<Arc<Loaded>, Refusal> {
         if !self.ready(now) {
-            self.fetch_if_due(self.generation(), RETRY_INTERVAL, now).await;
+            self.fetch_if_due(Why::NoneFresh, self.generation(), now).await;
         }
         self.usable(now)
     }
@@ -154,7 +170,7 @@ impl KeyStore {
     /// # Errors
     /// As [`Self::keys`].
     pub async fn newer_keys(&self, seen: u64, now: Timestamp) -> Result<Arc<Loaded>, Refusal> {
-        self.fetch_if_due(seen, REFETCH_INTERVAL, now).await;
+        self.fetch_if_due(Why::UnknownKid, seen, now).await;
         self.usable(now)
     }
 
@@ -164,8 +180,8 @@ impl KeyStore {
     /// # Errors
     /// The set could not be fetched or is not accepted; the last good one stays.
     pub async fn refresh(&self) -> Result<bool, RefreshError> {
-        let mut last_attempt = self.last_attempt.lock().await;
-        *last_attempt = Some(self.clock.elapsed());
+        let mut attempts = self.attempts.lock().await;
+        attempts.any = Some(self.clock.elapsed());
         self.fetch().await
     }
 
@@ -177,16 +193,24 @@ impl KeyStore {
     }
 
     /// Fetches the key set unless somebody has just tried, or has brought another one than `seen` meanwhile.
-    async fn fetch_if_due(&self, seen: u64, interval: Duration, now: Timestamp) {
-        let mut last_attempt = self.last_attempt.lock().await;
+    async fn fetch_if_due(&self, why: Why, seen: u64, now: Timestamp) {
+        let mut attempts = self.attempts.lock().await;
         if self.generation.load(Ordering::Acquire) != seen && self.ready(now) {
             return;
         }
         let elapsed = self.clock.elapsed();
-        if last_attempt.is_some_and(|last| elapsed.saturating_sub(last) < interval) {
+        let (last, interval) = match why {
+            Why::NoneFresh => (attempts.any, RETRY_INTERVAL),
+            Why::UnknownKid => (attempts.unknown_kid, REFETCH_INTERVAL),
+        };
+        if last.is_some_and(|last| elapsed.saturating_sub(last) < interval) {
             return;
         }
-        *last_attempt = Some(elapsed);
+        attempts.any = Some(elapsed);
+        // Noted before it is done: whoever goes away meanwhile has asked all the same.
+        if why == Why::UnknownKid {
+            attempts.unknown_kid = Some(elapsed);
+        }
         if let Err(error) = self.fetch().await {
             tracing::warn!(issuer = %self.name, %error, "key set not renewed");
         }

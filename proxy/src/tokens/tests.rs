@@ -153,19 +153,43 @@ async fn an_unknown_kid_fetches_at_most_once_in_ten_seconds() {
     for _ in 0..20 {
         assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
     }
-    assert_eq!(setting.endpoint.asked(), 1, "the set was fetched a moment ago");
-    setting.clock.advance(10);
-    for _ in 0..20 {
-        assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
-    }
-    assert_eq!(setting.endpoint.asked(), 2);
+    assert_eq!(
+        setting.endpoint.asked(),
+        2,
+        "that the set was fetched a moment ago says nothing of this kid"
+    );
+    setting.clock.advance(9);
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
+    assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
+    assert_eq!(setting.endpoint.asked(), 3);
     setting.endpoint.say(Some(Signer::new(2).key_set_as("k2")));
-    setting.clock.advance(10);
+    setting.clock.advance(1);
     assert!(
         setting.verify(&token).await.is_ok(),
-        "a key that has been added is found"
+        "a key that has been added is found, however lately another fetch was made"
     );
-    assert_eq!(setting.endpoint.asked(), 3);
+    assert_eq!(setting.endpoint.asked(), 4);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_during_a_fetch_for_an_unknown_kid_has_asked_all_the_same() {
+    let (_, signer) = good();
+    let setting = Arc::new(Setting::new(Some(signer.key_set())));
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
+    setting.endpoint.gate.forget_permits(100);
+    let token = Signer::new(2).token("k2", "j");
+    let gone = {
+        let (setting, token) = (Arc::clone(&setting), token.clone());
+        tokio::spawn(async move { setting.verify(&token).await })
+    };
+    while setting.endpoint.asked() == 1 {
+        tokio::task::yield_now().await;
+    }
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    setting.endpoint.gate.add_permits(1);
+    assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
+    assert_eq!(setting.endpoint.asked(), 2);
 }
 
 #[tokio::test]
