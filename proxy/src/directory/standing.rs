@@ -246,9 +246,14 @@ impl Directory {
     /// How long ago the feed confirmed what is known; nothing where it never did.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
+        self.confirmed_at().map(|at| self.clock.elapsed().saturating_sub(at))
+    }
+
+    /// As of which time of the clock the feed last confirmed what is known; nothing where it never did.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Duration> {
         let at = self.confirmed_at.load(Ordering::Acquire);
-        let now = nanos(self.clock.elapsed());
-        (at != NEVER).then(|| Duration::from_nanos(now.saturating_sub(at)))
+        (at != NEVER).then(|| Duration::from_nanos(at))
     }
 
     /// Lets go of what nobody can ask for any more.

@@ -2,6 +2,10 @@
 //!
 //! A `kid` that is not in the set fetches it again at most once in ten seconds, whoever sends it. A set that cannot be
 //! fetched serves on until it is older than `stale_max`; then, as before the first one came, there are no keys.
+//!
+//! The core's set is also as young as the last word of the change feed, which tells when it becomes another one. That holds as
+//! long as the last fetch was answered and nothing has been told since it began: whoever says that nothing has changed then
+//! speaks of this very set. A source that fails while the feed goes on is found out by the next fetch that is due.
 
 use super::keys::{Algorithm, KeySet, KeySetError};
 use arc_swap::ArcSwapOption;
@@ -78,8 +82,12 @@ pub struct KeyStore {
     loaded: ArcSwapOption<Loaded>,
     /// The generation of `loaded`, 0 before the first: hot look-ups read this number and leave the set alone.
     generation: AtomicU64,
-    /// When a key set, changed or not, was last fetched, in wall-clock microseconds; [`NEVER`] before the first.
+    /// When a key set, changed or not, was last fetched or confirmed, in wall-clock microseconds; [`NEVER`] before the first.
     fetched_at_us: AtomicI64,
+    /// Raised whenever there is a reason to think that the source has another set by now, or none.
+    doubts: AtomicU64,
+    /// What `doubts` was when the last fetch began that was answered. Less than it is now: the set is in doubt.
+    settled: AtomicU64,
     /// The lock is what makes a fetch single: the others wait for its outcome. It is an async lock, released when its holder
     /// is cancelled, and no hot path takes it.
     attempts: Mutex<Attempts>,
@@ -131,6 +139,9 @@ impl KeyStore {
             loaded: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             fetched_at_us: AtomicI64::new(NEVER),
+            // In doubt until the first one is there.
+            doubts: AtomicU64::new(1),
+            settled: AtomicU64::new(0),
             attempts: Mutex::default(),
         }
     }
@@ -146,6 +157,32 @@ impl KeyStore {
     pub fn ready(&self, now: Timestamp) -> bool {
         let fetched_at = self.fetched_at_us.load(Ordering::Acquire);
         fetched_at != NEVER && now.0.saturating_sub(fetched_at) <= self.stale_max_us
+    }
+
+    /// How old a set may be that serves.
+    #[must_use]
+    pub const fn stale_max(&self) -> Duration {
+        Duration::from_micros(self.stale_max_us.unsigned_abs())
+    }
+
+    /// The source has another set than the one that is here: no word but its own confirms this one any more.
+    pub fn doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whoever would know says that the source had no other set at this time of the clock.
+    pub fn confirm(&self, at: Duration) {
+        if self.settled.load(Ordering::Acquire) != self.doubts.load(Ordering::Acquire) {
+            return;
+        }
+        let now = self.clock.now().0;
+        let age = self.clock.elapsed().saturating_sub(at).as_micros();
+        let at = now.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
+        let known = self.fetched_at_us.load(Ordering::Acquire);
+        // A wall clock that was put back leaves a time behind that has not come yet.
+        if at > known || known > now {
+            self.fetched_at_us.store(at, Ordering::Release);
+        }
     }
 
     /// Which key set is in force; 0 before the first.
@@ -218,11 +255,16 @@ impl KeyStore {
 
     /// Fetches the key set and puts it in force. The caller holds the lock.
     async fn fetch(&self) -> Result<bool, RefreshError> {
+        let doubts = self.doubts.load(Ordering::Acquire);
         let outcome = match tokio::time::timeout(FETCH_DEADLINE, self.source.fetch()).await {
             Ok(Ok(bytes)) => self.take(bytes).map_err(RefreshError::from),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(RefreshError::Deadline),
         };
+        match outcome {
+            Ok(_) => self.settled.store(doubts, Ordering::Release),
+            Err(_) => self.doubt(),
+        }
         let word = match outcome {
             Ok(true) => "changed",
             Ok(false) => "unchanged",
