@@ -291,6 +291,11 @@ impl<'a> Way<'a> {
                 expire_sessions: true,
             });
         }
+        // Whoever has never been told of anybody cannot tell whom it has been told to shut out, whoever vouches for them.
+        if credential != Presented::Nothing && routed.route().kind == RouteKind::Api && !self.gate.directory.is_synced()
+        {
+            return Err(Refusal::CoreUnavailable.into());
+        }
         match credential {
             Presented::Bearer(token) => {
                 let identity = match self.gate.tokens.cached(token, self.now) {
