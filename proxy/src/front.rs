@@ -336,19 +336,21 @@ impl Front {
 
     /// Refuses bytes that are no request; nothing further is read as one.
     async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) {
-        let refused = self.malformed(bytes, refusal, client);
+        let refused = self.malformed(bytes, refusal, client).await;
         self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;
         drain(stream).await;
     }
 
     /// A refusal of bytes in which no request was found.
-    fn malformed(&self, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) -> Refused {
+    async fn malformed(&self, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) -> Refused {
+        let (refusal, rate) = self.gate.price(refusal, client).await;
         let line = bytes
             .split(|byte| matches!(byte, b'\r' | b'\n'))
             .next()
             .unwrap_or_default();
         Refused {
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
+            rate,
             ..Refused::cut_off(refusal, Arc::clone(client), self.gate.clock.elapsed())
         }
     }

@@ -16,7 +16,7 @@ use crate::policy::framing::{Framed, Method};
 use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
 use crate::policy::session::SessionVerdict;
-use crate::policy::{Forward, Permit, Proven, Routed, edits};
+use crate::policy::{Denied, Forward, Permit, Proven, Routed, edits};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{Live, ScopeId, Shared, Throttle, Verdict};
 use crate::tokens::Tokens;
@@ -25,7 +25,7 @@ use igny8_contract::api_key;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -70,6 +70,8 @@ struct Stop {
     refusal: Refusal,
     rate: Option<Verdict>,
     expire_sessions: bool,
+    /// Whose request it is, where that has been proven.
+    identity: Option<Arc<Identity>>,
 }
 
 impl From<Refusal> for Stop {
@@ -78,6 +80,16 @@ impl From<Refusal> for Stop {
             refusal,
             rate: None,
             expire_sessions: false,
+            identity: None,
+        }
+    }
+}
+
+impl From<Denied<'_>> for Stop {
+    fn from(denied: Denied<'_>) -> Self {
+        Self {
+            identity: denied.identity().cloned(),
+            ..denied.refusal().into()
         }
     }
 }
@@ -88,6 +100,10 @@ struct Way<'a> {
     client: &'a Arc<Client>,
     now: Timestamp,
     elapsed: Duration,
+    /// The client's address has paid for cold work of this request.
+    has_paid: AtomicBool,
+    /// A limit on cold work that only watches would have refused this request.
+    cold_watched: AtomicBool,
 }
 
 impl Gate {
@@ -126,6 +142,8 @@ impl Gate {
             client,
             now: self.clock.now(),
             elapsed: self.clock.elapsed(),
+            has_paid: AtomicBool::new(false),
+            cold_watched: AtomicBool::new(false),
         };
         let mut routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
@@ -238,7 +256,9 @@ impl<'a> Way<'a> {
             html: answer::wants_html(kind, seen.accept),
             head_only: seen.method == Method::Head,
             expire_sessions: stop.expire_sessions,
+            limit_watched: self.is_watched(stop.rate.as_ref()),
             rate: stop.rate,
+            identity: stop.identity,
             cors: self.gate.judge_origin(route, seen),
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
@@ -248,6 +268,11 @@ impl<'a> Way<'a> {
             host: telemetry::loggable(seen.host.unwrap_or_default()),
             path: telemetry::loggable(seen.target),
         })
+    }
+
+    /// Whether a limit that only watches would have refused the request, by the throttle's last word on it or by an earlier one.
+    fn is_watched(&self, rate: Option<&Verdict>) -> bool {
+        rate.is_some_and(|rate| rate.would_refuse.is_some()) || self.cold_watched.load(Ordering::Relaxed)
     }
 
     /// The whole way, from the route to the permit.
@@ -260,8 +285,10 @@ impl<'a> Way<'a> {
         };
         if proven.grant().is_some() {
             // What core says of a key has its standing with it.
-            let standing = proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now)?;
-            return self.admit(standing).await;
+            return match proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now) {
+                Ok(standing) => self.admit(standing).await,
+                Err(denied) => Err(Box::pin(self.deny(denied)).await),
+            };
         }
         let asked = proven
             .identity()
@@ -273,8 +300,10 @@ impl<'a> Way<'a> {
                 None => Box::pin(self.gate.directory.ask(identity, staff)).await,
             },
         };
-        let standing = proven.stand(facts, self.now)?;
-        self.admit(standing).await
+        match proven.stand(facts, self.now) {
+            Ok(standing) => self.admit(standing).await,
+            Err(denied) => Err(Box::pin(self.deny(denied)).await),
+        }
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.
@@ -286,9 +315,8 @@ impl<'a> Way<'a> {
         if routed.needs_session_look_up(credential) {
             let verdict = Box::pin(self.judge_sessions(&routed)).await?;
             return routed.prove_open(verdict).map_err(|refusal| Stop {
-                refusal,
-                rate: None,
                 expire_sessions: true,
+                ..refusal.into()
             });
         }
         // Whoever has never been told of anybody cannot tell whom it has been told to shut out, whoever vouches for them.
@@ -313,9 +341,8 @@ impl<'a> Way<'a> {
                     Refusal::Throttled
                 };
                 Err(Stop {
-                    refusal,
                     rate: Some(rate),
-                    expire_sessions: false,
+                    ..refusal.into()
                 })
             }
             Presented::Nothing => Ok(routed.prove_open(SessionVerdict::GoOn)?),
@@ -349,7 +376,7 @@ impl<'a> Way<'a> {
         };
         match known {
             Some(Known::Granted(grant)) => Ok(grant),
-            Some(Known::Refused) => Err(Refusal::ApiKeyInvalid.into()),
+            Some(Known::Refused) => Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await),
             None => Err(Refusal::CoreUnavailable.into()),
         }
     }

@@ -3,6 +3,7 @@
 use crate::facts::{Brought, Client, RequestId};
 use crate::policy::Forward;
 use crate::policy::cors;
+use crate::policy::identity::Identity;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
@@ -54,6 +55,10 @@ pub struct Refused {
     pub head_only: bool,
     pub expire_sessions: bool,
     pub rate: Option<Verdict>,
+    /// A limit that only watches would have refused it.
+    pub limit_watched: bool,
+    /// Whose request it is, where that has been proven.
+    pub identity: Option<Arc<Identity>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
     /// No further request is read from the connection.
@@ -83,6 +88,8 @@ impl Refused {
             head_only: false,
             expire_sessions: false,
             rate: None,
+            limit_watched: false,
+            identity: None,
             cors: cors::Verdict::Silent,
             close: true,
             has_body: true,

@@ -2,10 +2,12 @@
 //!
 //! Rates here give one request back an hour, so what is admitted while a test runs is the burst and nothing else.
 
+use igny8_testkit::config::route;
 use igny8_testkit::django::SUPERUSER;
 use igny8_testkit::raw::Response;
 use igny8_testkit::stack::{GENEROUS_LIMITS, Member, Stack};
 use igny8_testkit::wait::{Deadline, wait_until};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How soon a saved limit must hold, and a little for the machine.
@@ -261,4 +263,78 @@ fn limits_that_are_reread_under_load_admit_nothing_twice() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(admitted, 30);
+}
+
+/// Saves these limits and waits until they hold, without a request that would be counted.
+fn change_limits(stack: &Stack, text: &str) {
+    let read = || stack.proxy_log().matches("limits read again").count();
+    let before = read();
+    stack.save_limits(text);
+    wait_until("the limits to be read again", RELOAD, || {
+        (read() > before).then_some(())
+    });
+}
+
+/// Suspends somebody's account.
+fn suspend(stack: &Stack, member: &Member) {
+    let path = format!("/api/v1/staff/accounts/{}/suspend/", member.account_id);
+    let staff = stack.staff(false);
+    let answer = stack
+        .post(&path)
+        .bearer(&staff.access)
+        .json(&json!({"reason": "abuse"}))
+        .send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn who_is_refused_after_a_good_signature_is_limited_all_the_same_and_pays_once() {
+    let stack = Stack::builder().start();
+    let (suspended, left, never_seen) = (stack.sign_up(), stack.sign_up(), stack.sign_up());
+    assert_eq!((ask(&stack, &suspended).status, ask(&stack, &left).status), (200, 200));
+    for leaver in [&never_seen, &left] {
+        let out = stack.post("/api/v1/auth/logout/").bearer(&leaver.access).send();
+        assert_eq!(out.status, 204, "{}", out.text());
+    }
+    suspend(&stack, &suspended);
+    wait_until("both to be refused", Duration::from_secs(10), || {
+        let codes = [ask(&stack, &suspended).code(), ask(&stack, &left).code()];
+        (codes == ["account_suspended", "token_revoked"]).then_some(())
+    });
+    change_limits(
+        &stack,
+        &GENEROUS_LIMITS
+            .replace(
+                "[default]\nrate = \"600000/m\"\nburst = 100000",
+                "[default]\nrate = \"1/h\"\nburst = 6",
+            )
+            .replace(
+                "[cold]\nrate = \"600000/m\"\nburst = 100000",
+                "[cold]\nrate = \"1/h\"\nburst = 10",
+            ),
+    );
+
+    // The account's bucket, and nothing of the address's.
+    let answers: Vec<Response> = (0..9).map(|_| ask(&stack, &suspended)).collect();
+    let codes: Vec<String> = answers.iter().map(Response::code).collect();
+    assert_eq!(codes[..6], ["account_suspended"; 6]);
+    assert!(answers[0].field("RateLimit").is_some(), "{:?}", answers[0].fields);
+    answers[6..].iter().for_each(assert_throttled);
+
+    // The address's: once for a signature that was checked for this, and once for each that was not.
+    let twice = || {
+        let request = stack.get("/api/v1/whoami/").bearer(&left.access);
+        request.field("Authorization", "Bearer x").send().code()
+    };
+    assert_eq!(ask(&stack, &never_seen).code(), "token_revoked");
+    assert_eq!(
+        (0..4).map(|_| twice()).collect::<Vec<_>>(),
+        ["credentials_ambiguous"; 4]
+    );
+    assert_eq!(
+        (0..5).map(|_| ask(&stack, &left).code()).collect::<Vec<_>>(),
+        ["token_revoked"; 5]
+    );
+    assert_throttled(&ask(&stack, &left));
+    assert_eq!(twice(), "throttled");
 }
