@@ -325,7 +325,11 @@ impl Front {
                 .map_or("", |route| gate.config.routes.all()[route].label()),
             verdict: "refused",
             code: refused.refusal.code(),
-            shadow: "",
+            shadow: if refused.limit_watched {
+                Refusal::Throttled.code()
+            } else {
+                ""
+            },
             status: refused.refusal.status(),
             brought: refused.brought.words(),
             account: "",

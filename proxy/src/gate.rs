@@ -167,6 +167,7 @@ impl Gate {
                 way.write_block(&permit, &request_id, trace, out);
                 Ok(Box::new(Passage {
                     request_id,
+                    limit_watched: way.is_watched(Some(&rate)),
                     rate,
                     expire_sessions,
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),

@@ -268,7 +268,7 @@ impl ProxyHttp for Gateway {
                 "forwarded"
             },
             code: passage.refusal.map_or("", Refusal::code),
-            shadow: passage.forward.shadow().map_or("", Refusal::code),
+            shadow: passage.shadow(),
             status,
             brought: passage.brought.words(),
             account: text_of(identity.map(|identity| &identity.account_value)),

@@ -19,6 +19,8 @@ pub struct Passage {
     pub client: Arc<Client>,
     pub request_id: RequestId,
     pub rate: Verdict,
+    /// A limit that only watches would have refused it.
+    pub limit_watched: bool,
     /// The answer makes the browser forget its sessions.
     pub expire_sessions: bool,
     /// Refusals of this request are told to people.
@@ -41,6 +43,15 @@ pub struct Passage {
     pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
+}
+
+impl Passage {
+    /// The code of what would have been refused if something did not only watch: the route's word, else the throttle's.
+    #[must_use]
+    pub fn shadow(&self) -> &'static str {
+        let throttled = self.limit_watched.then_some(Refusal::Throttled);
+        self.forward.shadow().or(throttled).map_or("", Refusal::code)
+    }
 }
 
 /// A request that goes nowhere, and how it is told.

@@ -98,7 +98,7 @@ pub struct Entry<'a> {
     pub verdict: &'a str,
     /// The refusal's code, or nothing.
     pub code: &'a str,
-    /// The code of what a route that only watches would have refused, or nothing.
+    /// The code of what a route or a limit that only watches would have refused, or nothing.
     pub shadow: &'a str,
     pub status: u16,
     /// Which credentials the client sent: words such as `bearer,session`.

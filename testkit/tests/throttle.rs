@@ -275,6 +275,16 @@ fn change_limits(stack: &Stack, text: &str) {
     });
 }
 
+/// What the access log says of the one request for this path.
+#[track_caller]
+fn line_of(stack: &Stack, path: &str) -> Value {
+    wait_until("the line of a request", Duration::from_secs(10), || {
+        let log = stack.proxy_log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["path"] == path)
+    })
+}
+
 /// Suspends somebody's account.
 fn suspend(stack: &Stack, member: &Member) {
     let path = format!("/api/v1/staff/accounts/{}/suspend/", member.account_id);
@@ -285,6 +295,52 @@ fn suspend(stack: &Stack, member: &Member) {
         .json(&json!({"reason": "abuse"}))
         .send();
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn what_a_limit_that_only_watches_would_have_refused_is_logged() {
+    let limits = GENEROUS_LIMITS.replace(
+        "[scope.auth]\nrate = \"600000/m\"\nburst = 100000",
+        "[scope.auth]\nrate = \"1/h\"\nburst = 1\nmode = \"shadow\"",
+    );
+    let stack = Stack::builder()
+        .limits(&limits)
+        .proxy(|file| drop(route(file, "/api").insert("scope".into(), "auth".into())))
+        .start();
+    let member = stack.sign_up();
+    for path in ["/api/v1/first/", "/api/v1/second/"] {
+        assert_eq!(
+            stack.get(path).bearer(&member.access).send().status,
+            404,
+            "the app knows neither"
+        );
+    }
+    let (first, second) = (line_of(&stack, "/api/v1/first/"), line_of(&stack, "/api/v1/second/"));
+    assert_eq!(
+        (&first["verdict"], first.get("shadow")),
+        (&json!("forwarded"), None),
+        "{first}"
+    );
+    assert_eq!(
+        (&second["verdict"], &second["shadow"], &second["code"]),
+        (&json!("forwarded"), &json!("throttled"), &json!("")),
+        "{second}"
+    );
+    // A limit on cold work, too, whatever becomes of the request.
+    let cold = GENEROUS_LIMITS.replace(
+        "[cold]\nrate = \"600000/m\"\nburst = 100000",
+        "[cold]\nrate = \"1/h\"\nburst = 1\nmode = \"shadow\"",
+    );
+    change_limits(&stack, &cold);
+    for path in ["/api/v1/third/", "/api/v1/fourth/"] {
+        assert_eq!(stack.get(path).bearer("a.b.c").send().status, 401);
+    }
+    let (third, fourth) = (line_of(&stack, "/api/v1/third/"), line_of(&stack, "/api/v1/fourth/"));
+    assert_eq!(
+        (third.get("shadow"), &fourth["shadow"]),
+        (None, &json!("throttled")),
+        "{third} {fourth}"
+    );
 }
 
 #[test]

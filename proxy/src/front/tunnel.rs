@@ -280,7 +280,7 @@ impl Front {
                 "forwarded"
             },
             code: passage.refusal.or(ended_by).map_or("", Refusal::code),
-            shadow: passage.forward.shadow().map_or("", Refusal::code),
+            shadow: passage.shadow(),
             status,
             brought: passage.brought.words(),
             account: text_of(identity.map(|identity| &identity.account_value)),
