@@ -11,7 +11,7 @@ mod tunnel;
 use crate::answer::Answer;
 use crate::facts::{Client, RequestId, Seen};
 use crate::gate::Gate;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, text_of};
 use crate::outgoing::{rate_fields, refusal_fields};
 use crate::passage::{Passage, Refused};
 use crate::policy::framing::{self, Framed};
@@ -312,6 +312,7 @@ impl Front {
     /// Counts and logs a refusal.
     fn note(&self, refused: &Refused, request_id: &RequestId) {
         let gate = &self.gate;
+        let identity = refused.identity.as_deref();
         gate.metrics.refused(refused.route, refused.refusal);
         gate.access_log.add(&Entry {
             time_us: gate.clock.now().0,
@@ -332,8 +333,9 @@ impl Front {
             },
             status: refused.refusal.status(),
             brought: refused.brought.words(),
-            account: "",
-            user: "",
+            account: text_of(identity.map(|identity| &identity.account_value)),
+            user: text_of(identity.map(|identity| &identity.user_value)),
+            upstream: None,
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
     }

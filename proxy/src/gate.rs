@@ -179,6 +179,8 @@ impl Gate {
                     body_open: seen.has_body,
                     progress: None,
                     cors: self.judge_origin(Some(route), &seen),
+                    asked_at: None,
+                    upstream_took: None,
                     answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),

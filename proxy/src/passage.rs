@@ -39,6 +39,9 @@ pub struct Passage {
     pub progress: Option<Arc<BodyProgress>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
+    /// When the upstream was asked last, by the clock's elapsed time, and how long it took to begin its answer; for the log alone.
+    pub asked_at: Option<Duration>,
+    pub upstream_took: Option<Duration>,
     /// Parts of the answer's body so far.
     pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.

@@ -394,3 +394,50 @@ fn who_is_refused_after_a_good_signature_is_limited_all_the_same_and_pays_once()
     assert_throttled(&ask(&stack, &left));
     assert_eq!(twice(), "throttled");
 }
+
+#[test]
+fn the_line_of_a_refusal_says_whose_request_it_was_once_that_was_proven() {
+    let stack = Stack::builder().start();
+    let (suspended, spent) = (stack.sign_up(), stack.sign_up());
+    for member in [&suspended, &spent] {
+        assert_eq!(ask(&stack, member).status, 200);
+    }
+    suspend(&stack, &suspended);
+    wait_until("the suspension", Duration::from_secs(10), || {
+        (ask(&stack, &suspended).status == 403).then_some(())
+    });
+    let own = format!(
+        "{GENEROUS_LIMITS}[account.{}]\nrate = \"1/h\"\nburst = 1\n",
+        spent.account_id
+    );
+    change_limits(&stack, &own);
+    assert_eq!(ask(&stack, &spent).status, 200);
+    let mut forged = suspended.access.clone();
+    forged.replace_range(forged.len() - 6.., "AAAAAA");
+    for (path, token, code, member) in [
+        (
+            "/api/v1/of-suspended/",
+            &suspended.access,
+            "account_suspended",
+            Some(&suspended),
+        ),
+        ("/api/v1/of-spent/", &spent.access, "throttled", Some(&spent)),
+        ("/api/v1/of-forger/", &forged, "token_invalid", None),
+    ] {
+        assert_eq!(stack.get(path).bearer(token).send().code(), code);
+        let line = line_of(&stack, path);
+        assert_eq!(
+            (&line["verdict"], &line["code"]),
+            (&json!("refused"), &json!(code)),
+            "{line}"
+        );
+        let whose = member.map(|member| (json!(member.account_id), json!(member.user_id)));
+        let said = line.get("account").cloned().zip(line.get("user").cloned());
+        assert_eq!(said, whose, "{line}");
+        assert!(line.get("upstream_us").is_none(), "the app was not asked: {line}");
+    }
+    let path = "/api/v1/whoami/";
+    let line = line_of(&stack, path);
+    let (took, upstream) = (line["took_us"].as_i64().unwrap(), line["upstream_us"].as_i64().unwrap());
+    assert!(0 < upstream && upstream <= took, "{line}");
+}
