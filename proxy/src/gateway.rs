@@ -97,7 +97,11 @@ impl ProxyHttp for Gateway {
             // HTTP/2 has no context of a connection; the passage came with the request itself.
             *ctx = Handover::take_from(session.req_header_mut());
         }
-        let route = &self.gate.config.routes.all()[passage(ctx)?.forward.route_index()];
+        let passage = passage(ctx)?;
+        if !self.gate.access_log.is_off() {
+            passage.asked_at = Some(self.gate.clock.elapsed());
+        }
+        let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let mut peer = Box::new(self.peers[route.upstream].clone());
         if route.stream {
             peer.options.read_timeout = Some(self.gate.config.stream_timeout);
@@ -158,6 +162,9 @@ impl ProxyHttp for Gateway {
         let passage = passage(ctx)?;
         if response.status.is_informational() {
             return Ok(());
+        }
+        if let Some(asked_at) = passage.asked_at {
+            passage.upstream_took = Some(self.gate.clock.elapsed().saturating_sub(asked_at));
         }
         if self.gate.draining.load(Ordering::Relaxed) {
             // pingora writes the `Connection` of an answer itself, and by this.
@@ -268,11 +275,12 @@ impl ProxyHttp for Gateway {
                 "forwarded"
             },
             code: passage.refusal.map_or("", Refusal::code),
-            shadow: passage.forward.shadow().map_or("", Refusal::code),
+            shadow: passage.shadow(),
             status,
             brought: passage.brought.words(),
             account: text_of(identity.map(|identity| &identity.account_value)),
             user: text_of(identity.map(|identity| &identity.user_value)),
+            upstream: passage.upstream_took,
             took,
         });
     }

@@ -100,6 +100,7 @@ impl Gate {
         framed: &Framed<'_>,
     ) -> Box<Refused> {
         let seen = Seen::of(framed);
+        let limit_watched = rate.as_ref().is_some_and(|rate| rate.would_refuse.is_some());
         Box::new(Refused {
             refusal,
             client,
@@ -108,6 +109,8 @@ impl Gate {
             head_only: false,
             expire_sessions: false,
             rate,
+            limit_watched,
+            identity: None,
             cors: verdict,
             close: seen.close || seen.has_body,
             has_body: seen.has_body,

@@ -19,8 +19,10 @@
 pub mod cookies;
 pub mod cors;
 pub mod credential;
+pub mod denied;
 pub mod edits;
 pub mod fields;
+pub mod forward;
 pub mod framing;
 pub mod http2;
 pub mod identity;
@@ -32,11 +34,13 @@ pub mod session;
 pub mod steps;
 pub mod upgrade;
 
+pub use denied::{Denied, Payer};
+pub use forward::Forward;
+
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
 use identity::{Grant, Holder, Identity};
-use igny8_contract::ids::AccountId;
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::validate_key;
@@ -262,24 +266,40 @@ impl<'a> Proven<'a> {
     /// # Errors
     /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
     /// `api_key_invalid` where that is because the key itself is about to end.
-    pub fn stand_by_key(mut self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand_by_key(self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Denied<'a>> {
         let Some(grant) = &self.grant else {
             return self.stand(None, now);
         };
         let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
         let (need, key_use) = (self.routed.route.standing, grant.key_use(asks_standing, now));
         let stands = validate_key(key_use, &grant.standing, need, reads, now);
-        grant.serves(now)?;
+        let serves = grant.serves(now);
         let facts = Some(Arc::clone(&grant.standing));
-        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
-        Ok(Standing { proven: self, facts })
+        match serves {
+            Ok(()) => self.judged(facts, stands),
+            Err(refusal) => Err(Denied::new(Standing { proven: self, facts }, refusal)),
+        }
+    }
+
+    /// Goes on by this verdict, or by the route that only watches.
+    fn judged(
+        mut self,
+        facts: Option<Arc<StandingFacts>>,
+        verdict: Result<(), Refusal>,
+    ) -> Result<Standing<'a>, Denied<'a>> {
+        let verdict = verdict.or_else(|refusal| self.routed.shadowed(refusal));
+        let standing = Standing { proven: self, facts };
+        match verdict {
+            Ok(()) => Ok(standing),
+            Err(refusal) => Err(Denied::new(standing, refusal)),
+        }
     }
 
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
     /// See [`Identity::stands`].
-    pub fn stand(mut self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Denied<'a>> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
                 proven: self,
@@ -289,8 +309,7 @@ impl<'a> Proven<'a> {
         // What goes through a tunnel may write.
         let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
         let stands = identity.stands(facts.as_deref(), self.routed.route.standing, reads, now);
-        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
-        Ok(Standing { proven: self, facts })
+        self.judged(facts, stands)
     }
 }
 
@@ -305,6 +324,12 @@ impl<'a> Standing<'a> {
     #[must_use]
     pub const fn routed(&self) -> &Routed<'a> {
         &self.proven.routed
+    }
+
+    /// Whose request it is; nothing where nobody had to be proven.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Arc<Identity>> {
+        self.proven.identity.as_ref()
     }
 
     /// Who pays for the request.
@@ -334,7 +359,7 @@ impl<'a> Standing<'a> {
     ///
     /// # Errors
     /// `throttled` when it did not.
-    pub fn admit(self, admitted: bool) -> Result<Permit<'a>, Refusal> {
+    pub fn admit(self, admitted: bool) -> Result<Permit<'a>, Denied<'a>> {
         if admitted {
             Ok(Permit {
                 routed: self.proven.routed,
@@ -342,20 +367,9 @@ impl<'a> Standing<'a> {
                 grant: self.proven.grant,
             })
         } else {
-            Err(Refusal::Throttled)
+            Err(Denied::new(self, Refusal::Throttled))
         }
     }
-}
-
-/// Whose bucket a request is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payer<'a> {
-    /// An account of the core, on this plan.
-    Account { id: AccountId, plan: &'a str },
-    /// An account of another issuer: its name, and the name's digest.
-    Foreign { account: &'a str, digest: u64 },
-    /// The client's address.
-    Address,
 }
 
 /// What only the steps above can make, and without which nothing is forwarded.
@@ -406,74 +420,5 @@ impl<'a> Permit<'a> {
             identity: self.identity,
             grant: self.grant,
         }
-    }
-}
-
-/// A verdict on standing, on a route that may only watch.
-fn unless_shadowed(route: &Route, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
-    match verdict {
-        Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
-        verdict => verdict,
-    }
-}
-
-/// A permit that has let go of the client's bytes. Made by a permit alone.
-#[derive(Debug)]
-pub struct Forward {
-    route_index: usize,
-    opens_tunnel: bool,
-    shadow: Option<Refusal>,
-    identity: Option<Arc<Identity>>,
-    grant: Option<Arc<Grant>>,
-}
-
-impl Forward {
-    /// Whether the request opens a WebSocket.
-    #[must_use]
-    pub const fn opens_tunnel(&self) -> bool {
-        self.opens_tunnel
-    }
-
-    /// Judges again the standing of whoever opened what lasts on `route`. What goes through it may write.
-    ///
-    /// # Errors
-    /// As for [`Proven::stand`].
-    pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
-        let Some(identity) = &self.identity else { return Ok(()) };
-        unless_shadowed(route, identity.stands(facts, route.standing, false, now))
-    }
-
-    /// The same where an API key opened it, by what core says of the key now.
-    ///
-    /// # Errors
-    /// As for [`Proven::stand_by_key`].
-    pub fn stands_by_key(grant: &Grant, asks_standing: bool, route: &Route, now: Timestamp) -> Result<(), Refusal> {
-        let key_use = grant.key_use(asks_standing, now);
-        unless_shadowed(
-            route,
-            validate_key(key_use, &grant.standing, route.standing, false, now),
-        )
-    }
-
-    /// What core had said of the API key that this was opened with.
-    #[must_use]
-    pub fn grant(&self) -> Option<&Arc<Grant>> {
-        self.grant.as_ref()
-    }
-
-    /// What would have been refused if the route did not only watch.
-    #[must_use]
-    pub const fn shadow(&self) -> Option<Refusal> {
-        self.shadow
-    }
-
-    #[must_use]
-    pub const fn route_index(&self) -> usize {
-        self.route_index
-    }
-
-    #[must_use]
-    pub fn identity(&self) -> Option<&Arc<Identity>> {
-        self.identity.as_ref()
     }
 }

@@ -260,7 +260,8 @@ impl<'a> Walk<'a> {
         if let Some(grant) = proven.grant() {
             let words = standing_words(Some(&grant.standing));
             let asks = self.rules.asks_key_standing;
-            return self.judge("standing", proven.stand_by_key(asks, now), |_| words);
+            let standing = proven.stand_by_key(asks, now).map_err(|denied| denied.refusal());
+            return self.judge("standing", standing, |_| words);
         }
         let facts = match proven.identity().filter(|identity| identity.asks_core().is_some()) {
             None => None,
@@ -270,14 +271,18 @@ impl<'a> Walk<'a> {
             },
         };
         let words = standing_words(facts.as_deref());
-        self.judge("standing", proven.stand(facts, now), |_| words)
+        let standing = proven.stand(facts, now).map_err(|denied| denied.refusal());
+        self.judge("standing", standing, |_| words)
     }
 
     fn admit(&mut self, standing: Standing<'a>) -> Result<Permit<'a>, Outcome> {
         let scope = standing.routed().route().scope.as_deref();
         let (admitted, words) = self.witness.admitted(standing.payer(), scope);
         match admitted {
-            Some(admitted) => self.judge("rate", standing.admit(admitted), |_| words),
+            Some(admitted) => {
+                let permit = standing.admit(admitted).map_err(|denied| denied.refusal());
+                self.judge("rate", permit, |_| words)
+            }
             None => Err(self.unknown("rate", &words)),
         }
     }
