@@ -12,7 +12,7 @@ use igny8_testkit::hostile::witness::{Server, Witness};
 use igny8_testkit::http::Request;
 use igny8_testkit::ports::PortBlock;
 use igny8_testkit::process::{binary, repository};
-use igny8_testkit::raw::Response;
+use igny8_testkit::raw::{Connection, PATIENCE, Response};
 use igny8_testkit::stack::{App, GENEROUS_LIMITS, Stack};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -129,6 +129,51 @@ fn a_preflight_is_answered_here_and_needs_no_credential() {
     assert!(!arrived, "a preflight went on");
     // Where there is no rule, OPTIONS is a request like any other.
     assert_eq!(preflight("/nobody/x", "https://app.example").send().status, 200);
+}
+
+#[test]
+fn the_body_of_a_request_that_is_answered_here_is_never_read_as_a_next_one() {
+    let edge = shared();
+    let host = &edge.stack.public;
+    let hidden = format!("GET /page HTTP/1.1\r\nHost: {host}\r\nX-Marker: smuggled\r\n\r\n");
+    let asked = "Origin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n";
+    for (line, fields, status) in [
+        ("GET /healthz", "", 200),
+        ("HEAD /healthz", "", 200),
+        ("GET /healthz", "Connection: keep-alive\r\n", 200),
+        ("OPTIONS /api/v1/x", asked, 204),
+        ("GET /api/v1/x", "", 401),
+        ("GET /inside/x", "", 403),
+        ("BREW /page", "", 405),
+    ] {
+        for (framing, before, after) in [
+            (format!("Content-Length: {}", hidden.len()), String::new(), ""),
+            (
+                "Transfer-Encoding: chunked".to_owned(),
+                format!("{:x}\r\n", hidden.len()),
+                "\r\n0\r\n\r\n",
+            ),
+        ] {
+            let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{fields}{framing}\r\n\r\n");
+            let mut connection = Connection::open(host).unwrap();
+            connection.send(head.as_bytes()).unwrap();
+            let method = line.split(' ').next().unwrap();
+            let answer = connection.read_response_to(method, PATIENCE).unwrap();
+            assert_eq!(answer.status, status, "{line}, {framing}");
+            assert_eq!(answer.field("Connection"), Some("close"), "{line}, {framing}");
+            // The body comes when the answer is there already. A peer that has closed may not take it.
+            let _may_be_closed = connection.send(format!("{before}{hidden}{after}").as_bytes());
+            assert!(
+                connection.is_closed_within(PATIENCE),
+                "a second answer to {line}, {framing}"
+            );
+        }
+    }
+    let last = edge.stack.get("/page").field("X-Marker", "after the smuggled").send();
+    assert_eq!(last.status, 200);
+    edge.witness.wait_for("after the smuggled");
+    let arrived = edge.witness.records().iter().any(|record| record.marker == "smuggled");
+    assert!(!arrived, "a body was read as a request");
 }
 
 #[test]
