@@ -53,7 +53,7 @@ impl Gate {
         framed: &Framed<'_>,
         client: &Arc<Client>,
     ) -> Option<Result<Preflight, Box<Refused>>> {
-        let hop_is_silent = client.hop_is_silent(framed);
+        let hop_is_silent = client.hop_is_silent(framed, &self.config.trusted_hops);
         let client = if client.trusted_hop {
             Arc::new(client.behind_hops(framed, &self.config.trusted_hops))
         } else {

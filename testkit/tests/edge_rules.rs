@@ -245,6 +245,33 @@ fn a_route_with_networks_serves_nobody_else_and_no_hop_that_does_not_say_for_who
         }
         assert_eq!(from("/page", list).status, 200);
     }
+    // Several lines are one list: a hop that adds a line of its own hides nobody behind it.
+    for (lines, status) in [
+        (["10.1.2.3", "127.0.0.1"], 200),
+        (["8.8.8.8", "127.0.0.1"], 403),
+        (["10.1.2.3, 8.8.8.8", "127.0.0.1"], 403),
+        (["8.8.8.8", "10.1.2.3"], 200),
+        (["junk", "127.0.0.1"], 403),
+        (["10.1.2.3", ""], 403),
+    ] {
+        let [first, second] = lines;
+        let marker = format!("hops {first} {second}");
+        let request = stack.get("/inside/x").field("X-Forwarded-For", first);
+        let answer = request
+            .field("X-Forwarded-For", second)
+            .field("X-Marker", &marker)
+            .send();
+        assert_eq!(answer.status, status, "{lines:?}: {}", answer.text());
+        let records = shared().witness.records();
+        let record = records.iter().find(|record| record.marker == marker);
+        assert_eq!(record.is_some(), status == 200, "{lines:?}");
+        if let Some(record) = record {
+            assert_eq!(
+                record.headers.get("x-forwarded-for").map(String::as_str),
+                Some("10.1.2.3")
+            );
+        }
+    }
     // A route that only watches serves, counts and logs.
     assert_eq!(from("/watched/x", Some("8.8.8.8")).status, 200);
     let counted = "igny8_shadowed_total{route=\"/watched\",code=\"network_refused\"}";
