@@ -7,7 +7,7 @@ use crate::passage::{Handover, Passage};
 use crate::telemetry::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use igny8_contract::refusal::Refusal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -156,8 +156,16 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let passage = passage(ctx)?;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Where a tunnel may be opened, the front asks for it: whatever comes this way has not.
+            let error = Error::explain(
+                ErrorType::InvalidHTTPHeader,
+                "the app changed a protocol that nobody offered",
+            );
+            return Err(error.into_up());
+        }
         if response.status.is_informational() {
-            return Ok(());
+            return outgoing::finish_interim(&self.gate, response, passage);
         }
         if self.gate.draining.load(Ordering::Relaxed) {
             // pingora writes the `Connection` of an answer itself, and by this.
@@ -203,7 +211,10 @@ impl ProxyHttp for Gateway {
         };
         let refusal = passage.refusal.or_else(found);
         passage.refusal = refusal;
-        let Some(refusal) = refusal.filter(|_| session.response_written().is_none()) else {
+        let is_answered = session
+            .response_written()
+            .is_some_and(|written| !written.status.is_informational());
+        let Some(refusal) = refusal.filter(|_| !is_answered) else {
             return FailToProxy {
                 error_code: 0,
                 can_reuse_downstream: false,

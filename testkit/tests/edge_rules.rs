@@ -43,6 +43,7 @@ fn routes(proxy: &mut Table) {
         "prefix = \"/files\"\nkind = \"page\"\nupstream = \"app\"\nhosts = [\"files.example\"]\nmax_body_bytes = 10",
         "prefix = \"/anybody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"*\"] }",
         "prefix = \"/with\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"https://app.example\"], credentials = true }",
+        "prefix = \"/sockets\"\nkind = \"page\"\nupstream = \"app\"\nwebsocket = true\ncors = { origins = [\"https://app.example\"] }",
         "prefix = \"/nobody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [] }",
     ] {
         add_route(proxy, keys);
@@ -347,13 +348,19 @@ fn an_encoded_slash_passes_where_a_route_allows_it_and_hosts_have_routes_of_thei
 
 /// An app that answers every request with these bytes.
 fn app_that_says(answer: &'static str) -> String {
+    app_that_answers(move |_| answer.to_owned())
+}
+
+/// An app that answers each request by its first line.
+fn app_that_answers(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let mut lines = BufReader::new(&connection).lines();
+            let first = lines.next().and_then(Result::ok).unwrap_or_default();
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            if (&connection).write_all(answer.as_bytes()).is_err() {
+            if (&connection).write_all(answer(&first).as_bytes()).is_err() {
                 return;
             }
         }
@@ -406,6 +413,74 @@ fn a_page_gets_the_fields_that_its_app_left_out_and_no_answer_speaks_for_the_pro
     assert_eq!(page.all("Referrer-Policy"), ["no-referrer"]);
     assert_eq!(page.all("X-Content-Type-Options"), ["other"]);
     assert_eq!(page.field("X-Frame-Options"), None);
+}
+
+#[test]
+fn an_interim_answer_says_no_more_than_a_final_one_and_a_tunnel_that_nobody_asked_for_is_none() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-Account-Id: 7\r\nServer: gunicorn/27\r\n\
+                 Set-Cookie: sessionid=hint; Path=/\r\nSet-Cookie: theme=dark\r\nRemote-User: root\r\n\
+                 Access-Control-Allow-Origin: *\r\n\r\n";
+    let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\
+                  Set-Cookie: sessionid=tunnel\r\n\r\nTUNNEL";
+    let app = app_that_answers(move |line| match line.split(['?', ' ']).nth(2).unwrap_or_default() {
+        "hints" => format!("{hints}{last}"),
+        "hints-alone" => hints.to_owned(),
+        "websocket" => switch.replace("Upgrade: x", "Upgrade: websocket"),
+        _ => switch.to_owned(),
+    });
+    let stack = Stack::builder().app(App::At(app)).proxy(routes).start();
+    let ask = |path: &str, fields: &str| {
+        let mut connection = Connection::open(&stack.public).unwrap();
+        let host = &stack.public;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n{fields}\r\n");
+        connection.send(request.as_bytes()).unwrap();
+        let all = connection.read_to_end(PATIENCE).unwrap_or_default();
+        String::from_utf8_lossy(&all).into_owned()
+    };
+    let closing = "Connection: close\r\n";
+    for path in ["/page", "/with/x"] {
+        let told = ask(&format!("{path}?hints"), closing);
+        let (interim, rest) = told.split_once("\r\n\r\n").unwrap();
+        assert!(interim.starts_with("HTTP/1.1 103 "), "{told}");
+        assert!(
+            interim.contains("\r\nLink: </a.css>") && rest.starts_with("HTTP/1.1 200 "),
+            "{told}"
+        );
+        for owned in ["X-Account-Id", "Server:", "sessionid", "Remote-User"] {
+            assert!(!told.contains(owned), "{owned}: {told}");
+        }
+        assert_eq!(
+            interim.contains("Access-Control-Allow-Origin"),
+            path == "/page",
+            "{told}"
+        );
+        assert!(interim.contains("theme=dark"), "{told}");
+    }
+    // On the panel's route a session is set as by a final answer: for the panel alone.
+    let told = ask("/admin/x?hints", closing);
+    assert!(told.contains("sessionid=hint; Path=/admin/; HttpOnly"), "{told}");
+
+    let asked = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://app.example\r\n";
+    for (path, fields) in [
+        ("/page", closing),
+        ("/page", "Connection: upgrade\r\nUpgrade: x\r\n"),
+        ("/page?websocket", asked),
+        // Asked for, and something else agreed to.
+        ("/sockets/x", asked),
+    ] {
+        let told = ask(path, fields);
+        assert!(told.starts_with("HTTP/1.1 502 "), "{path} {fields}: {told}");
+        assert!(told.contains("upstream_unreachable"), "{told}");
+        assert!(!told.contains("sessionid") && !told.contains("TUNNEL"), "{told}");
+    }
+    // A promise is no answer: when nothing more comes, that is said.
+    let told = ask("/page?hints-alone", closing);
+    assert!(
+        told.contains("HTTP/1.1 502 ") && told.contains("upstream_unreachable"),
+        "{told}"
+    );
 }
 
 #[test]
