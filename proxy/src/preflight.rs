@@ -5,7 +5,6 @@ use crate::gate::Gate;
 use crate::passage::Refused;
 use crate::policy::cors::{self, CorsRule, Verdict};
 use crate::policy::framing::Framed;
-use crate::policy::path;
 use crate::telemetry;
 use crate::throttle::{self, Who};
 use http::HeaderValue;
@@ -60,8 +59,7 @@ impl Gate {
             Arc::clone(client)
         };
         // What has no route, or may not come from there, is refused on the usual way.
-        let canonical = path::canonicalize(framed.target).ok()?;
-        let index = self.config.routes.find(framed.host, &canonical.path).ok()?;
+        let (index, _) = self.config.routes.meet(framed.host, framed.target).ok()?;
         let route = &self.config.routes.all()[index];
         let rule = route.edge.cors.as_deref()?;
         let within = route.edge.check_network(client.ip, hop_is_silent).is_ok();

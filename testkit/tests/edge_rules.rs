@@ -44,6 +44,7 @@ fn routes(proxy: &mut Table) {
         "prefix = \"/anybody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"*\"] }",
         "prefix = \"/with\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"https://app.example\"], credentials = true }",
         "prefix = \"/sockets\"\nkind = \"page\"\nupstream = \"app\"\nwebsocket = true\ncors = { origins = [\"https://app.example\"] }",
+        "prefix = \"/coded\"\nkind = \"public\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]",
         "prefix = \"/nobody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [] }",
     ] {
         add_route(proxy, keys);
@@ -175,6 +176,54 @@ fn the_body_of_a_request_that_is_answered_here_is_never_read_as_a_next_one() {
     edge.witness.wait_for("after the smuggled");
     let arrived = edge.witness.records().iter().any(|record| record.marker == "smuggled");
     assert!(!arrived, "a body was read as a request");
+}
+
+#[test]
+fn a_preflight_meets_the_route_that_the_request_itself_would_meet() {
+    for path in ["/coded/a", "/coded/a%2Fb", "/coded/a%2fb?x=1"] {
+        let answer = preflight(path, "https://app.example").send();
+        assert_eq!(answer.status, 204, "{path}: {}", answer.text());
+        assert_cors(&answer, Some("https://app.example"), false);
+        let evil = preflight(path, "https://evil.example").send();
+        assert_eq!((evil.status, evil.code().as_str()), (403, "origin_refused"), "{path}");
+    }
+    for path in ["/coded/..%2Fadmin/", "/with/a%2Fb", "/coded%2Fx"] {
+        assert_eq!(preflight(path, "https://app.example").send().status, 400, "{path}");
+    }
+}
+
+#[test]
+fn a_body_that_is_declared_too_long_is_refused_in_the_form_of_its_route() {
+    let stack = &shared().stack;
+    let ask = |target: &str| {
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: {}\r\nOrigin: https://app.example\r\nAccept: text/html\r\n\
+             Content-Length: 99999999999\r\n\r\n",
+            stack.public
+        );
+        let mut connection = Connection::open(&stack.public).unwrap();
+        connection.send(head.as_bytes()).unwrap();
+        let answer = connection.read_response(PATIENCE).unwrap();
+        assert_eq!(answer.status, 413, "{target}: {}", answer.text());
+        assert_eq!(answer.field("Connection"), Some("close"), "{target}");
+        answer
+    };
+    // Before the missing token is: nothing is done for a request whose body will not be read.
+    let api = ask("/api/v1/x");
+    assert_eq!(api.code(), "body_too_large", "{}", api.text());
+    assert_cors(&api, Some("https://app.example"), false);
+    let page = ask("/page");
+    assert!(page.text().starts_with("<!doctype html>"), "{}", page.text());
+    assert_eq!(page.field("Access-Control-Allow-Origin"), None);
+    for route in ["/api", "/"] {
+        let metrics = stack.metrics();
+        let counted = metrics.lines().any(|line| {
+            [format!("route=\"{route}\""), "code=\"body_too_large\"".to_owned()]
+                .iter()
+                .all(|label| line.contains(label.as_str()))
+        });
+        assert!(counted, "{route}: {metrics}");
+    }
 }
 
 #[test]
