@@ -161,7 +161,6 @@ impl Gate {
                     body_open: seen.has_body,
                     progress: None,
                     cors: self.judge_origin(Some(route), &seen),
-                    answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),

@@ -13,7 +13,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, ProxyHttp, Result, Session};
 use pingora::proxy::FailToProxy;
-use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
+use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
 use std::sync::Arc;
@@ -64,10 +64,43 @@ impl Gateway {
         self.gate.clock.elapsed().saturating_sub(passage.started) > allowed
     }
 
-    fn too_slow(&self, passage: &Passage) -> bool {
+    /// What is left of the time that the whole exchange may take; nothing on a route with `stream`, which has no such end.
+    fn time_left(&self, passage: &Passage) -> Option<Duration> {
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let total = self.gate.config.upstreams[route.upstream].total_timeout;
-        !route.stream && self.gate.clock.elapsed().saturating_sub(passage.started) > total
+        let took = self.gate.clock.elapsed().saturating_sub(passage.started);
+        (!route.stream).then(|| total.saturating_sub(took))
+    }
+
+    fn is_overdue(&self, passage: &Passage) -> bool {
+        self.time_left(passage) == Some(Duration::ZERO)
+    }
+
+    /// Gives an exchange up that has taken longer than it may, at whichever part that shows.
+    fn give_up_if_overdue(&self, passage: &mut Passage) -> Result<()> {
+        if !self.is_overdue(passage) {
+            return Ok(());
+        }
+        passage.refusal = Some(Refusal::UpstreamTimeout);
+        let error = Error::explain(
+            ErrorType::ReadTimedout,
+            "the exchange took longer than the total timeout",
+        );
+        Err(error.into_up())
+    }
+}
+
+/// No wait for an upstream outlasts what is left of the exchange's time.
+fn bound(options: &mut PeerOptions, left: Duration) {
+    // A wait of no time at all would not even look whether something is there.
+    let left = left.max(Duration::from_millis(1));
+    for limit in [
+        &mut options.connection_timeout,
+        &mut options.total_connection_timeout,
+        &mut options.read_timeout,
+        &mut options.write_timeout,
+    ] {
+        *limit = limit.map(|limit| limit.min(left));
     }
 }
 
@@ -97,10 +130,12 @@ impl ProxyHttp for Gateway {
             // HTTP/2 has no context of a connection; the passage came with the request itself.
             *ctx = Handover::take_from(session.req_header_mut());
         }
-        let route = &self.gate.config.routes.all()[passage(ctx)?.forward.route_index()];
+        let passage = passage(ctx)?;
+        let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let mut peer = Box::new(self.peers[route.upstream].clone());
-        if route.stream {
-            peer.options.read_timeout = Some(self.gate.config.stream_timeout);
+        match self.time_left(passage) {
+            Some(left) => bound(&mut peer.options, left),
+            None => peer.options.read_timeout = Some(self.gate.config.stream_timeout),
         }
         Ok(peer)
     }
@@ -133,6 +168,9 @@ impl ProxyHttp for Gateway {
                 "the body grew over its route's limit",
             ));
         }
+        if passage.body_open {
+            self.give_up_if_overdue(passage)?;
+        }
         Ok(())
     }
 
@@ -164,6 +202,7 @@ impl ProxyHttp for Gateway {
             );
             return Err(error.into_up());
         }
+        self.give_up_if_overdue(passage)?;
         if response.status.is_informational() {
             return outgoing::finish_interim(&self.gate, response, passage);
         }
@@ -178,18 +217,10 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _body: &mut Option<Bytes>,
-        end: bool,
+        _end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        let passage = passage(ctx)?;
-        passage.answer_parts += 1;
-        // An answer of one part is not worth a look at the clock.
-        if !end && passage.answer_parts > 1 && self.too_slow(passage) {
-            return Err(Error::explain(
-                ErrorType::ReadTimedout,
-                "the app's answer took longer than the total timeout",
-            ));
-        }
+        self.give_up_if_overdue(passage(ctx)?)?;
         Ok(None)
     }
 
@@ -202,6 +233,7 @@ impl ProxyHttp for Gateway {
         };
         // An app that waits for the rest of a body is not the one that is slow.
         let waits_for_body = passage.body_open && matches!(error.etype(), ErrorType::ReadTimedout);
+        let waits_for_body = waits_for_body && !self.is_overdue(passage);
         let found = || {
             if waits_for_body {
                 Some(Refusal::RequestTimeout)

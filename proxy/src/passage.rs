@@ -36,8 +36,6 @@ pub struct Passage {
     pub progress: Option<Arc<BodyProgress>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
-    /// Parts of the answer's body so far.
-    pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
 }

@@ -116,7 +116,12 @@ impl Front {
             .await
             .map_err(|_| Refusal::UpstreamUnreachable)?;
         let driver = Driver(tokio::spawn(connection.with_upgrades()).abort_handle());
-        match timeout(upstream.read_timeout, sender.send_request(request)).await {
+        let patience = if route.stream {
+            upstream.read_timeout
+        } else {
+            upstream.read_timeout.min(upstream.total_timeout)
+        };
+        match timeout(patience, sender.send_request(request)).await {
             Ok(Ok(answer)) => Ok((answer, driver)),
             Ok(Err(_)) => Err(Refusal::UpstreamUnreachable),
             Err(_) => Err(Refusal::UpstreamTimeout),
