@@ -1,5 +1,5 @@
-//! What routes say of the network around them, at the real proxy: CORS, networks, hosts, encoded slashes, shadow, and the
-//! security fields of pages.
+//! What routes say of the network around them, at the real proxy: CORS, networks, hosts, encoded slashes, shadow, and how
+//! long a body may be.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,12 +11,8 @@ use igny8_testkit::edge::add_route;
 use igny8_testkit::hostile::witness::{Server, Witness};
 use igny8_testkit::http::Request;
 use igny8_testkit::ports::PortBlock;
-use igny8_testkit::process::{binary, repository};
 use igny8_testkit::raw::{Connection, PATIENCE, Response};
-use igny8_testkit::stack::{App, GENEROUS_LIMITS, Stack};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::process::Command;
+use igny8_testkit::stack::{App, Stack};
 use std::sync::OnceLock;
 use toml::{Table, Value};
 
@@ -43,7 +39,6 @@ fn routes(proxy: &mut Table) {
         "prefix = \"/files\"\nkind = \"page\"\nupstream = \"app\"\nhosts = [\"files.example\"]\nmax_body_bytes = 10",
         "prefix = \"/anybody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"*\"] }",
         "prefix = \"/with\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"https://app.example\"], credentials = true }",
-        "prefix = \"/sockets\"\nkind = \"page\"\nupstream = \"app\"\nwebsocket = true\ncors = { origins = [\"https://app.example\"] }",
         "prefix = \"/coded\"\nkind = \"public\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]",
         "prefix = \"/nobody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [] }",
     ] {
@@ -393,207 +388,4 @@ fn an_encoded_slash_passes_where_a_route_allows_it_and_hosts_have_routes_of_thei
             .status
     };
     assert_eq!((large("localhost"), large("files.example")), (200, 413));
-}
-
-/// An app that answers every request with these bytes.
-fn app_that_says(answer: &'static str) -> String {
-    app_that_answers(move |_| answer.to_owned())
-}
-
-/// An app that answers each request by its first line.
-fn app_that_answers(answer: impl Fn(&str) -> String + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let mut lines = BufReader::new(&connection).lines();
-            let first = lines.next().and_then(Result::ok).unwrap_or_default();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            if (&connection).write_all(answer(&first).as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    address
-}
-
-#[test]
-fn a_page_gets_the_fields_that_its_app_left_out_and_no_answer_speaks_for_the_proxy() {
-    let bare = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nServer: gunicorn/27\r\nX-Account-Id: 7\r\n\
-                X-Igny8-Edge: v1\r\nX-User-Role: owner\r\nX-Forwarded-For: 1.2.3.4\r\nRemote-User: root\r\n\
-                Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\r\nok";
-    let own = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nReferrer-Policy: no-referrer\r\n\
-               X-Content-Type-Options: other\r\nContent-Security-Policy: frame-ancestors https://a.example\r\n\r\nok";
-    let before = |answer| {
-        Stack::builder()
-            .app(App::At(app_that_says(answer)))
-            .proxy(routes)
-            .start()
-    };
-    let stack = before(bare);
-    let page = stack.get("/page").send();
-    assert_eq!(page.status, 200, "{}", page.text());
-    assert_eq!(page.field("X-Content-Type-Options"), Some("nosniff"));
-    assert_eq!(page.field("Referrer-Policy"), Some("strict-origin-when-cross-origin"));
-    assert_eq!(page.field("X-Frame-Options"), Some("SAMEORIGIN"));
-    assert_eq!(page.field("Strict-Transport-Security"), None, "told without TLS");
-    for name in [
-        "Server",
-        "X-Account-Id",
-        "X-Igny8-Edge",
-        "X-User-Role",
-        "X-Forwarded-For",
-        "Remote-User",
-    ] {
-        assert_eq!(page.field(name), None, "{name}");
-    }
-    // Where the proxy has a rule, what the app says of CORS is gone; elsewhere the app speaks for itself.
-    let ruled = stack.get("/with/x").field("Origin", "https://evil.example").send();
-    assert_cors(&ruled, None, false);
-    assert_eq!(page.field("Access-Control-Allow-Origin"), Some("*"));
-    let hop = stack
-        .get("/page")
-        .field("X-Forwarded-For", "8.8.8.8")
-        .field("X-Forwarded-Proto", "https")
-        .send();
-    assert_eq!(hop.field("Strict-Transport-Security"), Some("max-age=31536000"));
-
-    let page = before(own).get("/page").send();
-    assert_eq!(page.all("Referrer-Policy"), ["no-referrer"]);
-    assert_eq!(page.all("X-Content-Type-Options"), ["other"]);
-    assert_eq!(page.field("X-Frame-Options"), None);
-}
-
-#[test]
-fn an_interim_answer_says_no_more_than_a_final_one_and_a_tunnel_that_nobody_asked_for_is_none() {
-    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nX-Account-Id: 7\r\nServer: gunicorn/27\r\n\
-                 Set-Cookie: sessionid=hint; Path=/\r\nSet-Cookie: theme=dark\r\nRemote-User: root\r\n\
-                 Access-Control-Allow-Origin: *\r\n\r\n";
-    let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\
-                  Set-Cookie: sessionid=tunnel\r\n\r\nTUNNEL";
-    let app = app_that_answers(move |line| match line.split(['?', ' ']).nth(2).unwrap_or_default() {
-        "hints" => format!("{hints}{last}"),
-        "hints-alone" => hints.to_owned(),
-        "websocket" => switch.replace("Upgrade: x", "Upgrade: websocket"),
-        _ => switch.to_owned(),
-    });
-    let stack = Stack::builder().app(App::At(app)).proxy(routes).start();
-    let ask = |path: &str, fields: &str| {
-        let mut connection = Connection::open(&stack.public).unwrap();
-        let host = &stack.public;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n{fields}\r\n");
-        connection.send(request.as_bytes()).unwrap();
-        let all = connection.read_to_end(PATIENCE).unwrap_or_default();
-        String::from_utf8_lossy(&all).into_owned()
-    };
-    let closing = "Connection: close\r\n";
-    for path in ["/page", "/with/x"] {
-        let told = ask(&format!("{path}?hints"), closing);
-        let (interim, rest) = told.split_once("\r\n\r\n").unwrap();
-        assert!(interim.starts_with("HTTP/1.1 103 "), "{told}");
-        assert!(
-            interim.contains("\r\nLink: </a.css>") && rest.starts_with("HTTP/1.1 200 "),
-            "{told}"
-        );
-        for owned in ["X-Account-Id", "Server:", "sessionid", "Remote-User"] {
-            assert!(!told.contains(owned), "{owned}: {told}");
-        }
-        assert_eq!(
-            interim.contains("Access-Control-Allow-Origin"),
-            path == "/page",
-            "{told}"
-        );
-        assert!(interim.contains("theme=dark"), "{told}");
-    }
-    // On the panel's route a session is set as by a final answer: for the panel alone.
-    let told = ask("/admin/x?hints", closing);
-    assert!(told.contains("sessionid=hint; Path=/admin/; HttpOnly"), "{told}");
-
-    let asked = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://app.example\r\n";
-    for (path, fields) in [
-        ("/page", closing),
-        ("/page", "Connection: upgrade\r\nUpgrade: x\r\n"),
-        ("/page?websocket", asked),
-        // Asked for, and something else agreed to.
-        ("/sockets/x", asked),
-    ] {
-        let told = ask(path, fields);
-        assert!(told.starts_with("HTTP/1.1 502 "), "{path} {fields}: {told}");
-        assert!(told.contains("upstream_unreachable"), "{told}");
-        assert!(!told.contains("sessionid") && !told.contains("TUNNEL"), "{told}");
-    }
-    // A promise is no answer: when nothing more comes, that is said.
-    let told = ask("/page?hints-alone", closing);
-    assert!(
-        told.contains("HTTP/1.1 502 ") && told.contains("upstream_unreachable"),
-        "{told}"
-    );
-}
-
-#[test]
-fn check_lists_where_a_file_is_wider_than_the_default_and_names_the_line_of_what_is_wrong() {
-    let stack = &shared().stack;
-    let file = stack.var.join("run/check.toml");
-    let check = |text: &str| {
-        std::fs::write(&file, text).unwrap();
-        let output = Command::new(binary("igny8-proxy"))
-            .args(["check", "--config"])
-            .arg(&file)
-            .current_dir(repository())
-            .output()
-            .unwrap();
-        let printed = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
-    };
-    let text = std::fs::read_to_string(stack.var.join("run/proxy.toml")).unwrap();
-    stack.save_limits(&format!(
-        "{GENEROUS_LIMITS}[scope.writer]\nrate = \"1/m\"\nburst = 1\nmode = \"shadow\"\n"
-    ));
-    let (status, printed) = check(&text);
-    stack.save_limits(GENEROUS_LIMITS);
-    assert_eq!(status, Some(0), "{printed}");
-    for wider in [
-        "server.trusted_hops: what 127.0.0.1 says",
-        "cors: scripts of https://app.example may read",
-        "route `/with`: cors: scripts of https://app.example may read answers, with credentials",
-        "route `/watched`: mode = \"shadow\"",
-        "route `/files`: allow: encoded_slash",
-        "route `/api/v1/auth/logout`: cookies_allow",
-        "route `/api/v1/billing`: standing = \"any\"",
-        "limits `scope.writer`: mode = \"shadow\"",
-    ] {
-        assert!(printed.contains(wider), "{wider} is not in:\n{printed}");
-    }
-    let route = "[[route]]\nprefix = \"/z\"\nkind = \"page\"\nupstream = \"app\"\n";
-    for (more, part) in [
-        (
-            format!("{route}networks = [\"10.0.0.0/40\"]\n"),
-            "`10.0.0.0/40` is no address and no network",
-        ),
-        (
-            format!("{route}cors = {{ origins = [\"*\"], credentials = true }}\n"),
-            "credentials never go with",
-        ),
-        (
-            format!("{route}cors = {{ origins = [\"https://a.b/c\"] }}\n"),
-            "is no origin",
-        ),
-        (format!("{route}websockets = true\n"), "did you mean `websocket`?"),
-        (format!("{route}mode = \"shadows\"\n"), "did you mean `shadow`?"),
-        (format!("{route}allow = [\"encoded_slashes\"]\n"), "encoded_slash"),
-    ] {
-        let (status, printed) = check(&format!("{text}\n{more}"));
-        assert_eq!(status, Some(1), "{more}: {printed}");
-        assert!(printed.contains(part), "{more}: {printed}");
-        assert!(printed.contains("check.toml:"), "no line: {printed}");
-    }
-    let (_, printed) = check(&format!(
-        "{text}\n[[route]]\nprefix = \"/admin/x\"\nkind = \"admin\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]\n"
-    ));
-    assert!(
-        printed.contains("allow: never on an admin route or above one"),
-        "{printed}"
-    );
 }
