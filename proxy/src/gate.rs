@@ -130,7 +130,7 @@ impl Gate {
         request_id: RequestId,
         out: &mut bytes::BytesMut,
     ) -> Result<Box<Passage>, Box<Refused>> {
-        let hop_is_silent = client.hop_is_silent(&framed);
+        let hop_is_silent = client.hop_is_silent(&framed, &self.config.trusted_hops);
         let behind = client
             .trusted_hop
             .then(|| Arc::new(client.behind_hops(&framed, &self.config.trusted_hops)));
@@ -154,7 +154,8 @@ impl Gate {
             brought: seen.brought.with_session(!routed.sessions().is_empty()),
             ..seen
         };
-        if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
+        let judged = routed.check_length();
+        if let Err(refusal) = judged.and_then(|()| routed.check_source(client.ip, hop_is_silent, client.tls)) {
             return Err(way.refused(refusal.into(), Some(route), &seen));
         }
         let expire_sessions = self.is_logout(&routed);
@@ -181,7 +182,6 @@ impl Gate {
                     cors: self.judge_origin(Some(route), &seen),
                     asked_at: None,
                     upstream_took: None,
-                    answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),

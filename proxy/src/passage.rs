@@ -42,8 +42,6 @@ pub struct Passage {
     /// When the upstream was asked last, by the clock's elapsed time, and how long it took to begin its answer; for the log alone.
     pub asked_at: Option<Duration>,
     pub upstream_took: Option<Duration>,
-    /// Parts of the answer's body so far.
-    pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | framing | bytes | [`framing::Framed`] | [`framing`], [`fields`] |
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
+//! | length | `Routed` | a word on the body that is declared | [`Routed::check_length`] |
 //! | source | `Routed` | a word on networks, and on the origin of a WebSocket | [`route`], [`upgrade`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
@@ -67,16 +68,10 @@ impl<'a> Routed<'a> {
     /// Finds the route of a well-framed request and rebuilds its cookies.
     ///
     /// # Errors
-    /// `malformed_path`, `bad_host`, `no_route`; `body_too_large` for a declared length over the route's limit.
+    /// `malformed_path`, `bad_host`, `no_route`.
     pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Box<Self>, Refusal> {
-        let (route_index, canonical) = match path::canonicalize(framed.target) {
-            Ok(canonical) => (routes.find(framed.host, &canonical.path)?, canonical),
-            Err(_) => routes.find_with_slash(framed.host, framed.target)?,
-        };
+        let (route_index, canonical) = routes.meet(framed.host, framed.target)?;
         let route = &routes.all()[route_index];
-        if matches!(framed.body, Body::Length(length) if length > route.max_body_bytes) {
-            return Err(Refusal::BodyTooLarge);
-        }
         let cookies = cookies::rebuild(&framed, route, rules);
         // It passes from stage to stage: by its address, not by its bytes.
         Ok(Box::new(Self {
@@ -114,6 +109,17 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn opens_tunnel(&self) -> bool {
         upgrade::opens_tunnel(&self.framed, self.route)
+    }
+
+    /// Judges the length that the request declares for its body. What does not declare one is measured as it comes.
+    ///
+    /// # Errors
+    /// `body_too_large` past the route's limit.
+    pub const fn check_length(&self) -> Result<(), Refusal> {
+        match self.framed.body {
+            Body::Length(length) if length > self.route.max_body_bytes => Err(Refusal::BodyTooLarge),
+            Body::None | Body::Length(_) | Body::Chunked => Ok(()),
+        }
     }
 
     /// Judges where the request comes from: the client's network, and the origin of a WebSocket. `hop_is_silent` says that a

@@ -309,6 +309,17 @@ impl Routes {
             .map(Route::label)
     }
 
+    /// The route that a request meets by its host and its target, and the target's canonical path.
+    ///
+    /// # Errors
+    /// `malformed_path`, and what [`Self::find`] says.
+    pub fn meet<'t>(&self, host: Option<&[u8]>, target: &'t [u8]) -> Result<(usize, path::Canonical<'t>), Refusal> {
+        match path::canonicalize(target) {
+            Ok(canonical) => Ok((self.find(host, &canonical.path)?, canonical)),
+            Err(_) => self.find_with_slash(host, target),
+        }
+    }
+
     /// The route of a target that holds an encoded slash, and its canonical path: only where the route allows one by name,
     /// and only if the path with its slashes decoded, as a careless app reads it, meets the same route.
     ///

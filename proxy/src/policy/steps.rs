@@ -130,6 +130,9 @@ impl<'a> Walk<'a> {
                 upstreams.get(route.upstream).unwrap_or(&"?")
             )
         })?;
+        if let Err(refusal) = routed.check_length() {
+            self.judge("length", Err(refusal), |()| String::new())?;
+        }
         self.judge_source(&mut routed)?;
         self.answer_preflight(&routed)?;
         let proven = self.prove(routed)?;
