@@ -225,13 +225,15 @@ impl Witness for Witnesses<'_> {
             let Some(value) = value.filter(|_| is_plausible(pair.value)) else {
                 continue;
             };
-            let sighting = self.runtime.block_on(asked.sessions.look_up_now(pair.name, value));
-            if sighting.is_silent() {
-                return None;
-            }
-            found.superuser |= sighting.is_superuser();
-            if routed.sessions().len() == 1 {
-                found.only = sighting.only().cloned();
+            for name in pair.names() {
+                let sighting = self.runtime.block_on(asked.sessions.look_up_now(name, value));
+                if sighting.is_silent() {
+                    return None;
+                }
+                found.superuser |= sighting.is_superuser();
+                if routed.sessions().len() == 1 && name == pair.name {
+                    found.only = sighting.only().cloned();
+                }
             }
         }
         Some(found)

@@ -134,13 +134,14 @@ impl Gate {
         let route = routed.route_index();
         let seen = Seen {
             brought: seen.brought.with_session(!routed.sessions().is_empty()),
+            session_spellings: routed.session_spellings(),
             ..seen
         };
         if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
             return Err(way.refused(refusal.into(), Some(route), &seen));
         }
-        let expire_sessions = self.is_logout(&routed);
-        match way.permit(routed, expire_sessions).await {
+        let is_logout = self.is_logout(&routed);
+        match way.permit(routed, is_logout).await {
             Ok((permit, rate)) => {
                 if let Some(refusal) = permit.routed().shadow() {
                     let label = permit.routed().route().label().to_owned();
@@ -150,7 +151,7 @@ impl Gate {
                 Ok(Box::new(Passage {
                     request_id,
                     rate,
-                    expire_sessions,
+                    expire_sessions: is_logout.then(|| seen.session_spellings.clone()),
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
                     names_connection: seen.names_connection,
                     brought: seen.brought,
@@ -205,11 +206,13 @@ impl Gate {
         forward.stands(facts.as_deref(), route, self.clock.now())
     }
 
-    /// The `Set-Cookie` values that make a browser forget its sessions.
+    /// The `Set-Cookie` values that make a browser forget its sessions, the `brought` names among them; none where none
+    /// are to be forgotten.
     #[must_use]
-    pub fn expired_cookies(&self, secure: bool) -> Vec<String> {
-        let admins: Vec<&str> = self.config.routes.admin_prefixes().collect();
-        edits::expired_sessions(&self.config.sessions.rules, admins.into_iter(), secure)
+    pub fn expired_cookies(&self, brought: Option<&[String]>, secure: bool) -> Vec<String> {
+        let rules = &self.config.sessions.rules;
+        let expired = |brought| edits::expired_sessions(rules, brought, self.config.routes.admin_prefixes(), secure);
+        brought.map(expired).unwrap_or_default()
     }
 
     fn is_logout(&self, routed: &Routed<'_>) -> bool {
@@ -227,7 +230,7 @@ impl<'a> Way<'a> {
             route,
             html: answer::wants_html(kind, seen.accept),
             head_only: seen.method == Method::Head,
-            expire_sessions: stop.expire_sessions,
+            expire_sessions: stop.expire_sessions.then(|| seen.session_spellings.clone()),
             rate: stop.rate,
             cors: self.gate.judge_origin(route, seen),
             close: seen.close || seen.has_body,

@@ -141,10 +141,8 @@ fn rewrite_cookies(gate: &Gate, route: &Route, response: &mut ResponseHeader, pa
             }
         }
     }
-    if passage.expire_sessions {
-        for cookie in gate.expired_cookies(secure) {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
+    for cookie in gate.expired_cookies(passage.expire_sessions.as_deref(), secure) {
+        response.append_header(header::SET_COOKIE, cookie)?;
     }
     Ok(())
 }

@@ -18,8 +18,8 @@ pub struct Passage {
     pub client: Arc<Client>,
     pub request_id: RequestId,
     pub rate: Verdict,
-    /// The answer makes the browser forget its sessions.
-    pub expire_sessions: bool,
+    /// The answer makes the browser forget its sessions: those configured, and these names.
+    pub expire_sessions: Option<Vec<String>>,
     /// Refusals of this request are told to people.
     pub html: bool,
     /// The block that goes on says what the client wants of its connection.
@@ -52,7 +52,8 @@ pub struct Refused {
     pub route: Option<usize>,
     pub html: bool,
     pub head_only: bool,
-    pub expire_sessions: bool,
+    /// As for a passage.
+    pub expire_sessions: Option<Vec<String>>,
     pub rate: Option<Verdict>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
@@ -81,7 +82,7 @@ impl Refused {
             route: None,
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate: None,
             cors: cors::Verdict::Silent,
             close: true,

@@ -106,7 +106,7 @@ impl Gate {
             route: Some(route),
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate,
             cors: verdict,
             close: seen.close || seen.has_body,

@@ -198,6 +198,51 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
 }
 
 #[test]
+fn a_session_is_asked_about_ended_and_expired_under_its_own_name() {
+    for name in ["connect.sid", "JSESSIONID"] {
+        let echo = Echo::start();
+        let person = |superuser| json!({"authenticated": true, "is_staff": superuser, "is_superuser": superuser, "user_id": 9, "account_id": 7});
+        let stack = stack(&echo, GENEROUS_LIMITS, move |file| {
+            set(file, "sessions.cookies", vec![name]);
+            route(file, "/").insert("sessions".into(), "non_superuser".into());
+        });
+        let expired = |answer: &Response, wanted: &str| {
+            let mut cookies = answer.cookies().into_iter();
+            cookies.any(|cookie| cookie.name == wanted && cookie.expires_at_once())
+        };
+        // A value that is a session under this name alone.
+        let root = format!("{name}={ROOT}");
+        for (method, target, status) in [
+            ("GET", "/home", 403),
+            ("GET", "/api/x", 403),
+            ("POST", "/api/v1/auth/logout/", 204),
+        ] {
+            echo.tell(&root, person(true));
+            let ended = echo.ended_cookies().len();
+            let answer = stack.request(method, target).cookie(&root).send();
+            assert_eq!(answer.status, status, "{root} {target}: {}", answer.text());
+            assert_eq!(echo.ended_cookies()[ended..], [root.as_str()], "{target}");
+            assert!(expired(&answer, name), "{target}: {:?}", answer.cookies());
+        }
+        for prefix in ["__Secure-", "__Host-"] {
+            let prefixed = format!("{prefix}{root}");
+            echo.tell(&prefixed, person(true));
+            let answer = stack.get("/api/x").cookie(&prefixed).send();
+            assert_eq!(answer.code(), "session_not_allowed");
+            assert_eq!(echo.ended_cookies().last(), Some(&prefixed));
+            assert!(expired(&answer, name) && expired(&answer, &format!("{prefix}{name}")));
+        }
+        let ordinary = format!("{name}={ORDINARY}");
+        echo.tell(&ordinary, person(false));
+        let set_cookie = format!("{ordinary}; Path=/");
+        echo.set_cookies(&[&set_cookie]);
+        let home = stack.get("/home").cookie(&ordinary).send();
+        assert_eq!(received(&home).as_deref(), Some(ordinary.as_str()));
+        assert_eq!(home.cookies()[0].name, name, "nobody can sign in");
+    }
+}
+
+#[test]
 fn a_silent_app_lets_no_session_pass() {
     let echo = Echo::start();
     people(&echo, 7);

@@ -14,10 +14,7 @@ impl Way<'_> {
     pub(super) async fn judge_sessions(&self, routed: &Routed<'_>) -> Result<SessionVerdict, Stop> {
         let route = routed.route();
         let mut found = Sessions::default();
-        for pair in routed.sessions() {
-            let Some((name, session)) = plausible(pair) else {
-                continue;
-            };
+        for (pair, name, session) in askable(routed) {
             let Some(sighting) = self.sight(route, name, session).await? else {
                 break;
             };
@@ -30,7 +27,8 @@ impl Way<'_> {
                     found.ending_failed |= !self.end_session(name, session, &sighting).await;
                 }
             }
-            if routed.sessions().len() == 1 {
+            // What goes on, goes on under this name, and no other.
+            if routed.sessions().len() == 1 && name == pair.name {
                 found.only = sighting.only().cloned();
             }
         }
@@ -93,10 +91,7 @@ impl Way<'_> {
         if routed.comes_from_elsewhere() {
             return Err(Refusal::OriginRefused.into());
         }
-        for pair in routed.sessions() {
-            let Some((name, session)) = plausible(pair) else {
-                continue;
-            };
+        for (_, name, session) in askable(routed) {
             if self.pay_for_cold_work().await.is_ok() {
                 let sighting = self.gate.sessions.look_up(name, session).await;
                 if self.gate.sessions.end(name, session, &sighting).await.is_err() {
@@ -108,8 +103,13 @@ impl Way<'_> {
     }
 }
 
-/// A session that can be asked about.
-fn plausible<'a>(pair: &SessionPair<'a>) -> Option<(&'a str, &'a str)> {
-    let value = std::str::from_utf8(pair.value).ok()?;
-    session::is_plausible(pair.value).then_some((pair.name, value))
+/// The sessions that can be asked about, under each name that an app may know them by, with their values.
+fn askable<'r>(routed: &'r Routed<'_>) -> impl Iterator<Item = (&'r SessionPair<'r>, &'r str, &'r str)> {
+    routed.sessions().iter().flat_map(|pair| {
+        let value = std::str::from_utf8(pair.value).ok();
+        let session = value.filter(|_| session::is_plausible(pair.value));
+        session
+            .into_iter()
+            .flat_map(move |session| pair.names().map(move |name| (pair, name, session)))
+    })
 }

@@ -11,46 +11,67 @@ use super::route::{Route, RouteKind};
 /// The names that carry a session, and what else the proxy knows of cookies.
 #[derive(Clone, Debug)]
 pub struct CookieRules {
-    /// Lower-case, without `__Host-` or `__Secure-`.
-    names: Vec<String>,
+    names: Vec<SessionName>,
     shortest: usize,
+}
+
+/// A name of the drop list.
+#[derive(Clone, Debug)]
+struct SessionName {
+    /// As the operator wrote it: so the app calls it.
+    configured: String,
+    /// The form in which names are compared.
+    folded: String,
 }
 
 impl CookieRules {
     /// The drop list, by name; prefixed forms are meant as well.
     #[must_use]
     pub fn new(names: &[String]) -> Self {
-        let names: Vec<String> = names.iter().map(|name| fold(name.as_bytes())).collect();
+        let names: Vec<SessionName> = names
+            .iter()
+            .map(|name| SessionName {
+                configured: name.clone(),
+                folded: fold(name.as_bytes()),
+            })
+            .collect();
         Self {
-            shortest: names.iter().map(String::len).min().unwrap_or(usize::MAX),
+            shortest: names.iter().map(|name| name.folded.len()).min().unwrap_or(usize::MAX),
             names,
         }
     }
 
-    /// The session cookie that a name, as any framework might read it, means.
+    /// The session cookie that a name, as any framework might read it, means: its configured name.
     #[must_use]
     pub fn session_name(&self, name: &[u8]) -> Option<&str> {
+        self.find(name).map(|(_, session)| session.configured.as_str())
+    }
+
+    /// The same with its place in the drop list.
+    fn find(&self, name: &[u8]) -> Option<(usize, &SessionName)> {
         // Most cookies are ruled out by their length before anything is decoded.
         if name.len() < self.shortest {
             return None;
         }
         // And of the rest, nearly all are spelled plainly and need no decoding.
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let same: &dyn Fn(&String) -> bool = if name.iter().all(plain) && !name.starts_with(b"__") {
-            &|session| session.as_bytes().eq_ignore_ascii_case(name)
+        let same: &dyn Fn(&SessionName) -> bool = if name.iter().all(plain) && !name.starts_with(b"__") {
+            &|session| session.folded.as_bytes().eq_ignore_ascii_case(name)
         } else {
             let folded = fold(name);
-            &move |session| *session == folded
+            &move |session| session.folded == folded
         };
-        self.names.iter().find(|session| same(session)).map(String::as_str)
+        self.names.iter().enumerate().find(|(_, session)| same(session))
     }
 
-    /// The plain names of the drop list.
-    #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.names
+    /// The names of the drop list, as they are configured.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.configured.as_str())
     }
 }
+
+/// How many names a drop list has at most.
+pub const MAX_NAMES: usize = 64;
 
 /// How many session pairs of one request are looked at; more of them are dropped unseen.
 pub const MAX_SESSIONS: usize = 4;
@@ -72,9 +93,9 @@ impl<'a> Cookies<'a> {
         &self.sessions[..self.session_count]
     }
 
-    /// Lets the first session go on after all, under its plain name.
+    /// Lets the one session of the request go on after all, under the name that its source was asked about.
     pub fn pass_session(&mut self) {
-        let Some(session) = self.sessions[..self.session_count].first() else {
+        let [session] = &self.sessions[..self.session_count] else {
             return;
         };
         if !self.forward.is_empty() {
@@ -89,9 +110,35 @@ impl<'a> Cookies<'a> {
 /// A cookie that carries a session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionPair<'a> {
-    /// The name in its plain form.
+    /// As it was brought; where that is no plain name, as it is configured.
     pub name: &'a str,
+    /// As it is configured.
+    configured: &'a str,
     pub value: &'a [u8],
+}
+
+impl<'a> SessionPair<'a> {
+    fn new(brought: &'a [u8], session: &'a SessionName, value: &'a [u8]) -> Self {
+        let configured = session.configured.as_str();
+        let plain = (brought != configured.as_bytes() && is_plain_name(brought)).then_some(brought);
+        let name = plain.and_then(|name| std::str::from_utf8(name).ok());
+        Self {
+            name: name.unwrap_or(configured),
+            configured,
+            value: unquote(value),
+        }
+    }
+
+    /// The names under which an app may know the session: as it was brought, and as it is configured where that differs.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        std::iter::once(self.name).chain(self.spelled_otherwise().then_some(self.configured))
+    }
+
+    /// Whether it was brought under another name than the configured one.
+    #[must_use]
+    pub fn spelled_otherwise(&self) -> bool {
+        self.name != self.configured
+    }
 }
 
 /// Rebuilds the cookies of a request for its route.
@@ -111,13 +158,10 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
                 continue;
             };
             let (name, value) = (&pair[..equals], trim(&pair[equals + 1..]));
-            let passes = if let Some(session) = rules.session_name(name) {
+            let passes = if let Some((_, session)) = rules.find(name) {
                 let first = cookies.session_count == 0;
                 if let Some(place) = cookies.sessions.get_mut(cookies.session_count) {
-                    *place = SessionPair {
-                        name: session,
-                        value: unquote(value),
-                    };
+                    *place = SessionPair::new(name, session, value);
                     cookies.session_count += 1;
                 }
                 first && route.kind == RouteKind::Admin && is_plain_name(name)
@@ -154,7 +198,8 @@ fn hides_session(value: &[u8], rules: &CookieRules) -> bool {
 }
 
 /// A name that every reader takes for the same name (RFC 6265, section 4.1.1: a token).
-fn is_plain_name(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_plain_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| super::fields::is_token(*byte))
 }
 
@@ -325,6 +370,34 @@ mod tests {
         assert_eq!(forward, "sessionid=A; csrftoken=t");
         assert_eq!(sessions, ["A", "B", "C"]);
         assert_eq!(run(RouteKind::Admin, &[b"\xa0sessionid=X; sessionid=A"]).0, "");
+    }
+
+    #[test]
+    fn a_source_is_asked_by_the_name_that_was_brought_and_by_the_configured_one() {
+        let rules = CookieRules::new(&["sessionid".into(), "connect.sid".into(), "PHPSESSID".into()]);
+        for (brought, names) in [
+            ("sessionid", &["sessionid"][..]),
+            ("connect.sid", &["connect.sid"]),
+            ("PHPSESSID", &["PHPSESSID"]),
+            ("connect_sid", &["connect_sid", "connect.sid"]),
+            ("phpsessid", &["phpsessid", "PHPSESSID"]),
+            ("__Secure-sessionid", &["__Secure-sessionid", "sessionid"]),
+            ("__Host-connect.sid", &["__Host-connect.sid", "connect.sid"]),
+            // What is no plain name cannot be asked by.
+            ("\"sessionid\"", &["sessionid"]),
+            ("\u{a0}connect.sid", &["connect.sid"]),
+            ("connect[sid", &["connect.sid"]),
+        ] {
+            let block = format!("GET / HTTP/1.1\r\nCookie: a=1; {brought}=S\r\n\r\n");
+            let framed = framing::parse(block.as_bytes()).unwrap();
+            let mut cookies = rebuild(&framed, &route(RouteKind::Page), &rules);
+            let [session] = cookies.sessions() else { panic!("{brought}") };
+            assert_eq!(session.names().collect::<Vec<_>>(), names, "{brought}");
+            assert_eq!(session.spelled_otherwise(), names.len() == 2, "{brought}");
+            cookies.pass_session();
+            let forward = String::from_utf8(cookies.forward).unwrap();
+            assert_eq!(forward, format!("a=1; {}=S", names[0]), "{brought}");
+        }
     }
 
     #[test]

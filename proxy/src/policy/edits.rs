@@ -163,7 +163,7 @@ pub fn set_cookie(value: &[u8], route: &Route, rules: &CookieRules, secure: bool
     if rules.session_name(name).is_none() {
         return SetCookie::Keep;
     }
-    let plain = rules.names().iter().any(|plain| plain.as_bytes() == name);
+    let plain = rules.names().any(|plain| plain.as_bytes() == name);
     match (route.kind, std::str::from_utf8(value)) {
         (RouteKind::Admin, Ok(text)) => rescope(text, route, secure),
         // Signing in on such a page has to be possible; whose session it is, is asked when it comes back.
@@ -202,23 +202,39 @@ fn rescope(text: &str, route: &Route, secure: bool) -> SetCookie {
 /// The `Set-Cookie` value that makes a browser forget `name` at `path`.
 #[must_use]
 pub fn expired(name: &str, path: &str, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
+    // A browser takes no word about a prefixed name that is not `Secure` (RFC 6265bis, section 4.1.3).
+    let secure = if secure || has_prefix(name, "__secure-") || has_prefix(name, "__host-") {
+        "; Secure"
+    } else {
+        ""
+    };
     format!("{name}=; Path={path}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Every `Set-Cookie` value that together make a browser forget its sessions: each name, at `/` and where admins live.
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Every `Set-Cookie` value that together make a browser forget its sessions: each configured name and each other one that
+/// it `brought`, at `/` and where admins live.
 #[must_use]
 pub fn expired_sessions<'a>(
     rules: &CookieRules,
-    admin_prefixes: impl Iterator<Item = &'a str> + Clone,
+    brought: &[String],
+    admin_prefixes: impl Iterator<Item = &'a str>,
     secure: bool,
 ) -> Vec<String> {
     let at_admin = admin_prefixes.map(|prefix| format!("{}/", prefix.trim_end_matches('/')));
     let paths: Vec<String> = std::iter::once("/".to_owned())
         .chain(at_admin.filter(|path| path != "/"))
         .collect();
-    let every = |name: &String| paths.iter().map(|path| expired(name, path, secure)).collect::<Vec<_>>();
-    rules.names().iter().flat_map(every).collect()
+    let every = |name| paths.iter().map(move |path| expired(name, path, secure));
+    rules
+        .names()
+        .chain(brought.iter().map(String::as_str))
+        .flat_map(every)
+        .collect()
 }
 
 #[cfg(test)]
@@ -355,9 +371,53 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_capitals_or_dots_is_set_and_rescoped_as_it_is_configured() {
+        for name in ["connect.sid", "PHPSESSID", "JSESSIONID"] {
+            let rules = CookieRules::new(&[name.into()]);
+            let page = Route {
+                sessions: RouteSessions::NonSuperuser,
+                ..route(RouteKind::Page, Authorization::Drop)
+            };
+            let set = format!("{name}=s; Path=/");
+            let other = format!("{}=s; Path=/", name.to_lowercase().replace('.', "_"));
+            assert_eq!(set_cookie(set.as_bytes(), &page, &rules, false), SetCookie::Keep);
+            assert_eq!(set_cookie(other.as_bytes(), &page, &rules, false), SetCookie::Drop);
+            let admin = route(RouteKind::Admin, Authorization::Drop);
+            let SetCookie::Rescope { cookie, expiry } = set_cookie(set.as_bytes(), &admin, &rules, false) else {
+                panic!("not rescoped")
+            };
+            assert!(cookie.starts_with(&format!("{name}=s; Path=/admin/;")), "{cookie}");
+            assert!(expiry.starts_with(&format!("{name}=; Path=/; Max-Age=0;")), "{expiry}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_expired_under_its_configured_name_and_the_one_that_was_brought() {
+        let rules = CookieRules::new(&["connect.sid".into()]);
+        let brought = ["__Secure-connect.sid".to_owned()];
+        let all = expired_sessions(&rules, &brought, ["/admin"].into_iter(), false);
+        let starts: Vec<&str> = all
+            .iter()
+            .map(|value| value.split("; Max-Age").next().unwrap())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "connect.sid=; Path=/",
+                "connect.sid=; Path=/admin/",
+                "__Secure-connect.sid=; Path=/",
+                "__Secure-connect.sid=; Path=/admin/"
+            ]
+        );
+        // A browser takes no word about a prefixed name that is not Secure.
+        let secure: Vec<bool> = all.iter().map(|value| value.ends_with("; Secure")).collect();
+        assert_eq!(secure, [false, false, true, true]);
+    }
+
+    #[test]
     fn sessions_are_expired_at_the_root_and_at_the_admin_prefix() {
         let rules = CookieRules::new(&["sessionid".into(), "remember".into()]);
-        let all = expired_sessions(&rules, ["/admin"].into_iter(), false);
+        let all = expired_sessions(&rules, &[], ["/admin"].into_iter(), false);
         let starts: Vec<&str> = all
             .iter()
             .map(|value| value.split("; Max-Age").next().unwrap())

@@ -157,6 +157,13 @@ impl<'a> Routed<'a> {
         self.cookies.sessions()
     }
 
+    /// The names of those that were brought under another name than the configured one.
+    #[must_use]
+    pub fn session_spellings(&self) -> Vec<String> {
+        let otherwise = self.sessions().iter().filter(|session| session.spelled_otherwise());
+        otherwise.map(|session| session.name.to_owned()).collect()
+    }
+
     /// The credential that decides on this route; routes that ask for none have none.
     ///
     /// # Errors
