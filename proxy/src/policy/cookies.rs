@@ -1,7 +1,7 @@
 //! Cookies on their way in: the one `Cookie` field that goes upstream is rebuilt from parsed pairs. Pure.
 //!
-//! Pairs are split at every `;`, whatever quotes stand around it; a pair in whose value a reader that splits at commas would
-//! find a session is dropped. Names are compared as the most lenient reader would: Unicode white space trimmed, escapes
+//! Pairs are split at every `;`, whatever quotes stand around it; a pair in whose value a reader that splits at commas or at
+//! white space would find a session is dropped. Names are compared as the most lenient reader would: Unicode white space trimmed, escapes
 //! decoded, case and PHP's dots folded. What passes, passes byte for byte.
 
 use super::fields::{FieldName, trim};
@@ -157,16 +157,16 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
             let Some(equals) = memchr::memchr(b'=', pair) else {
                 continue;
             };
-            let (name, value) = (&pair[..equals], trim(&pair[equals + 1..]));
+            let (name, value) = (&pair[..equals], &pair[equals + 1..]);
             let passes = if let Some((_, session)) = rules.find(name) {
                 let first = cookies.session_count == 0;
                 if let Some(place) = cookies.sessions.get_mut(cookies.session_count) {
-                    *place = SessionPair::new(name, session, value);
+                    *place = SessionPair::new(name, session, trim(value));
                     cookies.session_count += 1;
                 }
                 first && route.kind == RouteKind::Admin && is_plain_name(name)
             } else {
-                is_plain_name(name) && passes(route, name)
+                is_plain_name(name) && passes(route, name, value)
             };
             if passes && !hides_session(value, rules) {
                 if cookies.forward.is_empty() {
@@ -181,20 +181,46 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
     cookies
 }
 
-/// Whether a pair that carries no session goes upstream.
-fn passes(route: &Route, name: &[u8]) -> bool {
+/// Whether a pair that carries no session goes upstream. To an API goes what is a single pair to every reader.
+fn passes(route: &Route, name: &[u8], value: &[u8]) -> bool {
     match route.kind {
         RouteKind::Admin | RouteKind::Page => true,
-        RouteKind::Api | RouteKind::Public => route.cookies_allow.iter().any(|allowed| allowed.as_bytes() == name),
+        RouteKind::Api | RouteKind::Public => {
+            let named = route.cookies_allow.iter().any(|allowed| allowed.as_bytes() == name);
+            named && !value.iter().any(ends_value)
+        }
     }
 }
 
-/// Whether a reader that splits at commas, too, as RFC 2965 had it and some servers still do, finds a session in a value.
+/// Whether some reader ends a value here: at a comma, as RFC 2965 had it and some servers still do, or at white space, as
+/// Python's `http.cookies` does. What is not ASCII may be white space in one encoding or another.
+fn ends_value(byte: &u8) -> bool {
+    *byte == b',' || !byte.is_ascii_graphic()
+}
+
+/// Whether such a reader finds a session behind the value's end.
 fn hides_session(value: &[u8], rules: &CookieRules) -> bool {
-    memchr::memchr(b',', value).is_some()
-        && value.split(|byte| *byte == b',').skip(1).any(|part| {
-            memchr::memchr(b'=', part).is_some_and(|equals| rules.session_name(trim(&part[..equals])).is_some())
-        })
+    // Most values hold nothing that could be a further pair.
+    if memchr::memchr(b'=', value).is_none() {
+        return false;
+    }
+    let mut before: &[u8] = b"";
+    for (place, word) in value.split(ends_value).enumerate() {
+        let name_start = word.iter().take_while(|byte| **byte == b'=').count();
+        // White space may stand between the name and its `=`.
+        if name_start > 0 && rules.session_name(before).is_some() {
+            return true;
+        }
+        let rest = &word[name_start..];
+        let names_session = |equals| rules.session_name(&rest[..equals]).is_some();
+        if place > 0 && memchr::memchr(b'=', rest).is_some_and(names_session) {
+            return true;
+        }
+        if !word.is_empty() {
+            before = word;
+        }
+    }
+    false
 }
 
 /// A name that every reader takes for the same name (RFC 6265, section 4.1.1: a token).
@@ -339,20 +365,54 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_hides_no_session_and_harms_no_other_value() {
+    fn a_comma_or_white_space_hides_no_session_and_harms_no_other_value() {
         for hidden in [
             "a=1,sessionid=2",
             "a=1, sessionid=2",
             "a=,,\tSessionID =2",
             "a=1,b=2,__Host-sessionid=3",
             "a=1,sess%69onid=2",
+            "a=1 sessionid=2",
+            "a=1\tsessionid=2",
+            "a=\"1\" sessionid=2",
+            "a=1 \"sessionid\"=2",
+            "a=1  sessionid =2",
+            "a=1 sessionid\t = 2",
+            "a=1 b=2 SESSIONID=3",
+            "a= sessionid=2",
+            "a=1 ==sessionid=2",
+            "a=1\u{a0}sessionid=2",
+            "a=1\u{2003}sessionid\u{2003}=2",
         ] {
             assert_eq!(run(RouteKind::Page, &[hidden.as_bytes()]).0, "", "{hidden}");
             assert_eq!(run(RouteKind::Admin, &[hidden.as_bytes()]).0, "", "{hidden}");
         }
-        assert_eq!(run(RouteKind::Admin, &[b"sessionid=root,sessionid=other"]).0, "");
-        for plain in ["a=1,2", "a=x,sessionid", "a={b:1,c=2}", "a=1,xsessionid=2"] {
+        for hidden in ["sessionid=root,sessionid=other", "sessionid=root sessionid=other"] {
+            assert_eq!(run(RouteKind::Admin, &[hidden.as_bytes()]).0, "");
+        }
+        for plain in [
+            "a=1,2",
+            "a=x,sessionid",
+            "a={b:1,c=2}",
+            "a=1,xsessionid=2",
+            "a=the quick brown fox",
+            "a=x sessionid y",
+            "a=b = c, d = e",
+            "a=sessionid=2",
+            "a=1 xsessionid=2",
+        ] {
             assert_eq!(run(RouteKind::Page, &[plain.as_bytes()]).0, plain);
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_one_pair_to_some_reader_does_not_go_to_an_api() {
+        for kind in [RouteKind::Api, RouteKind::Public] {
+            for value in ["x sessionid=S", "x, jwt=abc", "x\tjwt=abc", "x,y", "x y", " jwt=abc", "x\u{a0}jwt=abc"] {
+                let field = format!("locale={value}; a=1");
+                assert_eq!(run(kind, &[field.as_bytes()]).0, "", "{field}");
+            }
+            assert_eq!(run(kind, &[b"locale=de=x\"y\"; jwt=abc"]).0, "locale=de=x\\\"y\\\"");
         }
     }
 
@@ -410,12 +470,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_to_a_page_holds_no_session_however_it_is_split(field in "[a-cS=; \"\u{a0}%sesionid]{0,60}") {
+        fn what_goes_to_a_page_holds_no_session_however_it_is_split(
+            words in proptest::collection::vec("[a-c=;, \t\"\u{a0}%]{0,3}|sessionid|=", 0..12)
+        ) {
+            let field = words.concat();
             let (forward, _) = run(RouteKind::Page, &[field.as_bytes()]);
             let rules = CookieRules::new(&["sessionid".into()]);
             for pair in forward.split(';') {
-                let name = pair.split('=').next().unwrap_or_default();
-                prop_assert!(rules.session_name(name.as_bytes()).is_none(), "{forward}");
+                let value = pair.trim().split_once('=').map_or("", |(_, value)| value);
+                for words in value.split([',', ' ', '\t']).skip(1).chain([pair]) {
+                    let name = words.split('=').next().unwrap_or_default();
+                    prop_assert!(!words.contains('=') || rules.session_name(name.as_bytes()).is_none(), "{forward}");
+                }
             }
         }
     }

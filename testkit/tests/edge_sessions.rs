@@ -1,0 +1,73 @@
+//! What the real proxy lets through of cookies and sessions, spelled as only a hostile client would: hidden in other values,
+//! too long, too many, under several names.
+
+use igny8_testkit::config::set;
+use igny8_testkit::echo::Echo;
+use igny8_testkit::edge::add_route;
+use igny8_testkit::raw::Response;
+use igny8_testkit::stack::{App, Stack};
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+use toml::Table;
+
+/// One stack for every test here, and its app.
+struct Edge {
+    stack: Stack,
+    app: Echo,
+}
+
+fn routes(file: &mut Table) {
+    set(file, "sessions.cookies", vec!["sessionid", "remember_token"]);
+    for keys in [
+        "prefix = \"/open\"\nkind = \"public\"\nupstream = \"app\"\ncookies_allow = [\"locale\"]",
+        "prefix = \"/signed-in\"\nkind = \"page\"\nupstream = \"app\"\nsessions = \"non_superuser\"",
+    ] {
+        add_route(file, keys);
+    }
+}
+
+fn edge() -> &'static Edge {
+    static EDGE: OnceLock<Edge> = OnceLock::new();
+    EDGE.get_or_init(|| {
+        let app = Echo::start();
+        let builder = Stack::builder().app(App::At(app.address().to_owned()));
+        let stack = builder.proxy(routes).start();
+        Edge { stack, app }
+    })
+}
+
+fn person(superuser: bool) -> Value {
+    json!({"authenticated": true, "is_staff": superuser, "is_superuser": superuser, "user_id": 9, "account_id": 7})
+}
+
+/// The cookies that the app received.
+#[track_caller]
+fn received(answer: &Response) -> Option<String> {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    text.lines()
+        .find_map(|line| line.strip_prefix("Cookie: ").map(str::to_owned))
+}
+
+#[test]
+fn no_session_and_no_unnamed_cookie_reaches_the_app_inside_another_value() {
+    let stack = &edge().stack;
+    for cookies in [
+        "a=1 sessionid=rootroot1",
+        "a=\"1\" sessionid=rootroot1",
+        "a=1\tsessionid = rootroot1",
+        "a=1, sessionid=rootroot1",
+    ] {
+        let page = stack.get("/home").cookie(cookies).send();
+        assert_eq!(received(&page), None, "{cookies}");
+    }
+    let ordinary = "a=the quick brown fox; b=1, 2";
+    let page = stack.get("/home").cookie(ordinary).send();
+    assert_eq!(received(&page).as_deref(), Some(ordinary));
+    for cookies in ["locale=x sessionid=rootroot1", "locale=x, jwt=abc", "locale=x\tjwt=abc"] {
+        let public = stack.get("/open/x").cookie(cookies).send();
+        assert_eq!(received(&public), None, "{cookies}");
+    }
+    let public = stack.get("/open/x").cookie("locale=de; jwt=abc").send();
+    assert_eq!(received(&public).as_deref(), Some("locale=de"));
+}
