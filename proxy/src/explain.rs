@@ -220,7 +220,8 @@ impl Witness for Witnesses<'_> {
     fn sessions(&self, routed: &Routed<'_>) -> Option<Sessions> {
         let asked = self.asked.as_ref()?;
         let mut found = Sessions::default();
-        for pair in routed.sessions() {
+        let brought = routed.sessions().ok()?;
+        for pair in brought {
             let value = std::str::from_utf8(pair.value).ok();
             let Some(value) = value.filter(|_| is_plausible(pair.value)) else {
                 continue;
@@ -231,7 +232,7 @@ impl Witness for Witnesses<'_> {
                     return None;
                 }
                 found.superuser |= sighting.is_superuser();
-                if routed.sessions().len() == 1 && name == pair.name {
+                if brought.len() == 1 && name == pair.name {
                     found.only = sighting.only().cloned();
                 }
             }

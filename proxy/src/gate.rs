@@ -133,7 +133,7 @@ impl Gate {
         };
         let route = routed.route_index();
         let seen = Seen {
-            brought: seen.brought.with_session(!routed.sessions().is_empty()),
+            brought: seen.brought.with_session(routed.brings_session()),
             session_spellings: routed.session_spellings(),
             ..seen
         };

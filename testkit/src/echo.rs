@@ -22,8 +22,8 @@ struct Book {
     ended: Vec<String>,
     /// The same with their names: `name=value`.
     ended_cookies: Vec<String>,
-    /// How often it was asked about a session.
-    asked: usize,
+    /// The values of the sessions that it was asked about, as often as it was.
+    asked: Vec<String>,
     /// `Set-Cookie` values of its answers.
     set_cookies: Vec<String>,
 }
@@ -92,7 +92,13 @@ impl Echo {
     /// How often it was asked about a session.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.book().asked
+        self.book().asked.len()
+    }
+
+    /// Whether it was asked about a session of this value.
+    #[must_use]
+    pub fn asked_about(&self, session: &str) -> bool {
+        self.book().asked.iter().any(|asked| asked == session)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -129,10 +135,10 @@ impl Echo {
             book.ended.push(session);
             return response("200 OK", "", "");
         }
-        book.asked += 1;
         let nobody = || serde_json::json!({"authenticated": false});
         let facts = book.sessions.get(&cookie).or_else(|| book.sessions.get(&session));
         let facts = facts.cloned().unwrap_or_else(nobody);
+        book.asked.push(session);
         response("200 OK", "Content-Type: application/json\r\n", &facts.to_string())
     }
 }

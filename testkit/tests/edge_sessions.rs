@@ -71,3 +71,44 @@ fn no_session_and_no_unnamed_cookie_reaches_the_app_inside_another_value() {
     let public = stack.get("/open/x").cookie("locale=de; jwt=abc").send();
     assert_eq!(received(&public).as_deref(), Some("locale=de"));
 }
+
+#[test]
+fn a_long_session_is_looked_up_like_any_other() {
+    let Edge { stack, app } = edge();
+    for length in [257, 4096] {
+        let root = "r".repeat(length);
+        for path in ["/home", "/open/x", "/api/x"] {
+            app.tell(&root, person(true));
+            let answer = stack.get(path).cookie(&format!("sessionid={root}")).send();
+            assert_eq!(answer.status, 403, "{path} {length}");
+            assert!(app.ended().contains(&root), "{path} {length}: the session lives");
+        }
+    }
+}
+
+#[test]
+fn more_sessions_than_are_looked_at_are_refused_before_anybody_is_asked() {
+    let Edge { stack, app } = edge();
+    app.tell("hidden-root", person(true));
+    let four: Vec<String> = (1..=4).map(|number| format!("sessionid=nobody-{number}-nobody")).collect();
+    let five = format!("{}; sessionid=hidden-root", four.join("; "));
+    for (method, path) in [
+        ("GET", "/home"),
+        ("GET", "/open/x"),
+        ("GET", "/api/x"),
+        ("POST", "/api/v1/auth/logout/"),
+    ] {
+        let request = stack.request(method, path).field("Accept", "application/json");
+        let answer = request.cookie(&five).send();
+        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_request"), "{path}");
+        // A browser that has gathered so many is well again at its next request.
+        assert!(answer.cookies().iter().any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once()));
+    }
+    assert!(!app.ended().contains(&"hidden-root".to_owned()));
+    assert!(!app.asked_about("hidden-root") && !app.asked_about("nobody-1-nobody"));
+    // Where a token decides, no session counts, however many there are; four of them are looked at.
+    let member = stack.sign_up();
+    let answer = stack.get("/api/x").bearer(&member.access).cookie(&five).send();
+    assert_eq!(received(&answer), None);
+    assert_eq!(received(&stack.get("/home").cookie(&four.join("; ")).send()), None);
+}

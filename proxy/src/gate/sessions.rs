@@ -14,7 +14,8 @@ impl Way<'_> {
     pub(super) async fn judge_sessions(&self, routed: &Routed<'_>) -> Result<SessionVerdict, Stop> {
         let route = routed.route();
         let mut found = Sessions::default();
-        for (pair, name, session) in askable(routed) {
+        let brought = looked_at(routed)?;
+        for (pair, name, session) in askable(brought) {
             let Some(sighting) = self.sight(route, name, session).await? else {
                 break;
             };
@@ -28,7 +29,7 @@ impl Way<'_> {
                 }
             }
             // What goes on, goes on under this name, and no other.
-            if routed.sessions().len() == 1 && name == pair.name {
+            if brought.len() == 1 && name == pair.name {
                 found.only = sighting.only().cloned();
             }
         }
@@ -91,7 +92,7 @@ impl Way<'_> {
         if routed.comes_from_elsewhere() {
             return Err(Refusal::OriginRefused.into());
         }
-        for (_, name, session) in askable(routed) {
+        for (_, name, session) in askable(looked_at(routed)?) {
             if self.pay_for_cold_work().await.is_ok() {
                 let sighting = self.gate.sessions.look_up(name, session).await;
                 if self.gate.sessions.end(name, session, &sighting).await.is_err() {
@@ -103,9 +104,18 @@ impl Way<'_> {
     }
 }
 
+/// The sessions of a request, of which none is left unseen. A browser that has gathered too many of them forgets them.
+fn looked_at<'r>(routed: &'r Routed<'_>) -> Result<&'r [SessionPair<'r>], Stop> {
+    routed.sessions().map_err(|refusal| Stop {
+        refusal,
+        rate: None,
+        expire_sessions: true,
+    })
+}
+
 /// The sessions that can be asked about, under each name that an app may know them by, with their values.
-fn askable<'r>(routed: &'r Routed<'_>) -> impl Iterator<Item = (&'r SessionPair<'r>, &'r str, &'r str)> {
-    routed.sessions().iter().flat_map(|pair| {
+fn askable<'r>(sessions: &'r [SessionPair<'r>]) -> impl Iterator<Item = (&'r SessionPair<'r>, &'r str, &'r str)> {
+    sessions.iter().flat_map(|pair| {
         let value = std::str::from_utf8(pair.value).ok();
         let session = value.filter(|_| session::is_plausible(pair.value));
         session

@@ -73,7 +73,7 @@ impl CookieRules {
 /// How many names a drop list has at most.
 pub const MAX_NAMES: usize = 64;
 
-/// How many session pairs of one request are looked at; more of them are dropped unseen.
+/// How many session pairs of one request are looked at. A request that brings more of them where they count is refused.
 pub const MAX_SESSIONS: usize = 4;
 
 /// What a request's cookies come down to.
@@ -81,9 +81,11 @@ pub const MAX_SESSIONS: usize = 4;
 pub struct Cookies<'a> {
     /// The value of the field that goes upstream; empty when none goes.
     pub forward: Vec<u8>,
-    /// Session pairs in their order, at most [`MAX_SESSIONS`], and how many there are.
+    /// Session pairs in their order, at most [`MAX_SESSIONS`], and how many of them there are.
     sessions: [SessionPair<'a>; MAX_SESSIONS],
     session_count: usize,
+    /// There were more.
+    too_many: bool,
 }
 
 impl<'a> Cookies<'a> {
@@ -91,6 +93,12 @@ impl<'a> Cookies<'a> {
     #[must_use]
     pub fn sessions(&self) -> &[SessionPair<'a>] {
         &self.sessions[..self.session_count]
+    }
+
+    /// Whether the request brought more sessions than that.
+    #[must_use]
+    pub const fn has_too_many_sessions(&self) -> bool {
+        self.too_many
     }
 
     /// Lets the one session of the request go on after all, under the name that its source was asked about.
@@ -163,6 +171,8 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
                 if let Some(place) = cookies.sessions.get_mut(cookies.session_count) {
                     *place = SessionPair::new(name, session, trim(value));
                     cookies.session_count += 1;
+                } else {
+                    cookies.too_many = true;
                 }
                 first && route.kind == RouteKind::Admin && is_plain_name(name)
             } else {

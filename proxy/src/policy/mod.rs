@@ -151,16 +151,28 @@ impl<'a> Routed<'a> {
         self.shadow
     }
 
-    /// The session cookies that the request brought.
+    /// Whether the request brought a session cookie.
     #[must_use]
-    pub fn sessions(&self) -> &[SessionPair<'a>] {
-        self.cookies.sessions()
+    pub fn brings_session(&self) -> bool {
+        !self.cookies.sessions().is_empty()
     }
 
-    /// The names of those that were brought under another name than the configured one.
+    /// The session cookies that the request brought, where each of them counts.
+    ///
+    /// # Errors
+    /// `malformed_request` for more than anybody looks at.
+    pub fn sessions(&self) -> Result<&[SessionPair<'a>], Refusal> {
+        if self.cookies.has_too_many_sessions() {
+            Err(Refusal::MalformedRequest)
+        } else {
+            Ok(self.cookies.sessions())
+        }
+    }
+
+    /// The names of session cookies that were brought under another name than the configured one.
     #[must_use]
     pub fn session_spellings(&self) -> Vec<String> {
-        let otherwise = self.sessions().iter().filter(|session| session.spelled_otherwise());
+        let otherwise = self.cookies.sessions().iter().filter(|session| session.spelled_otherwise());
         otherwise.map(|session| session.name.to_owned()).collect()
     }
 
@@ -170,7 +182,7 @@ impl<'a> Routed<'a> {
     /// See [`credential::presented`]. A credential that cannot be read is an error on every kind of route where a
     /// session came with it, so that a bad token never turns into a look at the session.
     pub fn credential(&self) -> Result<Presented<'a>, Refusal> {
-        let brought_session = !self.cookies.sessions().is_empty();
+        let brought_session = self.brings_session();
         match self.route.kind {
             RouteKind::Api | RouteKind::Public | RouteKind::Page if brought_session => {
                 // Another scheme than Bearer does not speak for the session that came with it.
@@ -188,7 +200,7 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn needs_session_look_up(&self, credential: Presented<'_>) -> bool {
         let has_bearer = credential != Presented::Nothing;
-        session::needs_look_up(self.route.kind, has_bearer, !self.cookies.sessions().is_empty())
+        session::needs_look_up(self.route.kind, has_bearer, self.brings_session())
     }
 
     /// Goes on with a verified token.

@@ -181,7 +181,7 @@ impl<'a> Walk<'a> {
             let judged = if from_elsewhere {
                 Err(Refusal::OriginRefused)
             } else {
-                Ok(())
+                routed.sessions().map(drop)
             };
             self.judge("session", judged, |()| "signing out is always let through".to_owned())?;
             return self.open(routed, SessionVerdict::GoOn, "");
@@ -190,6 +190,9 @@ impl<'a> Walk<'a> {
             describe(*found).to_owned()
         })?;
         if routed.needs_session_look_up(credential) {
+            if let Err(refusal) = routed.sessions() {
+                self.judge("session", Err(refusal), |()| String::new())?;
+            }
             let known = self.witness.sessions(&routed);
             let verdict = self.judge_sessions(&routed, known);
             let verdict = match verdict {
