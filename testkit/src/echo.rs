@@ -154,7 +154,11 @@ fn response(status: &str, fields: &str, body: &str) -> String {
 fn session_of(head: &str) -> (String, String) {
     let cookie = head
         .lines()
-        .find_map(|line| line.to_ascii_lowercase().starts_with("cookie:").then(|| line[7..].trim()))
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .starts_with("cookie:")
+                .then(|| line[7..].trim())
+        })
         .unwrap_or_default();
     let value = cookie.split_once('=').map_or("", |(_, value)| value);
     (cookie.to_owned(), value.to_owned())

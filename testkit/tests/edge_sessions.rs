@@ -90,7 +90,9 @@ fn a_long_session_is_looked_up_like_any_other() {
 fn more_sessions_than_are_looked_at_are_refused_before_anybody_is_asked() {
     let Edge { stack, app } = edge();
     app.tell("hidden-root", person(true));
-    let four: Vec<String> = (1..=4).map(|number| format!("sessionid=nobody-{number}-nobody")).collect();
+    let four: Vec<String> = (1..=4)
+        .map(|number| format!("sessionid=nobody-{number}-nobody"))
+        .collect();
     let five = format!("{}; sessionid=hidden-root", four.join("; "));
     for (method, path) in [
         ("GET", "/home"),
@@ -100,9 +102,18 @@ fn more_sessions_than_are_looked_at_are_refused_before_anybody_is_asked() {
     ] {
         let request = stack.request(method, path).field("Accept", "application/json");
         let answer = request.cookie(&five).send();
-        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_request"), "{path}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "malformed_request"),
+            "{path}"
+        );
         // A browser that has gathered so many is well again at its next request.
-        assert!(answer.cookies().iter().any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once()));
+        assert!(
+            answer
+                .cookies()
+                .iter()
+                .any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once())
+        );
     }
     assert!(!app.ended().contains(&"hidden-root".to_owned()));
     assert!(!app.asked_about("hidden-root") && !app.asked_about("nobody-1-nobody"));
@@ -111,4 +122,20 @@ fn more_sessions_than_are_looked_at_are_refused_before_anybody_is_asked() {
     let answer = stack.get("/api/x").bearer(&member.access).cookie(&five).send();
     assert_eq!(received(&answer), None);
     assert_eq!(received(&stack.get("/home").cookie(&four.join("; ")).send()), None);
+}
+
+#[test]
+fn the_panel_gets_the_first_cookie_of_each_session_name() {
+    let stack = &edge().stack;
+    for (sent, wanted) in [
+        ("remember_token=remember1; sessionid=panel-session", None),
+        ("sessionid=panel-session; remember_token=remember1; x=1", None),
+        (
+            "sessionid=panel-session; sessionid=other; remember_token=remember1; remember_token=other",
+            Some("sessionid=panel-session; remember_token=remember1"),
+        ),
+    ] {
+        let answer = stack.get("/admin/").cookie(sent).send();
+        assert_eq!(received(&answer).as_deref(), Some(wanted.unwrap_or(sent)));
+    }
 }

@@ -1,8 +1,8 @@
 //! Cookies on their way in: the one `Cookie` field that goes upstream is rebuilt from parsed pairs. Pure.
 //!
 //! Pairs are split at every `;`, whatever quotes stand around it; a pair in whose value a reader that splits at commas or at
-//! white space would find a session is dropped. Names are compared as the most lenient reader would: Unicode white space trimmed, escapes
-//! decoded, case and PHP's dots folded. What passes, passes byte for byte.
+//! white space would find a session is dropped. Names are compared as the most lenient reader would: Unicode white space
+//! trimmed, escapes decoded, case and PHP's dots folded. What passes, passes byte for byte.
 
 use super::fields::{FieldName, trim};
 use super::framing::Framed;
@@ -25,11 +25,12 @@ struct SessionName {
 }
 
 impl CookieRules {
-    /// The drop list, by name; prefixed forms are meant as well.
+    /// The drop list, by name, the first [`MAX_NAMES`] of it; prefixed forms are meant as well.
     #[must_use]
     pub fn new(names: &[String]) -> Self {
         let names: Vec<SessionName> = names
             .iter()
+            .take(MAX_NAMES)
             .map(|name| SessionName {
                 configured: name.clone(),
                 folded: fold(name.as_bytes()),
@@ -70,8 +71,8 @@ impl CookieRules {
     }
 }
 
-/// How many names a drop list has at most.
-pub const MAX_NAMES: usize = 64;
+/// How many names a drop list has at most: a bit of a word for each.
+pub const MAX_NAMES: usize = u64::BITS as usize;
 
 /// How many session pairs of one request are looked at. A request that brings more of them where they count is refused.
 pub const MAX_SESSIONS: usize = 4;
@@ -153,6 +154,8 @@ impl<'a> SessionPair<'a> {
 #[must_use]
 pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -> Cookies<'a> {
     let mut cookies = Cookies::default();
+    // The names of the drop list that have come already, by their places: a bit each.
+    let mut seen = 0_u64;
     if !framed.has_cookies {
         return cookies;
     }
@@ -166,8 +169,9 @@ pub fn rebuild<'a>(framed: &Framed<'a>, route: &Route, rules: &'a CookieRules) -
                 continue;
             };
             let (name, value) = (&pair[..equals], &pair[equals + 1..]);
-            let passes = if let Some((_, session)) = rules.find(name) {
-                let first = cookies.session_count == 0;
+            let passes = if let Some((place, session)) = rules.find(name) {
+                let first = seen & 1 << place == 0;
+                seen |= 1 << place;
                 if let Some(place) = cookies.sessions.get_mut(cookies.session_count) {
                     *place = SessionPair::new(name, session, trim(value));
                     cookies.session_count += 1;
@@ -418,7 +422,15 @@ mod tests {
     #[test]
     fn what_is_more_than_one_pair_to_some_reader_does_not_go_to_an_api() {
         for kind in [RouteKind::Api, RouteKind::Public] {
-            for value in ["x sessionid=S", "x, jwt=abc", "x\tjwt=abc", "x,y", "x y", " jwt=abc", "x\u{a0}jwt=abc"] {
+            for value in [
+                "x sessionid=S",
+                "x, jwt=abc",
+                "x\tjwt=abc",
+                "x,y",
+                "x y",
+                " jwt=abc",
+                "x\u{a0}jwt=abc",
+            ] {
                 let field = format!("locale={value}; a=1");
                 assert_eq!(run(kind, &[field.as_bytes()]).0, "", "{field}");
             }
@@ -443,6 +455,39 @@ mod tests {
     }
 
     #[test]
+    fn sessions_are_looked_at_up_to_a_number_and_more_of_them_are_told() {
+        let rules = CookieRules::new(&["sessionid".into(), "remember".into()]);
+        for (count, too_many) in [(0, false), (MAX_SESSIONS, false), (MAX_SESSIONS + 1, true), (100, true)] {
+            let pairs: Vec<String> = (0..count)
+                .map(|number| format!("{}={number}", ["sessionid", "remember"][number % 2]))
+                .collect();
+            let block = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", pairs.join("; "));
+            let framed = framing::parse(block.as_bytes()).unwrap();
+            let cookies = rebuild(&framed, &route(RouteKind::Page), &rules);
+            assert_eq!(cookies.has_too_many_sessions(), too_many, "{count}");
+            assert_eq!(cookies.sessions().len(), count.min(MAX_SESSIONS));
+        }
+    }
+
+    #[test]
+    fn an_admin_route_gets_the_first_session_of_each_name() {
+        let names: Vec<String> = (0..MAX_NAMES).map(|number| format!("session-{number}")).collect();
+        let rules = CookieRules::new(&names);
+        let brought: Vec<String> = names.iter().map(|name| format!("{name}=1")).collect();
+        let again: Vec<String> = names.iter().map(|name| format!("{name}=2")).collect();
+        for (first, second) in [(&brought, &again), (&again, &brought)] {
+            let block = format!(
+                "GET / HTTP/1.1\r\nCookie: {}; {}\r\n\r\n",
+                first.join("; "),
+                second.join("; ")
+            );
+            let framed = framing::parse(block.as_bytes()).unwrap();
+            let forward = rebuild(&framed, &route(RouteKind::Admin), &rules).forward;
+            assert_eq!(String::from_utf8(forward).unwrap(), first.join("; "));
+        }
+    }
+
+    #[test]
     fn a_source_is_asked_by_the_name_that_was_brought_and_by_the_configured_one() {
         let rules = CookieRules::new(&["sessionid".into(), "connect.sid".into(), "PHPSESSID".into()]);
         for (brought, names) in [
@@ -461,7 +506,9 @@ mod tests {
             let block = format!("GET / HTTP/1.1\r\nCookie: a=1; {brought}=S\r\n\r\n");
             let framed = framing::parse(block.as_bytes()).unwrap();
             let mut cookies = rebuild(&framed, &route(RouteKind::Page), &rules);
-            let [session] = cookies.sessions() else { panic!("{brought}") };
+            let [session] = cookies.sessions() else {
+                panic!("{brought}")
+            };
             assert_eq!(session.names().collect::<Vec<_>>(), names, "{brought}");
             assert_eq!(session.spelled_otherwise(), names.len() == 2, "{brought}");
             cookies.pass_session();

@@ -172,7 +172,11 @@ impl<'a> Routed<'a> {
     /// The names of session cookies that were brought under another name than the configured one.
     #[must_use]
     pub fn session_spellings(&self) -> Vec<String> {
-        let otherwise = self.cookies.sessions().iter().filter(|session| session.spelled_otherwise());
+        let otherwise = self
+            .cookies
+            .sessions()
+            .iter()
+            .filter(|session| session.spelled_otherwise());
         otherwise.map(|session| session.name.to_owned()).collect()
     }
 
