@@ -384,6 +384,7 @@ fn wsgi_servers_fold_fields_into_what_the_rules_saw_and_an_account_is_ours_alone
             &framed,
             &canonical,
             &route,
+            false,
             b"",
             &[(headers::ACCOUNT_ID, b"7")],
         );

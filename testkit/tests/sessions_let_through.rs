@@ -160,7 +160,7 @@ fn assert_nobody_else_passes(stack: &Stack, echo: &Echo, account: i64) {
 #[test]
 fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_and_no_other_does() {
     let echo = Echo::start();
-    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 6\n");
+    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 7\n");
     let stack = stack(&echo, &limits, |file| set(file, "flags.strict_jwt_only", false));
     let (member, other) = (stack.sign_up(), stack.sign_up());
     people(&echo, member.account_id);
@@ -177,6 +177,11 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
     assert!(stack.proxy_log().contains("strict_jwt_only"), "nothing was said");
     assert!(stack.metrics().contains("igny8_flag{flag=\"strict_jwt_only\"} 0"));
 
+    // What another scheme says beside it was never verified and does not go on.
+    let basic = api(ORDINARY).field("Authorization", "Basic YWRtaW46YWRtaW4=").send();
+    assert_eq!(received(&basic), Some(format!("sessionid={ORDINARY}")));
+    assert_eq!(field(&basic, "Authorization"), None);
+
     // Another site cannot make the browser act.
     let foreign = api(ORDINARY).field("Origin", "https://evil.example").send();
     assert_eq!((foreign.status, foreign.code().as_str()), (403, "origin_refused"));
@@ -187,7 +192,7 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
 
     assert_nobody_else_passes(&stack, &echo, member.account_id);
 
-    // The account's bucket counts these requests, too: three of six are gone.
+    // The account's bucket counts these requests, too: four of seven are gone.
     let admitted = (0..10).take_while(|_| api(ORDINARY).send().status == 200).count();
     assert_eq!(admitted, 3);
     assert_eq!(stack.get("/api/x").bearer(&member.access).send().code(), "throttled");

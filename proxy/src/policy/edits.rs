@@ -63,11 +63,13 @@ pub type OwnField<'a> = (&'static str, &'a [u8]);
 
 /// Writes the header block that goes on: the canonical path, the fields that may pass byte for byte, the rebuilt cookies
 /// and the proxy's own fields. Nothing can nominate those away: `Connection` is written anew, and names no field.
+/// `token_proven` says that the request's token is what proved its identity.
 pub fn write_block(
     out: &mut BytesMut,
     framed: &Framed<'_>,
     canonical: &Canonical<'_>,
     route: &Route,
+    token_proven: bool,
     cookies: &[u8],
     own: &[OwnField<'_>],
 ) {
@@ -83,7 +85,7 @@ pub fn write_block(
     } else {
         b" HTTP/1.1\r\n"
     });
-    for field in framed.fields.iter().filter(|field| goes_on(field, route)) {
+    for field in framed.fields.iter().filter(|field| goes_on(field, route, token_proven)) {
         put_field(out, field.name, field.value);
     }
     if !cookies.is_empty() {
@@ -110,7 +112,7 @@ fn put_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
 }
 
 /// Whether a field of the client goes on as it came.
-fn goes_on(field: &Field<'_>, route: &Route) -> bool {
+fn goes_on(field: &Field<'_>, route: &Route, token_proven: bool) -> bool {
     match field.name_kind {
         FieldName::Host
         | FieldName::Origin
@@ -120,10 +122,15 @@ fn goes_on(field: &Field<'_>, route: &Route) -> bool {
         | FieldName::TransferEncoding
         | FieldName::Expect
         | FieldName::Other => true,
-        // On an api route the token has been verified by the time anything goes on. A key never goes on: it is exchanged.
+        // To an api route only what was verified goes on, whatever the route says. A key never goes on: it is exchanged.
         FieldName::Authorization => {
-            (matches!(route.kind, RouteKind::Api) || matches!(route.authorization, Authorization::Pass))
-                && !api_key::is_in(field.value)
+            let passes = match route.kind {
+                RouteKind::Api => token_proven,
+                RouteKind::Public | RouteKind::Page | RouteKind::Admin => {
+                    matches!(route.authorization, Authorization::Pass)
+                }
+            };
+            passes && !api_key::is_in(field.value)
         }
         FieldName::ApiKey
         | FieldName::Connection
@@ -263,6 +270,10 @@ mod tests {
     }
 
     fn written(block: &str, route: &Route) -> String {
+        written_as(block, route, true)
+    }
+
+    fn written_as(block: &str, route: &Route, token_proven: bool) -> String {
         let block = block.replace('\n', "\r\n");
         let framed = framing::parse(block.as_bytes()).unwrap();
         let canonical = path::canonicalize(framed.target).unwrap();
@@ -272,6 +283,7 @@ mod tests {
             &framed,
             &canonical,
             route,
+            token_proven,
             b"a=1",
             &[("X-User-Id", b"7"), ("X-User-Role", b"")],
         );
@@ -297,6 +309,17 @@ mod tests {
         assert!(has_token(RouteKind::Public, Authorization::Pass));
         assert!(!has_token(RouteKind::Public, Authorization::Drop));
         assert!(!has_token(RouteKind::Admin, Authorization::Drop));
+    }
+
+    #[test]
+    fn an_api_gets_no_authorization_that_did_not_prove_who_asks() {
+        for value in ["Bearer t", "Basic YTpi", "Token 1234"] {
+            let request = REQUEST.replace("Bearer t", value);
+            for authorization in [Authorization::Drop, Authorization::Pass] {
+                let block = written_as(&request, &route(RouteKind::Api, authorization), false);
+                assert!(!block.contains("Authorization"), "{value}: {block}");
+            }
+        }
     }
 
     #[test]

@@ -406,6 +406,15 @@ impl<'a> Permit<'a> {
         self.grant.as_ref().map_or(b"", |grant| grant.authorization.as_bytes())
     }
 
+    /// Whether a token proved who asks: then it is that token that `Authorization` holds.
+    fn is_proven_by_token(&self) -> bool {
+        let by_token = |identity: &Arc<Identity>| match &identity.holder {
+            Holder::Core { .. } | Holder::Foreign(_) => true,
+            Holder::Session { .. } => false,
+        };
+        self.grant.is_none() && self.identity.as_ref().is_some_and(by_token)
+    }
+
     /// Writes the header block that goes on, the proxy's `own` fields in it.
     pub fn write_block(&self, out: &mut bytes::BytesMut, own: &[edits::OwnField<'_>]) {
         let routed = &self.routed;
@@ -414,6 +423,7 @@ impl<'a> Permit<'a> {
             &routed.framed,
             &routed.canonical,
             routed.route,
+            self.is_proven_by_token(),
             &routed.cookies.forward,
             own,
         );
