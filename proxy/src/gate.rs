@@ -267,7 +267,11 @@ impl<'a> Way<'a> {
             },
         };
         let standing = proven.stand(facts, self.now)?;
-        self.admit(standing).await
+        if is_logout {
+            Box::pin(self.admit_logout(standing)).await
+        } else {
+            self.admit(standing).await
+        }
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.

@@ -5,7 +5,7 @@ use igny8_testkit::config::set;
 use igny8_testkit::echo::Echo;
 use igny8_testkit::edge::add_route;
 use igny8_testkit::raw::Response;
-use igny8_testkit::stack::{App, Stack};
+use igny8_testkit::stack::{App, GENEROUS_LIMITS, Stack};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use toml::Table;
@@ -138,4 +138,32 @@ fn the_panel_gets_the_first_cookie_of_each_session_name() {
         let answer = stack.get("/admin/").cookie(sent).send();
         assert_eq!(received(&answer).as_deref(), Some(wanted.unwrap_or(sent)));
     }
+}
+
+#[test]
+fn a_logout_ends_the_session_though_every_bucket_of_its_address_is_empty() {
+    let app = Echo::start();
+    let once = "rate = \"1/h\"\nburst = 1\n";
+    let others = GENEROUS_LIMITS.replace("[address]", "[plan.none]").replace("[cold]", "[plan.no]");
+    let limits = format!("{others}[address]\n{once}[cold]\n{once}");
+    let builder = Stack::builder().app(App::At(app.address().to_owned())).limits(&limits);
+    let stack = builder.proxy(routes).start();
+    // Remembered as nobody's.
+    assert_eq!(received(&stack.get("/home").cookie("sessionid=ordinary1").send()), None);
+    assert!(app.asked_about("ordinary1"));
+    let forged = || stack.get("/api/x").bearer("a.b.c").send().code();
+    assert!((0..3).any(|_| forged() == "throttled"), "the bucket of cold work has no end");
+    assert!((0..3).any(|_| stack.get("/home").send().status == 429), "the address has no end");
+
+    for session in ["rootroot1", "ordinary1"] {
+        app.tell(session, person(session == "rootroot1"));
+        let request = stack.post("/api/v1/auth/logout/").cookie(&format!("sessionid={session}"));
+        let answer = request.send();
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert!(app.ended().contains(&session.to_owned()), "{session} lives");
+        assert!(answer.cookies().iter().any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once()));
+    }
+    let foreign = stack.post("/api/v1/auth/logout/").field("Origin", "https://evil.example");
+    assert_eq!(foreign.send().code(), "origin_refused");
+    assert_eq!(stack.get("/home").send().status, 429, "a logout filled the bucket");
 }

@@ -2,10 +2,11 @@
 
 use super::{Stop, Way};
 use crate::directory::sessions::Sighting;
-use crate::policy::Routed;
 use crate::policy::cookies::SessionPair;
 use crate::policy::route::{Route, RouteKind, RouteSessions};
 use crate::policy::session::{self, SessionVerdict, Sessions};
+use crate::policy::{Permit, Routed, Standing};
+use crate::throttle::{Verdict, Who};
 use igny8_contract::refusal::Refusal;
 use metrics::counter;
 
@@ -87,20 +88,52 @@ impl Way<'_> {
         ended.is_ok()
     }
 
-    /// Ends every session that a logout brought, wherever it lives. Nothing stops a logout but a foreign origin.
+    /// Ends every session that a logout brought, wherever it lives, by what its sources say now. Nothing stops a logout but a
+    /// foreign origin and a superuser's session that is known to live on: the client's address pays, and may be in debt.
     pub(super) async fn log_out(&self, routed: &Routed<'_>) -> Result<(), Stop> {
         if routed.comes_from_elsewhere() {
             return Err(Refusal::OriginRefused.into());
         }
+        let sources = &self.gate.sessions;
+        let mut superuser_lives = false;
         for (_, name, session) in askable(looked_at(routed)?) {
-            if self.pay_for_cold_work().await.is_ok() {
-                let sighting = self.gate.sessions.look_up(name, session).await;
-                if self.gate.sessions.end(name, session, &sighting).await.is_err() {
-                    counter!("igny8_session_source_silent_total").increment(1);
-                }
+            let _may_be_in_debt = self.pay_for_cold_work().await.is_ok();
+            let sighting = sources.look_up_now(name, session).await;
+            // A source that is silent is told all the same. What it does not confirm, nobody can know.
+            let (seen, unseen) = tokio::join!(
+                sources.end(name, session, &sighting),
+                sources.end_unseen(name, session, &sighting)
+            );
+            if seen.is_err() || unseen.is_err() {
+                counter!("igny8_session_source_silent_total").increment(1);
+            }
+            if let Err(error) = seen
+                && sighting.is_superuser()
+            {
+                superuser_lives = true;
+                tracing::error!(client = %self.client.ip, %error, "a superuser session could not be ended");
             }
         }
+        if superuser_lives {
+            return Err(Stop {
+                refusal: Refusal::SessionSourceUnavailable,
+                rate: None,
+                expire_sessions: true,
+            });
+        }
         Ok(())
+    }
+
+    /// Lets a logout go on whatever is left in its buckets. It is counted all the same.
+    pub(super) async fn admit_logout<'r>(&self, standing: Standing<'r>) -> Result<(Permit<'r>, Verdict), Stop> {
+        let scope = self.gate.scopes[standing.routed().route_index()];
+        let ip = self.client.ip;
+        let rate = match self.ask_address(scope).await {
+            Ok(rate) => rate,
+            // The store that proxies share is down, and nothing else is admitted then.
+            Err(_) => self.gate.ask_here(Who::Address { ip, scope }, self.elapsed),
+        };
+        Ok((standing.admit(true)?, Verdict { allowed: true, ..rate }))
     }
 }
 

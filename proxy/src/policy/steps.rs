@@ -174,9 +174,7 @@ impl<'a> Walk<'a> {
     }
 
     fn prove(&mut self, routed: Box<Routed<'a>>) -> Result<Proven<'a>, Outcome> {
-        let is_logout = routed.framed().method == Method::Post
-            && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
-        if is_logout {
+        if self.is_logout(&routed) {
             let from_elsewhere = routed.comes_from_elsewhere();
             let judged = if from_elsewhere {
                 Err(Refusal::OriginRefused)
@@ -229,6 +227,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn is_logout(&self, routed: &Routed<'_>) -> bool {
+        routed.framed().method == Method::Post
+            && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path
+    }
+
     /// The verdict on sessions; where nothing is known of them, only one that would be the same for everybody's.
     fn judge_sessions(&self, routed: &Routed<'_>, known: Option<Sessions>) -> Option<SessionVerdict> {
         let route = routed.route();
@@ -279,7 +282,9 @@ impl<'a> Walk<'a> {
     fn admit(&mut self, standing: Standing<'a>) -> Result<Permit<'a>, Outcome> {
         let scope = standing.routed().route().scope.as_deref();
         let (admitted, words) = self.witness.admitted(standing.payer(), scope);
-        match admitted {
+        // A logout goes on whatever is left in its buckets.
+        let always = self.is_logout(standing.routed()).then_some(true);
+        match always.or(admitted) {
             Some(admitted) => self.judge("rate", standing.admit(admitted), |_| words),
             None => Err(self.unknown("rate", &words)),
         }
