@@ -167,3 +167,19 @@ fn a_logout_ends_the_session_though_every_bucket_of_its_address_is_empty() {
     assert_eq!(foreign.send().code(), "origin_refused");
     assert_eq!(stack.get("/home").send().status, 429, "a logout filled the bucket");
 }
+
+#[test]
+fn whoever_becomes_a_superuser_is_stopped_at_the_next_request() {
+    let Edge { stack, app } = edge();
+    let cookie = "sessionid=soon-a-superuser";
+    let page = || stack.get("/signed-in/x").cookie(cookie).send();
+    app.tell("soon-a-superuser", person(false));
+    for _ in 0..2 {
+        assert_eq!(received(&page()).as_deref(), Some(cookie));
+    }
+    app.tell("soon-a-superuser", json!({"authenticated": true, "is_staff": true}));
+    assert_eq!(received(&page()), None, "a member of staff passed by what was remembered");
+    app.tell("soon-a-superuser", person(true));
+    assert_eq!(page().status, 403, "a superuser passed by what was remembered");
+    assert!(app.ended().contains(&"soon-a-superuser".to_owned()));
+}

@@ -42,16 +42,19 @@ impl Way<'_> {
     /// What the sources say of a session; nothing where that no longer matters.
     async fn sight(&self, route: &Route, name: &str, session: &str) -> Result<Option<Sighting>, Stop> {
         let sources = &self.gate.sessions;
-        // Where a session is to act for somebody, no memory will do.
-        let acts = route.sessions == RouteSessions::Account;
-        if !acts && let Some(sighting) = sources.remembered(name, session).await {
+        // Where a session may pass, no memory will do.
+        let fresh = match route.sessions {
+            RouteSessions::NonSuperuser | RouteSessions::Account => true,
+            RouteSessions::Never => false,
+        };
+        if !fresh && let Some(sighting) = sources.remembered(name, session).await {
             return Ok(Some(sighting));
         }
         match self.pay_for_cold_work().await {
-            Ok(()) if acts => Ok(Some(sources.look_up_now(name, session).await)),
+            Ok(()) if fresh => Ok(Some(sources.look_up_now(name, session).await)),
             Ok(()) => Ok(Some(sources.look_up(name, session).await)),
             // An api route refuses every session, whether or not it could be looked up.
-            Err(_) if route.kind == RouteKind::Api && !acts => Ok(None),
+            Err(_) if route.kind == RouteKind::Api && !fresh => Ok(None),
             Err(throttled) => Err(throttled),
         }
     }
