@@ -144,7 +144,9 @@ fn the_panel_gets_the_first_cookie_of_each_session_name() {
 fn a_logout_ends_the_session_though_every_bucket_of_its_address_is_empty() {
     let app = Echo::start();
     let once = "rate = \"1/h\"\nburst = 1\n";
-    let others = GENEROUS_LIMITS.replace("[address]", "[plan.none]").replace("[cold]", "[plan.no]");
+    let others = GENEROUS_LIMITS
+        .replace("[address]", "[plan.none]")
+        .replace("[cold]", "[plan.no]");
     let limits = format!("{others}[address]\n{once}[cold]\n{once}");
     let builder = Stack::builder().app(App::At(app.address().to_owned())).limits(&limits);
     let stack = builder.proxy(routes).start();
@@ -152,18 +154,33 @@ fn a_logout_ends_the_session_though_every_bucket_of_its_address_is_empty() {
     assert_eq!(received(&stack.get("/home").cookie("sessionid=ordinary1").send()), None);
     assert!(app.asked_about("ordinary1"));
     let forged = || stack.get("/api/x").bearer("a.b.c").send().code();
-    assert!((0..3).any(|_| forged() == "throttled"), "the bucket of cold work has no end");
-    assert!((0..3).any(|_| stack.get("/home").send().status == 429), "the address has no end");
+    assert!(
+        (0..3).any(|_| forged() == "throttled"),
+        "the bucket of cold work has no end"
+    );
+    assert!(
+        (0..3).any(|_| stack.get("/home").send().status == 429),
+        "the address has no end"
+    );
 
     for session in ["rootroot1", "ordinary1"] {
         app.tell(session, person(session == "rootroot1"));
-        let request = stack.post("/api/v1/auth/logout/").cookie(&format!("sessionid={session}"));
+        let request = stack
+            .post("/api/v1/auth/logout/")
+            .cookie(&format!("sessionid={session}"));
         let answer = request.send();
         assert_eq!(answer.status, 204, "{}", answer.text());
         assert!(app.ended().contains(&session.to_owned()), "{session} lives");
-        assert!(answer.cookies().iter().any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once()));
+        assert!(
+            answer
+                .cookies()
+                .iter()
+                .any(|cookie| cookie.name == "sessionid" && cookie.expires_at_once())
+        );
     }
-    let foreign = stack.post("/api/v1/auth/logout/").field("Origin", "https://evil.example");
+    let foreign = stack
+        .post("/api/v1/auth/logout/")
+        .field("Origin", "https://evil.example");
     assert_eq!(foreign.send().code(), "origin_refused");
     assert_eq!(stack.get("/home").send().status, 429, "a logout filled the bucket");
 }
@@ -178,8 +195,41 @@ fn whoever_becomes_a_superuser_is_stopped_at_the_next_request() {
         assert_eq!(received(&page()).as_deref(), Some(cookie));
     }
     app.tell("soon-a-superuser", json!({"authenticated": true, "is_staff": true}));
-    assert_eq!(received(&page()), None, "a member of staff passed by what was remembered");
+    assert_eq!(
+        received(&page()),
+        None,
+        "a member of staff passed by what was remembered"
+    );
     app.tell("soon-a-superuser", person(true));
     assert_eq!(page().status, 403, "a superuser passed by what was remembered");
     assert!(app.ended().contains(&"soon-a-superuser".to_owned()));
+}
+
+#[test]
+fn a_token_beside_another_in_the_query_is_refused_and_an_apps_own_parameter_passes() {
+    let stack = &edge().stack;
+    let member = stack.sign_up();
+    let ask = |query: &str| stack.get(&format!("/api/x?{query}")).bearer(&member.access).send();
+    let jwt = &member.access;
+    let escaped = jwt.replace('.', "%2E").replacen('e', "%65", 1);
+    for query in [
+        "access_token=x".to_owned(),
+        "access%5Ftoken=x".to_owned(),
+        "a=1;access_token=x".to_owned(),
+        format!("token={jwt}"),
+        format!("a=1&t={escaped}"),
+        "t=%69gk_1234567890".to_owned(),
+    ] {
+        let answer = ask(&query);
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (401, "credentials_ambiguous"),
+            "{query}"
+        );
+    }
+    for query in ["token=abc", "auth_token=x", "file=a.b.c", ""] {
+        assert_eq!(ask(query).status, 200, "{query}");
+    }
+    // Pages and public routes have no credential: what is in their queries is the app's.
+    assert_eq!(stack.get(&format!("/home?token={jwt}")).send().status, 200);
 }

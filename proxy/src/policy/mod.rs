@@ -235,7 +235,8 @@ impl<'a> Routed<'a> {
     /// on its one session lets that pass.
     ///
     /// # Errors
-    /// What the verdict on sessions says; `credentials_required` on `api` routes.
+    /// What the verdict on sessions says; `credentials_required` on `api` routes, `credentials_ambiguous` for a session that
+    /// would act beside a credential in the query.
     pub fn prove_open(mut self: Box<Self>, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
         let identity = match (sessions, self.route.kind) {
             (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
@@ -244,6 +245,10 @@ impl<'a> Routed<'a> {
             (SessionVerdict::Pass, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => {
                 self.cookies.pass_session();
                 None
+            }
+            // As with a token: a second credential in the query is one too many.
+            (SessionVerdict::PassAs { .. }, _) if self.canonical.query.is_some_and(credential::holds_credential) => {
+                return Err(Refusal::CredentialsAmbiguous);
             }
             (SessionVerdict::PassAs { account, user }, _) => {
                 self.cookies.pass_session();
