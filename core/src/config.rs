@@ -176,12 +176,10 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         Some(internal),
         frontend.as_ref().map(|frontend| frontend.listen),
     ];
-    if test_clock && !listeners.iter().flatten().all(|listener| listener.ip().is_loopback()) {
+    if test_clock && listeners.iter().flatten().any(|listener| !listener.ip().is_loopback()) {
         return Err(wrong("test_clock.enabled", "only with listeners on loopback"));
     }
-    let interval = i64::try_from(written.worker.interval_ms).unwrap_or(i64::MAX);
-    let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
-    let worker_interval = Duration::from_millis(interval.unsigned_abs());
+    let worker_interval = worker_interval(&written.worker)?;
     Ok(Config {
         public,
         internal,
@@ -303,6 +301,12 @@ fn seller(written: &str) -> Result<Arc<str>, ConfigError> {
     Err(ConfigError(format!(
         "billing.seller: write at most {SELLER_LINES} lines of {SELLER_BYTES} bytes in all, without control characters"
     )))
+}
+
+fn worker_interval(written: &file::Worker) -> Result<Duration, ConfigError> {
+    let interval = i64::try_from(written.interval_ms).unwrap_or(i64::MAX);
+    let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
+    Ok(Duration::from_millis(interval.unsigned_abs()))
 }
 
 fn frontend(written: file::Frontend) -> Result<Option<FrontendConfig>, ConfigError> {

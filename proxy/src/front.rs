@@ -297,11 +297,7 @@ impl Front {
             refusal: refused.refusal,
             request_id: request_id.as_str(),
             html: refused.html,
-            cookies: if refused.expire_sessions {
-                self.gate.expired_cookies(secure)
-            } else {
-                Vec::new()
-            },
+            cookies: self.gate.expired_cookies(refused.expire_sessions.as_deref(), secure),
             fields,
             head_only: refused.head_only,
         }

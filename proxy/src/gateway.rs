@@ -262,11 +262,9 @@ impl ProxyHttp for Gateway {
             refusal,
             request_id: passage.request_id.as_str(),
             html: passage.html,
-            cookies: if passage.expire_sessions {
-                self.gate.expired_cookies(passage.client.tls)
-            } else {
-                Vec::new()
-            },
+            cookies: self
+                .gate
+                .expired_cookies(passage.expire_sessions.as_deref(), passage.client.tls),
             fields: [
                 rate_fields(&passage.rate),
                 outgoing::refusal_fields(

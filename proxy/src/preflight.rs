@@ -105,7 +105,7 @@ impl Gate {
             route: Some(route),
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate,
             limit_watched,
             identity: None,

@@ -177,14 +177,12 @@ impl<'a> Walk<'a> {
     }
 
     fn prove(&mut self, routed: Box<Routed<'a>>) -> Result<Proven<'a>, Outcome> {
-        let is_logout = routed.framed().method == Method::Post
-            && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path;
-        if is_logout {
+        if self.is_logout(&routed) {
             let from_elsewhere = routed.comes_from_elsewhere();
             let judged = if from_elsewhere {
                 Err(Refusal::OriginRefused)
             } else {
-                Ok(())
+                routed.sessions().map(drop)
             };
             self.judge("session", judged, |()| "signing out is always let through".to_owned())?;
             return self.open(routed, SessionVerdict::GoOn, "");
@@ -193,6 +191,9 @@ impl<'a> Walk<'a> {
             describe(*found).to_owned()
         })?;
         if routed.needs_session_look_up(credential) {
+            if let Err(refusal) = routed.sessions() {
+                self.judge("session", Err(refusal), |()| String::new())?;
+            }
             let known = self.witness.sessions(&routed);
             let verdict = self.judge_sessions(&routed, known);
             let verdict = match verdict {
@@ -227,6 +228,11 @@ impl<'a> Walk<'a> {
                 self.open(routed, SessionVerdict::GoOn, words)
             }
         }
+    }
+
+    fn is_logout(&self, routed: &Routed<'_>) -> bool {
+        routed.framed().method == Method::Post
+            && routed.canonical().path.trim_end_matches('/') == self.rules.logout_path
     }
 
     /// The verdict on sessions; where nothing is known of them, only one that would be the same for everybody's.
@@ -281,7 +287,9 @@ impl<'a> Walk<'a> {
     fn admit(&mut self, standing: Standing<'a>) -> Result<Permit<'a>, Outcome> {
         let scope = standing.routed().route().scope.as_deref();
         let (admitted, words) = self.witness.admitted(standing.payer(), scope);
-        match admitted {
+        // A logout goes on whatever is left in its buckets.
+        let always = self.is_logout(standing.routed()).then_some(true);
+        match always.or(admitted) {
             Some(admitted) => {
                 let permit = standing.admit(admitted).map_err(|denied| denied.refusal());
                 self.judge("rate", permit, |_| words)
