@@ -1,7 +1,7 @@
 //! Credits looked at: usage by day, pages of holds.
 
 use super::{Asker, HOLDS};
-use crate::site::{Site, on_both};
+use crate::site::{PASSWORD, Site, new_email, on_both};
 use serde_json::{Value, json};
 
 #[test]
@@ -157,6 +157,26 @@ fn whoever_looks_sees_the_present_though_no_worker_has_come() {
             let due = format!("SELECT COUNT(*) FROM account WHERE id = {id} AND due_us IS NULL");
             assert_eq!(site.number(&due), 1, "{path}: nothing is left to be done");
         }
+    });
+}
+
+#[test]
+fn whoever_signs_in_or_refreshes_sees_the_present_too() {
+    on_both(|site| {
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        let new = json!({"email": new_email(), "password": PASSWORD, "refresh_delivery": "body"});
+        let refresh = server.register(&new).json()["data"]["refresh"].clone();
+        let told = |answer: &Value| {
+            let data = &answer["data"];
+            (data["account"]["status"].clone(), data["subscription"]["status"].clone())
+        };
+        let present = (json!("suspended"), json!("expired"));
+        time_has_passed(&site);
+        let refreshed = server.post("/api/v1/auth/refresh/").json(&json!({"refresh": refresh}));
+        assert_eq!(told(&refreshed.send().json()), present);
+        let another = server.sign_up();
+        time_has_passed(&site);
+        assert_eq!(told(&server.login(&another.email, PASSWORD).json()), present);
     });
 }
 
