@@ -313,77 +313,79 @@ mod tests {
 
     type Break = fn(&mut AccountSurvey);
 
+    /// What is broken, and what is said of it.
+    const BREAKS: [(&str, Break); 31] = [
+        ("its ledger comes to", |account| account.book.purse.head.balance.0 += 1),
+        ("its buckets hold", |account| {
+            account.book.purse.buckets[0].remaining.0 += 1
+        }),
+        ("ledger entries and has", |account| {
+            account.book.purse.head.sequence += 1
+        }),
+        ("does not continue", |account| account.entries.first_break = Some(1)),
+        ("its ledger comes to", |account| account.entries.total -= 1),
+        ("its holds come to", |account| account.book.purse.buckets[0].held.0 -= 1),
+        ("its holds come to", |account| account.book.purse.holds.clear()),
+        ("never got any credits", |account| account.entries.last_sequence = 0),
+        ("no user", |account| account.users = 0),
+        ("no owner", |account| account.owners = 0),
+        ("not in the audit", |account| account.has_audit = false),
+        ("never had a subscription", |account| account.subscriptions.clear()),
+        ("there is no period", |account| account.subscriptions[0].periods.clear()),
+        ("the staff's", |account| account.kind = AccountKind::Staff),
+        ("several running", |account| {
+            let another = account.subscriptions[0].clone();
+            account.subscriptions.push(another);
+        }),
+        ("its end says otherwise", |account| {
+            latest(account).ended_at = Some(BEGUN)
+        }),
+        ("its end says otherwise", |account| {
+            latest(account).status = SubscriptionStatus::Expired;
+        }),
+        ("has a grace", |account| latest(account).grace_end = Some(BEGUN)),
+        ("0 grants of 1", |account| latest(account).grants = 0),
+        ("2 grants of 1", |account| latest(account).grants = 2),
+        ("no bucket of its latest grant", |account| {
+            account.subscriptions[0].has_bucket = false
+        }),
+        ("its subscription says trial", |account| {
+            account.book.status = AccountStatus::Active
+        }),
+        ("is not that of subscription 1", |account| {
+            account.book.plan_id = Some(PlanId(2))
+        }),
+        ("it is trialing and paid by stripe", |account| {
+            latest(account).payment_method = PaymentMethod::Stripe;
+        }),
+        ("it is active and paid by trial", |account| {
+            latest(account).status = SubscriptionStatus::Active;
+        }),
+        ("it pays by stripe and its subscription is paid by trial", |account| {
+            account.book.payment_method = Some(PaymentMethod::Stripe);
+        }),
+        ("it pays by nothing and its subscription is paid by manual", |account| {
+            latest(account).status = SubscriptionStatus::Active;
+            latest(account).payment_method = PaymentMethod::Manual;
+        }),
+        (
+            "it pays by bank_transfer and its subscription is paid by stripe",
+            |account| {
+                account.book.payment_method = Some(PaymentMethod::BankTransfer);
+                latest(account).status = SubscriptionStatus::Active;
+                latest(account).payment_method = PaymentMethod::Stripe;
+            },
+        ),
+        ("its trial is of 15 days", |account| latest(account).trial_days = 15),
+        ("come never", |account| account.due = None),
+        ("come at", |account| {
+            account.due = account.due.map(|due| due.plus_seconds(1))
+        }),
+    ];
+
     #[test]
     fn every_broken_invariant_is_found() {
-        let breaks: [(&str, Break); 31] = [
-            ("its ledger comes to", |account| account.book.purse.head.balance.0 += 1),
-            ("its buckets hold", |account| {
-                account.book.purse.buckets[0].remaining.0 += 1
-            }),
-            ("ledger entries and has", |account| {
-                account.book.purse.head.sequence += 1
-            }),
-            ("does not continue", |account| account.entries.first_break = Some(1)),
-            ("its ledger comes to", |account| account.entries.total -= 1),
-            ("its holds come to", |account| account.book.purse.buckets[0].held.0 -= 1),
-            ("its holds come to", |account| account.book.purse.holds.clear()),
-            ("never got any credits", |account| account.entries.last_sequence = 0),
-            ("no user", |account| account.users = 0),
-            ("no owner", |account| account.owners = 0),
-            ("not in the audit", |account| account.has_audit = false),
-            ("never had a subscription", |account| account.subscriptions.clear()),
-            ("there is no period", |account| account.subscriptions[0].periods.clear()),
-            ("the staff's", |account| account.kind = AccountKind::Staff),
-            ("several running", |account| {
-                let another = account.subscriptions[0].clone();
-                account.subscriptions.push(another);
-            }),
-            ("its end says otherwise", |account| {
-                latest(account).ended_at = Some(BEGUN)
-            }),
-            ("its end says otherwise", |account| {
-                latest(account).status = SubscriptionStatus::Expired;
-            }),
-            ("has a grace", |account| latest(account).grace_end = Some(BEGUN)),
-            ("0 grants of 1", |account| latest(account).grants = 0),
-            ("2 grants of 1", |account| latest(account).grants = 2),
-            ("no bucket of its latest grant", |account| {
-                account.subscriptions[0].has_bucket = false
-            }),
-            ("its subscription says trial", |account| {
-                account.book.status = AccountStatus::Active
-            }),
-            ("is not that of subscription 1", |account| {
-                account.book.plan_id = Some(PlanId(2))
-            }),
-            ("it is trialing and paid by stripe", |account| {
-                latest(account).payment_method = PaymentMethod::Stripe;
-            }),
-            ("it is active and paid by trial", |account| {
-                latest(account).status = SubscriptionStatus::Active;
-            }),
-            ("it pays by stripe and its subscription is paid by trial", |account| {
-                account.book.payment_method = Some(PaymentMethod::Stripe);
-            }),
-            ("it pays by nothing and its subscription is paid by manual", |account| {
-                latest(account).status = SubscriptionStatus::Active;
-                latest(account).payment_method = PaymentMethod::Manual;
-            }),
-            (
-                "it pays by bank_transfer and its subscription is paid by stripe",
-                |account| {
-                    account.book.payment_method = Some(PaymentMethod::BankTransfer);
-                    latest(account).status = SubscriptionStatus::Active;
-                    latest(account).payment_method = PaymentMethod::Stripe;
-                },
-            ),
-            ("its trial is of 15 days", |account| latest(account).trial_days = 15),
-            ("come never", |account| account.due = None),
-            ("come at", |account| {
-                account.due = account.due.map(|due| due.plus_seconds(1))
-            }),
-        ];
-        for (sentence, break_it) in breaks {
+        for (sentence, break_it) in BREAKS {
             let mut account = healthy();
             break_it(&mut account);
             let found = found(&account);
