@@ -1,6 +1,7 @@
 //! Refusals as answers: one code, one status, one sentence, as JSON for programs and as a page for people.
 
 use crate::policy::route::RouteKind;
+use crate::throttle;
 use http::HeaderValue;
 use igny8_contract::refusal::Refusal;
 use pingora::http::ResponseHeader;
@@ -92,12 +93,14 @@ impl Answer<'_> {
                 HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             ));
         }
-        let retry = matches!(
+        let passes_soon = matches!(
             self.refusal,
-            Refusal::CoreUnavailable | Refusal::SessionSourceUnavailable
-        ) || (self.refusal == Refusal::Throttled && self.fields.is_empty());
-        if retry {
-            fields.push(("Retry-After", HeaderValue::from_static("1")));
+            Refusal::CoreUnavailable | Refusal::SessionSourceUnavailable | Refusal::Throttled
+        );
+        // Who was throttled without a rate, as when the shared store is down, has nothing yet that says when to come back.
+        let says_when = self.fields.iter().any(|(name, _)| *name == throttle::RETRY_AFTER);
+        if passes_soon && !says_when {
+            fields.push((throttle::RETRY_AFTER, HeaderValue::from_static("1")));
         }
         fields.extend(self.fields.iter().cloned());
         let cookies = self
@@ -203,6 +206,35 @@ mod tests {
                 .body()
                 .contains("Continue")
         );
+    }
+
+    #[test]
+    fn whoever_is_throttled_is_told_once_when_to_come_back_whatever_else_is_told() {
+        let told = |refusal, fields: &[(&'static str, &'static str)]| {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| (*name, HeaderValue::from_static(value)))
+                .collect();
+            let answer = Answer {
+                fields,
+                ..answer(refusal, false)
+            };
+            let text = String::from_utf8(answer.to_bytes(true)).unwrap();
+            let lines = text.lines().filter_map(|line| line.strip_prefix("Retry-After: "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let strict = ("Strict-Transport-Security", "max-age=31536000");
+        for (refusal, fields, seconds) in [
+            (Refusal::Throttled, &[][..], &["1"][..]),
+            (Refusal::Throttled, &[("Vary", "Origin"), strict], &["1"]),
+            (Refusal::Throttled, &[("Retry-After", "7"), strict], &["7"]),
+            (Refusal::CoreUnavailable, &[strict], &["1"]),
+            (Refusal::CoreUnavailable, &[("Retry-After", "7")], &["7"]),
+            (Refusal::SessionSourceUnavailable, &[], &["1"]),
+            (Refusal::SessionNotAllowed, &[], &[]),
+        ] {
+            assert_eq!(told(refusal, fields), seconds, "{refusal:?} {fields:?}");
+        }
     }
 
     #[test]

@@ -40,34 +40,17 @@ impl Client {
 
     /// Whether a trusted hop asks without saying, in a form that can be read, for whom.
     #[must_use]
-    pub fn hop_is_silent(&self, framed: &Framed<'_>) -> bool {
-        let nearest = || {
-            let list = std::str::from_utf8(framed.forwarded_for?).ok()?;
-            list.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-        };
-        self.trusted_hop && nearest().is_none()
+    pub fn hop_is_silent(&self, framed: &Framed<'_>, trusted_hops: &[Network]) -> bool {
+        self.trusted_hop && Heard::of(framed, trusted_hops).is_cut_off
     }
 
     /// The client of one request: through trusted hops it is the rightmost address that is not a trusted hop itself.
     #[must_use]
     pub fn behind_hops(&self, framed: &Framed<'_>, trusted_hops: &[Network]) -> Self {
-        let Some(list) = framed.forwarded_for.and_then(|list| std::str::from_utf8(list).ok()) else {
-            return self.clone();
-        };
-        let mut ip = self.ip;
-        for text in list.rsplit(',') {
-            let Ok(address) = text.trim().parse::<IpAddr>() else {
-                break;
-            };
-            ip = address.to_canonical();
-            if !trusted_hops.iter().any(|network| network.contains(ip)) {
-                break;
-            }
-        }
+        let ip = Heard::of(framed, trusted_hops).farthest.unwrap_or(self.ip);
         let https = framed
-            .fields
-            .iter()
-            .any(|field| field.name.eq_ignore_ascii_case(b"x-forwarded-proto") && field.value == b"https");
+            .forwarded_proto()
+            .is_some_and(|proto| proto.eq_ignore_ascii_case(b"https"));
         Self {
             ip,
             ip_value: ip_value(ip),
@@ -77,12 +60,46 @@ impl Client {
     }
 }
 
+/// What trusted hops say of the client of one request.
+struct Heard {
+    /// The last address that was told by somebody who is believed.
+    farthest: Option<IpAddr>,
+    /// A hop that is believed has not said, in a form that can be read, who asked it.
+    is_cut_off: bool,
+}
+
+impl Heard {
+    /// Walks the list from the right: each hop that is trusted is believed about the one before it. The header block bounds
+    /// how far.
+    fn of(framed: &Framed<'_>, trusted_hops: &[Network]) -> Self {
+        let mut farthest = None;
+        for element in framed.forwarded_for() {
+            let text = std::str::from_utf8(element).unwrap_or_default();
+            let Ok(address) = text.trim().parse::<IpAddr>() else {
+                return Self {
+                    farthest,
+                    is_cut_off: true,
+                };
+            };
+            let address = address.to_canonical();
+            farthest = Some(address);
+            if !trusted_hops.iter().any(|network| network.contains(address)) {
+                break;
+            }
+        }
+        Self {
+            farthest,
+            is_cut_off: farthest.is_none(),
+        }
+    }
+}
+
 fn ip_value(ip: IpAddr) -> HeaderValue {
     HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What is remembered of a request when everything borrowed from it has gone into the policy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen<'a> {
     pub method: Method,
     pub accept: Option<&'a [u8]>,
@@ -90,6 +107,8 @@ pub struct Seen<'a> {
     pub target: &'a [u8],
     pub host: Option<&'a [u8]>,
     pub brought: Brought,
+    /// Names of session cookies that are not the configured ones.
+    pub session_spellings: Vec<String>,
     pub has_body: bool,
     pub close: bool,
     pub names_connection: bool,
@@ -105,6 +124,7 @@ impl<'a> Seen<'a> {
             target: framed.target,
             host: framed.host,
             brought: Brought::of(framed),
+            session_spellings: Vec::new(),
             has_body: framed.body != Body::None,
             close: framed.close || (framed.http10 && !framed.keep_alive),
             names_connection: framed.close || framed.http10,
@@ -257,6 +277,7 @@ mod tests {
 
     #[test]
     fn a_hop_that_does_not_say_for_whom_it_asks_is_silent() {
+        let hops = [Network::parse("10.0.0.0/8").unwrap()];
         let ip: IpAddr = "10.0.0.1".parse().unwrap();
         let client = |trusted_hop| Client {
             ip,
@@ -266,11 +287,18 @@ mod tests {
         };
         let silent = |client: Client, field: &str| {
             let block = format!("GET / HTTP/1.1\r\n{field}\r\n");
-            client.hop_is_silent(&framing::parse(block.as_bytes()).unwrap())
+            client.hop_is_silent(&framing::parse(block.as_bytes()).unwrap(), &hops)
         };
         assert!(silent(client(true), ""));
         assert!(silent(client(true), "X-Forwarded-For: 1.2.3.4, junk\r\n"));
+        assert!(silent(client(true), "X-Forwarded-For: junk, 10.9.9.9\r\n"));
+        assert!(silent(client(true), "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For:\r\n"));
+        assert!(silent(
+            client(true),
+            "X-Forwarded-For: junk\r\nX-Forwarded-For: 10.9.9.9\r\n"
+        ));
         assert!(!silent(client(true), "X-Forwarded-For: 1.2.3.4\r\n"));
+        assert!(!silent(client(true), "X-Forwarded-For: junk, 1.2.3.4\r\n"));
         assert!(!silent(client(false), ""));
     }
 
@@ -290,11 +318,43 @@ mod tests {
             ("10.1.1.1", "10.1.1.1"),
             ("1.2.3.4, junk", "10.0.0.1"),
             ("::ffff:1.2.3.4", "1.2.3.4"),
+            // Several lines are one list, however it is cut into lines.
+            ("8.8.8.8\r\nX-Forwarded-For: 10.0.0.5", "8.8.8.8"),
+            (
+                "8.8.8.8, 10.0.0.5\r\nx-forwarded-for: 10.0.0.6\r\nX-FORWARDED-FOR: 10.0.0.7",
+                "8.8.8.8",
+            ),
+            ("6.6.6.6\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.5", "1.2.3.4"),
+            ("8.8.8.8\r\nX-Forwarded-For: junk, 10.0.0.5", "10.0.0.5"),
         ] {
             let block = format!("GET / HTTP/1.1\r\nX-Forwarded-For: {list}\r\nX-Forwarded-Proto: https\r\n\r\n");
             let found = hop.behind_hops(&framing::parse(block.as_bytes()).unwrap(), &hops);
             assert_eq!(found.ip_value, client, "{list}");
             assert!(found.tls);
+        }
+    }
+
+    #[test]
+    fn of_several_words_on_the_scheme_the_nearest_hop_has_the_last() {
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        let hop = Client {
+            ip,
+            ip_value: ip_value(ip),
+            trusted_hop: true,
+            tls: false,
+        };
+        for (fields, tls) in [
+            ("X-Forwarded-Proto: https\r\n", true),
+            ("X-Forwarded-Proto: http\r\nX-Forwarded-Proto: HTTPS\r\n", true),
+            ("X-Forwarded-Proto: http, https\r\n", true),
+            ("X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", false),
+            ("X-Forwarded-Proto: https, http\r\n", false),
+            ("X-Forwarded-Proto: https\r\nX-Forwarded-Proto:\r\n", false),
+            ("", false),
+        ] {
+            let block = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+            let found = hop.behind_hops(&framing::parse(block.as_bytes()).unwrap(), &[]);
+            assert_eq!(found.tls, tls, "{fields}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::gate::Gate;
 use crate::gateway::{Gateway, text_of};
 use crate::outgoing::{rate_fields, refusal_fields};
 use crate::passage::{Passage, Refused};
-use crate::policy::framing::{self, Framed};
+use crate::policy::framing::{self, Body, Framed};
 use crate::telemetry::{Entry, loggable};
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -198,15 +198,17 @@ impl Front {
             }
         };
         let end = framed.block_bytes;
+        let beyond = framed.body != Body::None || buffer.len() > end;
+        let close = beyond || Seen::of(&framed).close;
         if framed.target == b"/healthz" && framed.method.reads() {
-            let close = Seen::of(&framed).close || self.is_draining();
+            let close = close || self.is_draining();
             let told = self.tell_health(&mut stream, framed.method, close).await;
-            return after_own_answer(stream, buffer, end, settings, told && !close);
+            return after_own_answer(stream, buffer, beyond, settings, told && !close).await;
         }
         let request_id = self.gate.ids.next();
         let mut block = BytesMut::with_capacity(buffer.len() + OWN_BYTES);
-        let decided = match self.answer_preflight(&mut stream, &framed, client).await {
-            Some(Ok(told)) => return after_own_answer(stream, buffer, end, settings, told),
+        let decided = match self.answer_preflight(&mut stream, &framed, client, close).await {
+            Some(Ok(kept)) => return after_own_answer(stream, buffer, beyond, settings, kept).await,
             Some(Err(refused)) => Err(refused),
             None => self.gate.decide(framed, client, request_id, &mut block).await,
         };
@@ -222,13 +224,9 @@ impl Front {
                 self.forward(stream, block, passage, settings, shutdown).await
             }
             Err(refused) => {
-                let close = refused.close || self.is_draining() || buffer.len() > end;
+                let close = close || refused.close || self.is_draining();
                 let told = self.tell(&mut stream, &refused, request_id, close).await;
-                if refused.has_body || buffer.len() > end {
-                    drain(stream).await;
-                    return Next::Close;
-                }
-                after_own_answer(stream, buffer, end, settings, told && !close)
+                after_own_answer(stream, buffer, beyond, settings, told && !close).await
             }
         }
     }
@@ -262,19 +260,19 @@ impl Front {
         }
     }
 
-    /// Answers a preflight; whether the connection goes on.
+    /// Answers a preflight; whether the connection goes on, which it does not where `close` says so.
     async fn answer_preflight(
         &self,
         stream: &mut Stream,
         framed: &Framed<'_>,
         client: &Arc<Client>,
+        close: bool,
     ) -> Option<Result<bool, Box<Refused>>> {
         let preflight = match self.gate.preflight(framed, client).await? {
             Ok(preflight) => preflight,
             Err(refused) => return Some(Err(refused)),
         };
-        let seen = Seen::of(framed);
-        let close = seen.close || seen.has_body || self.is_draining();
+        let close = close || self.is_draining();
         Some(Ok(self.write(stream, &preflight.to_bytes(close)).await && !close))
     }
 
@@ -299,11 +297,7 @@ impl Front {
             refusal: refused.refusal,
             request_id: request_id.as_str(),
             html: refused.html,
-            cookies: if refused.expire_sessions {
-                self.gate.expired_cookies(secure)
-            } else {
-                Vec::new()
-            },
+            cookies: self.gate.expired_cookies(refused.expire_sessions.as_deref(), secure),
             fields,
             head_only: refused.head_only,
         }
@@ -370,16 +364,20 @@ impl Front {
     }
 }
 
-/// Goes on with a connection on which the proxy itself has answered a request without a body.
-fn after_own_answer(
+/// Goes on with a connection, or ends it, after the proxy itself has answered. `beyond` says that a body, or whatever else,
+/// has come after the request's header block or is to come: it is never read as a next request.
+async fn after_own_answer(
     stream: Stream,
     buffer: &mut BytesMut,
-    end: usize,
+    beyond: bool,
     settings: Option<HttpPersistentSettings>,
     keep: bool,
 ) -> Next {
-    // Whatever came beyond the request is not read as a next one.
-    if !keep || buffer.len() > end {
+    if beyond {
+        drain(stream).await;
+        return Next::Close;
+    }
+    if !keep {
         return Next::Close;
     }
     buffer.clear();

@@ -130,7 +130,7 @@ impl Gate {
         request_id: RequestId,
         out: &mut bytes::BytesMut,
     ) -> Result<Box<Passage>, Box<Refused>> {
-        let hop_is_silent = client.hop_is_silent(&framed);
+        let hop_is_silent = client.hop_is_silent(&framed, &self.config.trusted_hops);
         let behind = client
             .trusted_hop
             .then(|| Arc::new(client.behind_hops(&framed, &self.config.trusted_hops)));
@@ -151,14 +151,16 @@ impl Gate {
         };
         let route = routed.route_index();
         let seen = Seen {
-            brought: seen.brought.with_session(!routed.sessions().is_empty()),
+            brought: seen.brought.with_session(routed.brings_session()),
+            session_spellings: routed.session_spellings(),
             ..seen
         };
-        if let Err(refusal) = routed.check_source(client.ip, hop_is_silent, client.tls) {
+        let judged = routed.check_length();
+        if let Err(refusal) = judged.and_then(|()| routed.check_source(client.ip, hop_is_silent, client.tls)) {
             return Err(way.refused(refusal.into(), Some(route), &seen));
         }
-        let expire_sessions = self.is_logout(&routed);
-        match way.permit(routed, expire_sessions).await {
+        let is_logout = self.is_logout(&routed);
+        match way.permit(routed, is_logout).await {
             Ok((permit, rate)) => {
                 if let Some(refusal) = permit.routed().shadow() {
                     let label = permit.routed().route().label().to_owned();
@@ -169,7 +171,7 @@ impl Gate {
                     request_id,
                     limit_watched: way.is_watched(Some(&rate)),
                     rate,
-                    expire_sessions,
+                    expire_sessions: is_logout.then(|| seen.session_spellings.clone()),
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
                     names_connection: seen.names_connection,
                     brought: seen.brought,
@@ -181,7 +183,6 @@ impl Gate {
                     cors: self.judge_origin(Some(route), &seen),
                     asked_at: None,
                     upstream_took: None,
-                    answer_parts: 0,
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),
@@ -236,11 +237,13 @@ impl Gate {
         }
     }
 
-    /// The `Set-Cookie` values that make a browser forget its sessions.
+    /// The `Set-Cookie` values that make a browser forget its sessions, the `brought` names among them; none where none
+    /// are to be forgotten.
     #[must_use]
-    pub fn expired_cookies(&self, secure: bool) -> Vec<String> {
-        let admins: Vec<&str> = self.config.routes.admin_prefixes().collect();
-        edits::expired_sessions(&self.config.sessions.rules, admins.into_iter(), secure)
+    pub fn expired_cookies(&self, brought: Option<&[String]>, secure: bool) -> Vec<String> {
+        let rules = &self.config.sessions.rules;
+        let expired = |brought| edits::expired_sessions(rules, brought, self.config.routes.admin_prefixes(), secure);
+        brought.map(expired).unwrap_or_default()
     }
 
     fn is_logout(&self, routed: &Routed<'_>) -> bool {
@@ -258,7 +261,7 @@ impl<'a> Way<'a> {
             route,
             html: answer::wants_html(kind, seen.accept),
             head_only: seen.method == Method::Head,
-            expire_sessions: stop.expire_sessions,
+            expire_sessions: stop.expire_sessions.then(|| seen.session_spellings.clone()),
             limit_watched: self.is_watched(stop.rate.as_ref()),
             rate: stop.rate,
             identity: stop.identity,
@@ -304,6 +307,7 @@ impl<'a> Way<'a> {
             },
         };
         match proven.stand(facts, self.now) {
+            Ok(standing) if is_logout => Box::pin(self.admit_logout(standing)).await,
             Ok(standing) => self.admit(standing).await,
             Err(denied) => Err(Box::pin(self.deny(denied)).await),
         }

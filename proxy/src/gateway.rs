@@ -7,13 +7,13 @@ use crate::passage::{Handover, Passage};
 use crate::telemetry::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use igny8_contract::refusal::Refusal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, ProxyHttp, Result, Session};
 use pingora::proxy::FailToProxy;
-use pingora::upstreams::peer::HttpUpstreamRequestPolicy;
+use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
 use std::sync::Arc;
@@ -64,10 +64,43 @@ impl Gateway {
         self.gate.clock.elapsed().saturating_sub(passage.started) > allowed
     }
 
-    fn too_slow(&self, passage: &Passage) -> bool {
+    /// What is left of the time that the whole exchange may take; nothing on a route with `stream`, which has no such end.
+    fn time_left(&self, passage: &Passage) -> Option<Duration> {
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let total = self.gate.config.upstreams[route.upstream].total_timeout;
-        !route.stream && self.gate.clock.elapsed().saturating_sub(passage.started) > total
+        let took = self.gate.clock.elapsed().saturating_sub(passage.started);
+        (!route.stream).then(|| total.saturating_sub(took))
+    }
+
+    fn is_overdue(&self, passage: &Passage) -> bool {
+        self.time_left(passage) == Some(Duration::ZERO)
+    }
+
+    /// Gives an exchange up that has taken longer than it may, at whichever part that shows.
+    fn give_up_if_overdue(&self, passage: &mut Passage) -> Result<()> {
+        if !self.is_overdue(passage) {
+            return Ok(());
+        }
+        passage.refusal = Some(Refusal::UpstreamTimeout);
+        let error = Error::explain(
+            ErrorType::ReadTimedout,
+            "the exchange took longer than the total timeout",
+        );
+        Err(error.into_up())
+    }
+}
+
+/// No wait for an upstream outlasts what is left of the exchange's time.
+fn bound(options: &mut PeerOptions, left: Duration) {
+    // A wait of no time at all would not even look whether something is there.
+    let left = left.max(Duration::from_millis(1));
+    for limit in [
+        &mut options.connection_timeout,
+        &mut options.total_connection_timeout,
+        &mut options.read_timeout,
+        &mut options.write_timeout,
+    ] {
+        *limit = limit.map(|limit| limit.min(left));
     }
 }
 
@@ -103,8 +136,9 @@ impl ProxyHttp for Gateway {
         }
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let mut peer = Box::new(self.peers[route.upstream].clone());
-        if route.stream {
-            peer.options.read_timeout = Some(self.gate.config.stream_timeout);
+        match self.time_left(passage) {
+            Some(left) => bound(&mut peer.options, left),
+            None => peer.options.read_timeout = Some(self.gate.config.stream_timeout),
         }
         Ok(peer)
     }
@@ -137,6 +171,9 @@ impl ProxyHttp for Gateway {
                 "the body grew over its route's limit",
             ));
         }
+        if passage.body_open {
+            self.give_up_if_overdue(passage)?;
+        }
         Ok(())
     }
 
@@ -160,8 +197,17 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let passage = passage(ctx)?;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Where a tunnel may be opened, the front asks for it: whatever comes this way has not.
+            let error = Error::explain(
+                ErrorType::InvalidHTTPHeader,
+                "the app changed a protocol that nobody offered",
+            );
+            return Err(error.into_up());
+        }
+        self.give_up_if_overdue(passage)?;
         if response.status.is_informational() {
-            return Ok(());
+            return outgoing::finish_interim(&self.gate, response, passage);
         }
         if let Some(asked_at) = passage.asked_at {
             passage.upstream_took = Some(self.gate.clock.elapsed().saturating_sub(asked_at));
@@ -177,18 +223,10 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _body: &mut Option<Bytes>,
-        end: bool,
+        _end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        let passage = passage(ctx)?;
-        passage.answer_parts += 1;
-        // An answer of one part is not worth a look at the clock.
-        if !end && passage.answer_parts > 1 && self.too_slow(passage) {
-            return Err(Error::explain(
-                ErrorType::ReadTimedout,
-                "the app's answer took longer than the total timeout",
-            ));
-        }
+        self.give_up_if_overdue(passage(ctx)?)?;
         Ok(None)
     }
 
@@ -201,6 +239,7 @@ impl ProxyHttp for Gateway {
         };
         // An app that waits for the rest of a body is not the one that is slow.
         let waits_for_body = passage.body_open && matches!(error.etype(), ErrorType::ReadTimedout);
+        let waits_for_body = waits_for_body && !self.is_overdue(passage);
         let found = || {
             if waits_for_body {
                 Some(Refusal::RequestTimeout)
@@ -210,7 +249,10 @@ impl ProxyHttp for Gateway {
         };
         let refusal = passage.refusal.or_else(found);
         passage.refusal = refusal;
-        let Some(refusal) = refusal.filter(|_| session.response_written().is_none()) else {
+        let is_answered = session
+            .response_written()
+            .is_some_and(|written| !written.status.is_informational());
+        let Some(refusal) = refusal.filter(|_| !is_answered) else {
             return FailToProxy {
                 error_code: 0,
                 can_reuse_downstream: false,
@@ -220,11 +262,9 @@ impl ProxyHttp for Gateway {
             refusal,
             request_id: passage.request_id.as_str(),
             html: passage.html,
-            cookies: if passage.expire_sessions {
-                self.gate.expired_cookies(passage.client.tls)
-            } else {
-                Vec::new()
-            },
+            cookies: self
+                .gate
+                .expired_cookies(passage.expire_sessions.as_deref(), passage.client.tls),
             fields: [
                 rate_fields(&passage.rate),
                 outgoing::refusal_fields(

@@ -1,6 +1,7 @@
 //! The security sidecar. Modules stand in the order in which a request meets them.
 
 pub mod answer;
+pub mod check;
 pub mod config;
 pub mod directory;
 pub mod edge;

@@ -1,14 +1,12 @@
 //! `igny8-proxy`: the security sidecar.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use igny8_contract::time::SystemClock;
-use igny8_proxy::config::Config;
+use igny8_proxy::config::{self, Config};
 use igny8_proxy::explain::{self, Asked};
-use igny8_proxy::{replay, serve};
+use igny8_proxy::{check, replay, serve};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -55,8 +53,17 @@ enum Command {
     },
     /// Read the configuration and the limits, say what is wrong with them and where they are wider than the default, and
     /// change nothing
-    #[command(after_help = "Example:\n  igny8-proxy check --config config/proxy.toml")]
-    Check,
+    ///
+    /// The exit code is 0 where both are valid, however wide they are, and 1 where one is not.
+    #[command(
+        after_help = "Examples:\n  igny8-proxy check --config config/proxy.toml\n  igny8-proxy check --json | jq -r '.wider[].key'"
+    )]
+    Check {
+        /// One JSON object instead of text: valid, config, limits, wider (each with key, default, value, why), notes; or valid,
+        /// error
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the steps of one request without sending it
     ///
     /// Core, app and issuers are asked as for a real request; no session is ended and nothing is counted. The exit code is 0
@@ -107,9 +114,13 @@ enum LogFormat {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log(arguments.log_format);
+    let checks_for_a_script = matches!(arguments.command, Command::Check { json: true });
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if checks_for_a_script {
+                println!("{}", check::invalid_as_json(error.as_ref()));
+            }
             eprintln!("igny8-proxy: {error}");
             ExitCode::FAILURE
         }
@@ -117,25 +128,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::load(&arguments.config, std::env::vars())?;
+    let environment = config::ours(std::env::vars_os())?;
+    let mut config = Config::load(&arguments.config, environment.into_iter())?;
     if let Some(limits) = arguments.limits {
         config.limits_file = limits;
     }
     match arguments.command {
         Command::Serve { upgrade } => serve::serve(config, upgrade)?,
-        Command::Check => {
-            let limits = serve::open_limits(&config, Arc::new(SystemClock::new()))?;
-            println!(
-                "{} and {} are valid",
-                arguments.config.display(),
-                config.limits_file.display()
-            );
-            let mut wider = config.wider.clone();
-            for section in limits.load().shadows() {
-                wider.push(format!("limits `{section}`: mode = \"shadow\": refuses nobody"));
-            }
-            if !wider.is_empty() {
-                println!("wider than the default:\n  {}", wider.join("\n  "));
+        Command::Check { json } => {
+            let findings = check::check(&config, &arguments.config)?;
+            if json {
+                println!("{}", findings.as_json());
+            } else {
+                print!("{}", findings.as_text());
             }
         }
         Command::Explain {

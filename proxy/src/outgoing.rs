@@ -25,10 +25,12 @@ const CORS_FIELDS: [header::HeaderName; 6] = [
 /// # Errors
 /// Only what pingora itself would refuse to write.
 pub fn finish(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> Result<()> {
-    let route = &gate.config.routes.all()[passage.forward.route_index()];
+    let route = route_of(gate, passage);
     strip_owned(response);
-    response.remove_header(&header::SERVER);
-    rewrite_cookies(gate, route, response, passage)?;
+    keep_sessions(gate, route, response, passage)?;
+    for cookie in gate.expired_cookies(passage.expire_sessions.as_deref(), passage.client.tls) {
+        response.append_header(header::SET_COOKIE, cookie)?;
+    }
     if gate.config.rate_limit_fields {
         insert_rate_fields(response, &passage.rate)?;
     }
@@ -41,6 +43,22 @@ pub fn finish(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> 
         response.insert_header(name, value)?;
     }
     Ok(())
+}
+
+/// Edits the head of an interim answer (1xx), which loses what a final one would. What the proxy has to say goes with the
+/// final one.
+///
+/// # Errors
+/// Only what pingora itself would refuse to write.
+pub fn finish_interim(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> Result<()> {
+    let route = route_of(gate, passage);
+    strip_owned(response);
+    strip_cors(route, response);
+    keep_sessions(gate, route, response, passage)
+}
+
+fn route_of<'g>(gate: &'g Gate, passage: &Passage) -> &'g Route {
+    &gate.config.routes.all()[passage.forward.route_index()]
 }
 
 /// The throttle's fields of an answer.
@@ -85,9 +103,7 @@ fn speak_cors(route: &Route, response: &mut ResponseHeader, verdict: &cors::Verd
     let Some(rule) = route.edge.cors.as_deref() else {
         return Ok(());
     };
-    for name in CORS_FIELDS {
-        response.remove_header(&name);
-    }
+    strip_cors(route, response);
     let varies = varies_by_origin(&response.headers);
     for (name, value) in cors::answer_fields(rule, verdict) {
         if !(name == "Vary" && varies) {
@@ -97,6 +113,15 @@ fn speak_cors(route: &Route, response: &mut ResponseHeader, verdict: &cors::Verd
     Ok(())
 }
 
+/// Takes away what an app says of CORS where the route has a rule.
+fn strip_cors(route: &Route, response: &mut ResponseHeader) {
+    if route.edge.cors.is_some() {
+        for name in CORS_FIELDS {
+            response.remove_header(&name);
+        }
+    }
+}
+
 fn varies_by_origin(answer: &HeaderMap) -> bool {
     let names = answer.get_all(header::VARY).iter();
     names
@@ -104,8 +129,9 @@ fn varies_by_origin(answer: &HeaderMap) -> bool {
         .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"origin"))
 }
 
-/// Takes away what only the proxy says.
+/// Takes away what only the proxy says, and what runs behind it.
 fn strip_owned(response: &mut ResponseHeader) {
+    response.remove_header(&header::SERVER);
     if response
         .headers
         .keys()
@@ -124,26 +150,21 @@ fn strip_owned(response: &mut ResponseHeader) {
     }
 }
 
-/// Keeps sessions where they belong, and ends them where the browser is to forget them.
-fn rewrite_cookies(gate: &Gate, route: &Route, response: &mut ResponseHeader, passage: &Passage) -> Result<()> {
-    let secure = passage.client.tls;
-    if response.headers.contains_key(header::SET_COOKIE) {
-        let values: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        response.remove_header(&header::SET_COOKIE);
-        for value in values {
-            match edits::set_cookie(value.as_bytes(), route, &gate.config.sessions.rules, secure) {
-                SetCookie::Keep => drop(response.append_header(header::SET_COOKIE, value)?),
-                SetCookie::Drop => {}
-                SetCookie::Rescope { cookie, expiry } => {
-                    response.append_header(header::SET_COOKIE, cookie)?;
-                    response.append_header(header::SET_COOKIE, expiry)?;
-                }
-            }
-        }
+/// Keeps sessions where they belong.
+fn keep_sessions(gate: &Gate, route: &Route, response: &mut ResponseHeader, passage: &Passage) -> Result<()> {
+    if !response.headers.contains_key(header::SET_COOKIE) {
+        return Ok(());
     }
-    if passage.expire_sessions {
-        for cookie in gate.expired_cookies(secure) {
-            response.append_header(header::SET_COOKIE, cookie)?;
+    let values: Vec<HeaderValue> = response.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    for value in values {
+        match edits::set_cookie(value.as_bytes(), route, &gate.config.sessions.rules, passage.client.tls) {
+            SetCookie::Keep => drop(response.append_header(header::SET_COOKIE, value)?),
+            SetCookie::Drop => {}
+            SetCookie::Rescope { cookie, expiry } => {
+                response.append_header(header::SET_COOKIE, cookie)?;
+                response.append_header(header::SET_COOKIE, expiry)?;
+            }
         }
     }
     Ok(())

@@ -21,8 +21,8 @@ pub struct Passage {
     pub rate: Verdict,
     /// A limit that only watches would have refused it.
     pub limit_watched: bool,
-    /// The answer makes the browser forget its sessions.
-    pub expire_sessions: bool,
+    /// The answer makes the browser forget its sessions: those configured, and these names.
+    pub expire_sessions: Option<Vec<String>>,
     /// Refusals of this request are told to people.
     pub html: bool,
     /// The block that goes on says what the client wants of its connection.
@@ -42,8 +42,6 @@ pub struct Passage {
     /// When the upstream was asked last, by the clock's elapsed time, and how long it took to begin its answer; for the log alone.
     pub asked_at: Option<Duration>,
     pub upstream_took: Option<Duration>,
-    /// Parts of the answer's body so far.
-    pub answer_parts: u32,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
 }
@@ -67,7 +65,8 @@ pub struct Refused {
     pub route: Option<usize>,
     pub html: bool,
     pub head_only: bool,
-    pub expire_sessions: bool,
+    /// As for a passage.
+    pub expire_sessions: Option<Vec<String>>,
     pub rate: Option<Verdict>,
     /// A limit that only watches would have refused it.
     pub limit_watched: bool,
@@ -100,7 +99,7 @@ impl Refused {
             route: None,
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate: None,
             limit_watched: false,
             identity: None,

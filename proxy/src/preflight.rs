@@ -5,7 +5,6 @@ use crate::gate::Gate;
 use crate::passage::Refused;
 use crate::policy::cors::{self, CorsRule, Verdict};
 use crate::policy::framing::Framed;
-use crate::policy::path;
 use crate::telemetry;
 use crate::throttle::{self, Who};
 use http::HeaderValue;
@@ -53,15 +52,14 @@ impl Gate {
         framed: &Framed<'_>,
         client: &Arc<Client>,
     ) -> Option<Result<Preflight, Box<Refused>>> {
-        let hop_is_silent = client.hop_is_silent(framed);
+        let hop_is_silent = client.hop_is_silent(framed, &self.config.trusted_hops);
         let client = if client.trusted_hop {
             Arc::new(client.behind_hops(framed, &self.config.trusted_hops))
         } else {
             Arc::clone(client)
         };
         // What has no route, or may not come from there, is refused on the usual way.
-        let canonical = path::canonicalize(framed.target).ok()?;
-        let index = self.config.routes.find(framed.host, &canonical.path).ok()?;
+        let (index, _) = self.config.routes.meet(framed.host, framed.target).ok()?;
         let route = &self.config.routes.all()[index];
         let rule = route.edge.cors.as_deref()?;
         let within = route.edge.check_network(client.ip, hop_is_silent).is_ok();
@@ -107,7 +105,7 @@ impl Gate {
             route: Some(route),
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate,
             limit_watched,
             identity: None,

@@ -109,7 +109,7 @@ impl Findings {
 /// When the log cannot be read; a line that is none of an access log counts as unknown.
 pub fn replay(config: &Config, log: impl BufRead) -> std::io::Result<Findings> {
     let upstreams: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-    let session = config.sessions.rules.names().first().cloned().unwrap_or_default();
+    let session = config.sessions.rules.names().next().unwrap_or_default();
     let mut findings = Findings::default();
     for text in log.split(b'\n') {
         let text = text?;
@@ -118,7 +118,7 @@ pub fn replay(config: &Config, log: impl BufRead) -> std::io::Result<Findings> {
         }
         findings.lines += 1;
         let after = serde_json::from_slice::<Line>(&text).ok().and_then(|line| {
-            let block = line.block(&session)?;
+            let block = line.block(session)?;
             let (_, outcome) = walk(&block, rules(config, &upstreams), &line);
             line.explains(outcome).then_some((line, outcome))
         });

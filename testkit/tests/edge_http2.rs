@@ -158,6 +158,7 @@ a WebSocket                   | :method=CONNECT +:protocol=websocket         | r
 a length without a body       | :method=POST :path=/public/x +content-length=5    | reset
 a length with a sign          | :method=POST :path=/public/x +content-length=+0   | reset
 a length over the route's     | :method=POST :path=/public/x +content-length=2000 | 413 body_too_large
+the same by a browser         | :method=POST :path=/public/x +content-length=2000 +accept=text/html | 413 body_too_large
 ";
 
 /// `GET /page` with the changes of a row.

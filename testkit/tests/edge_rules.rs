@@ -1,5 +1,5 @@
-//! What routes say of the network around them, at the real proxy: CORS, networks, hosts, encoded slashes, shadow, and the
-//! security fields of pages.
+//! What routes say of the network around them, at the real proxy: CORS, networks, hosts, encoded slashes, shadow, and how
+//! long a body may be.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,12 +11,8 @@ use igny8_testkit::edge::add_route;
 use igny8_testkit::hostile::witness::{Server, Witness};
 use igny8_testkit::http::Request;
 use igny8_testkit::ports::PortBlock;
-use igny8_testkit::process::{binary, repository};
-use igny8_testkit::raw::Response;
-use igny8_testkit::stack::{App, GENEROUS_LIMITS, Stack};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::process::Command;
+use igny8_testkit::raw::{Connection, PATIENCE, Response};
+use igny8_testkit::stack::{App, Stack};
 use std::sync::OnceLock;
 use toml::{Table, Value};
 
@@ -43,6 +39,7 @@ fn routes(proxy: &mut Table) {
         "prefix = \"/files\"\nkind = \"page\"\nupstream = \"app\"\nhosts = [\"files.example\"]\nmax_body_bytes = 10",
         "prefix = \"/anybody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"*\"] }",
         "prefix = \"/with\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [\"https://app.example\"], credentials = true }",
+        "prefix = \"/coded\"\nkind = \"public\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]",
         "prefix = \"/nobody\"\nkind = \"public\"\nupstream = \"app\"\ncors = { origins = [] }",
     ] {
         add_route(proxy, keys);
@@ -132,6 +129,99 @@ fn a_preflight_is_answered_here_and_needs_no_credential() {
 }
 
 #[test]
+fn the_body_of_a_request_that_is_answered_here_is_never_read_as_a_next_one() {
+    let edge = shared();
+    let host = &edge.stack.public;
+    let hidden = format!("GET /page HTTP/1.1\r\nHost: {host}\r\nX-Marker: smuggled\r\n\r\n");
+    let asked = "Origin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n";
+    for (line, fields, status) in [
+        ("GET /healthz", "", 200),
+        ("HEAD /healthz", "", 200),
+        ("GET /healthz", "Connection: keep-alive\r\n", 200),
+        ("OPTIONS /api/v1/x", asked, 204),
+        ("GET /api/v1/x", "", 401),
+        ("GET /inside/x", "", 403),
+        ("BREW /page", "", 405),
+    ] {
+        for (framing, before, after) in [
+            (format!("Content-Length: {}", hidden.len()), String::new(), ""),
+            (
+                "Transfer-Encoding: chunked".to_owned(),
+                format!("{:x}\r\n", hidden.len()),
+                "\r\n0\r\n\r\n",
+            ),
+        ] {
+            let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{fields}{framing}\r\n\r\n");
+            let mut connection = Connection::open(host).unwrap();
+            connection.send(head.as_bytes()).unwrap();
+            let method = line.split(' ').next().unwrap();
+            let answer = connection.read_response_to(method, PATIENCE).unwrap();
+            assert_eq!(answer.status, status, "{line}, {framing}");
+            assert_eq!(answer.field("Connection"), Some("close"), "{line}, {framing}");
+            // The body comes when the answer is there already. A peer that has closed may not take it.
+            let _may_be_closed = connection.send(format!("{before}{hidden}{after}").as_bytes());
+            assert!(
+                connection.is_closed_within(PATIENCE),
+                "a second answer to {line}, {framing}"
+            );
+        }
+    }
+    let last = edge.stack.get("/page").field("X-Marker", "after the smuggled").send();
+    assert_eq!(last.status, 200);
+    edge.witness.wait_for("after the smuggled");
+    let arrived = edge.witness.records().iter().any(|record| record.marker == "smuggled");
+    assert!(!arrived, "a body was read as a request");
+}
+
+#[test]
+fn a_preflight_meets_the_route_that_the_request_itself_would_meet() {
+    for path in ["/coded/a", "/coded/a%2Fb", "/coded/a%2fb?x=1"] {
+        let answer = preflight(path, "https://app.example").send();
+        assert_eq!(answer.status, 204, "{path}: {}", answer.text());
+        assert_cors(&answer, Some("https://app.example"), false);
+        let evil = preflight(path, "https://evil.example").send();
+        assert_eq!((evil.status, evil.code().as_str()), (403, "origin_refused"), "{path}");
+    }
+    for path in ["/coded/..%2Fadmin/", "/with/a%2Fb", "/coded%2Fx"] {
+        assert_eq!(preflight(path, "https://app.example").send().status, 400, "{path}");
+    }
+}
+
+#[test]
+fn a_body_that_is_declared_too_long_is_refused_in_the_form_of_its_route() {
+    let stack = &shared().stack;
+    let ask = |target: &str| {
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: {}\r\nOrigin: https://app.example\r\nAccept: text/html\r\n\
+             Content-Length: 99999999999\r\n\r\n",
+            stack.public
+        );
+        let mut connection = Connection::open(&stack.public).unwrap();
+        connection.send(head.as_bytes()).unwrap();
+        let answer = connection.read_response(PATIENCE).unwrap();
+        assert_eq!(answer.status, 413, "{target}: {}", answer.text());
+        assert_eq!(answer.field("Connection"), Some("close"), "{target}");
+        answer
+    };
+    // Before the missing token is: nothing is done for a request whose body will not be read.
+    let api = ask("/api/v1/x");
+    assert_eq!(api.code(), "body_too_large", "{}", api.text());
+    assert_cors(&api, Some("https://app.example"), false);
+    let page = ask("/page");
+    assert!(page.text().starts_with("<!doctype html>"), "{}", page.text());
+    assert_eq!(page.field("Access-Control-Allow-Origin"), None);
+    for route in ["/api", "/"] {
+        let metrics = stack.metrics();
+        let counted = metrics.lines().any(|line| {
+            [format!("route=\"{route}\""), "code=\"body_too_large\"".to_owned()]
+                .iter()
+                .all(|label| line.contains(label.as_str()))
+        });
+        assert!(counted, "{route}: {metrics}");
+    }
+}
+
+#[test]
 fn answers_and_refusals_name_the_origin_and_never_a_star_with_credentials() {
     let stack = &shared().stack;
     let member = stack.sign_up();
@@ -199,6 +289,33 @@ fn a_route_with_networks_serves_nobody_else_and_no_hop_that_does_not_say_for_who
             assert!(answer.text().contains("network_refused"), "{}", answer.text());
         }
         assert_eq!(from("/page", list).status, 200);
+    }
+    // Several lines are one list: a hop that adds a line of its own hides nobody behind it.
+    for (lines, status) in [
+        (["10.1.2.3", "127.0.0.1"], 200),
+        (["8.8.8.8", "127.0.0.1"], 403),
+        (["10.1.2.3, 8.8.8.8", "127.0.0.1"], 403),
+        (["8.8.8.8", "10.1.2.3"], 200),
+        (["junk", "127.0.0.1"], 403),
+        (["10.1.2.3", ""], 403),
+    ] {
+        let [first, second] = lines;
+        let marker = format!("hops {first} {second}");
+        let request = stack.get("/inside/x").field("X-Forwarded-For", first);
+        let answer = request
+            .field("X-Forwarded-For", second)
+            .field("X-Marker", &marker)
+            .send();
+        assert_eq!(answer.status, status, "{lines:?}: {}", answer.text());
+        let records = shared().witness.records();
+        let record = records.iter().find(|record| record.marker == marker);
+        assert_eq!(record.is_some(), status == 200, "{lines:?}");
+        if let Some(record) = record {
+            assert_eq!(
+                record.headers.get("x-forwarded-for").map(String::as_str),
+                Some("10.1.2.3")
+            );
+        }
     }
     // A route that only watches serves, counts and logs.
     assert_eq!(from("/watched/x", Some("8.8.8.8")).status, 200);
@@ -271,133 +388,4 @@ fn an_encoded_slash_passes_where_a_route_allows_it_and_hosts_have_routes_of_thei
             .status
     };
     assert_eq!((large("localhost"), large("files.example")), (200, 413));
-}
-
-/// An app that answers every request with these bytes.
-fn app_that_says(answer: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let mut lines = BufReader::new(&connection).lines();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            if (&connection).write_all(answer.as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    address
-}
-
-#[test]
-fn a_page_gets_the_fields_that_its_app_left_out_and_no_answer_speaks_for_the_proxy() {
-    let bare = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nServer: gunicorn/27\r\nX-Account-Id: 7\r\n\
-                X-Igny8-Edge: v1\r\nX-User-Role: owner\r\nX-Forwarded-For: 1.2.3.4\r\nRemote-User: root\r\n\
-                Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\r\nok";
-    let own = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nReferrer-Policy: no-referrer\r\n\
-               X-Content-Type-Options: other\r\nContent-Security-Policy: frame-ancestors https://a.example\r\n\r\nok";
-    let before = |answer| {
-        Stack::builder()
-            .app(App::At(app_that_says(answer)))
-            .proxy(routes)
-            .start()
-    };
-    let stack = before(bare);
-    let page = stack.get("/page").send();
-    assert_eq!(page.status, 200, "{}", page.text());
-    assert_eq!(page.field("X-Content-Type-Options"), Some("nosniff"));
-    assert_eq!(page.field("Referrer-Policy"), Some("strict-origin-when-cross-origin"));
-    assert_eq!(page.field("X-Frame-Options"), Some("SAMEORIGIN"));
-    assert_eq!(page.field("Strict-Transport-Security"), None, "told without TLS");
-    for name in [
-        "Server",
-        "X-Account-Id",
-        "X-Igny8-Edge",
-        "X-User-Role",
-        "X-Forwarded-For",
-        "Remote-User",
-    ] {
-        assert_eq!(page.field(name), None, "{name}");
-    }
-    // Where the proxy has a rule, what the app says of CORS is gone; elsewhere the app speaks for itself.
-    let ruled = stack.get("/with/x").field("Origin", "https://evil.example").send();
-    assert_cors(&ruled, None, false);
-    assert_eq!(page.field("Access-Control-Allow-Origin"), Some("*"));
-    let hop = stack
-        .get("/page")
-        .field("X-Forwarded-For", "8.8.8.8")
-        .field("X-Forwarded-Proto", "https")
-        .send();
-    assert_eq!(hop.field("Strict-Transport-Security"), Some("max-age=31536000"));
-
-    let page = before(own).get("/page").send();
-    assert_eq!(page.all("Referrer-Policy"), ["no-referrer"]);
-    assert_eq!(page.all("X-Content-Type-Options"), ["other"]);
-    assert_eq!(page.field("X-Frame-Options"), None);
-}
-
-#[test]
-fn check_lists_where_a_file_is_wider_than_the_default_and_names_the_line_of_what_is_wrong() {
-    let stack = &shared().stack;
-    let file = stack.var.join("run/check.toml");
-    let check = |text: &str| {
-        std::fs::write(&file, text).unwrap();
-        let output = Command::new(binary("igny8-proxy"))
-            .args(["check", "--config"])
-            .arg(&file)
-            .current_dir(repository())
-            .output()
-            .unwrap();
-        let printed = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
-    };
-    let text = std::fs::read_to_string(stack.var.join("run/proxy.toml")).unwrap();
-    stack.save_limits(&format!(
-        "{GENEROUS_LIMITS}[scope.writer]\nrate = \"1/m\"\nburst = 1\nmode = \"shadow\"\n"
-    ));
-    let (status, printed) = check(&text);
-    stack.save_limits(GENEROUS_LIMITS);
-    assert_eq!(status, Some(0), "{printed}");
-    for wider in [
-        "server.trusted_hops: what 127.0.0.1 says",
-        "cors: scripts of https://app.example may read",
-        "route `/with`: cors: scripts of https://app.example may read answers, with credentials",
-        "route `/watched`: mode = \"shadow\"",
-        "route `/files`: allow: encoded_slash",
-        "route `/api/v1/auth/logout`: cookies_allow",
-        "route `/api/v1/billing`: standing = \"any\"",
-        "limits `scope.writer`: mode = \"shadow\"",
-    ] {
-        assert!(printed.contains(wider), "{wider} is not in:\n{printed}");
-    }
-    let route = "[[route]]\nprefix = \"/z\"\nkind = \"page\"\nupstream = \"app\"\n";
-    for (more, part) in [
-        (
-            format!("{route}networks = [\"10.0.0.0/40\"]\n"),
-            "`10.0.0.0/40` is no address and no network",
-        ),
-        (
-            format!("{route}cors = {{ origins = [\"*\"], credentials = true }}\n"),
-            "credentials never go with",
-        ),
-        (
-            format!("{route}cors = {{ origins = [\"https://a.b/c\"] }}\n"),
-            "is no origin",
-        ),
-        (format!("{route}websockets = true\n"), "did you mean `websocket`?"),
-        (format!("{route}mode = \"shadows\"\n"), "did you mean `shadow`?"),
-        (format!("{route}allow = [\"encoded_slashes\"]\n"), "encoded_slash"),
-    ] {
-        let (status, printed) = check(&format!("{text}\n{more}"));
-        assert_eq!(status, Some(1), "{more}: {printed}");
-        assert!(printed.contains(part), "{more}: {printed}");
-        assert!(printed.contains("check.toml:"), "no line: {printed}");
-    }
-    let (_, printed) = check(&format!(
-        "{text}\n[[route]]\nprefix = \"/admin/x\"\nkind = \"admin\"\nupstream = \"app\"\nallow = [\"encoded_slash\"]\n"
-    ));
-    assert!(
-        printed.contains("allow: never on an admin route or above one"),
-        "{printed}"
-    );
 }

@@ -225,6 +225,45 @@ fn a_stream_outlives_the_total_timeout_and_nothing_else_does() {
     assert!(read("/poll").starts_with("HTTP/1.1 504 "));
 }
 
+#[test]
+fn the_total_timeout_holds_before_the_answer_begins_and_while_a_body_is_sent() {
+    let ports = PortBlock::claim();
+    let app = ports.address(0);
+    let _dumb = DumbApp::start(&app);
+    let stack = quick(Stack::builder().app(App::At(app)))
+        .proxy(|proxy| {
+            for (key, value) in [
+                ("server.body_timeout", "20s"),
+                ("upstream.app.read_timeout", "20s"),
+                ("upstream.app.total_timeout", "1s"),
+            ] {
+                set(proxy, key, value);
+            }
+        })
+        .start();
+    let host = &stack.public;
+    let refused = |told: &str| {
+        assert!(told.starts_with("HTTP/1.1 504 "), "{told}");
+        assert!(told.contains("upstream_timeout"), "{told}");
+    };
+    // The app answers `/poll` after two seconds, and a POST never.
+    let line = |line: &str, more: &str| {
+        format!("{line} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n{more}\r\n")
+    };
+    refused(&trickle(host, &line("GET /poll", ""), b""));
+    refused(&trickle(host, &line("POST /x", "Content-Length: 5\r\n"), b""));
+    let asked = Deadline::after(PATIENCE);
+    refused(&trickle(host, &line("POST /x", "Content-Length: 100000\r\n"), b"a"));
+    refused(&trickle(
+        host,
+        &line("POST /x", "Transfer-Encoding: chunked\r\n"),
+        b"1\r\na\r\n",
+    ));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(trickle(host, &line("GET /stream/poll", ""), b"").starts_with("HTTP/1.1 200 "));
+    assert!(trickle(host, &line("GET /x", ""), b"").starts_with("HTTP/1.1 200 "));
+}
+
 /// How much memory the proxy holds, in KiB.
 fn resident(stack: &Stack) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", stack.proxy_id())).unwrap();

@@ -174,6 +174,8 @@ fn a_session_that_nobody_answers_for_is_dropped_on_pages_and_refused_on_the_api(
         200,
         "the panel went with it"
     );
+    let logout = stack.post("/api/v1/auth/logout/").cookie(&session.cookie()).send();
+    assert_eq!(logout.status, 204, "{}", logout.text());
 }
 
 /// An app whose sessions are all superusers' and cannot be ended: a fault that the real app has no switch for.
@@ -219,5 +221,8 @@ fn a_superusers_session_that_cannot_be_ended_passes_nowhere() {
             assert_envelope(&answer, 503, "session_source_unavailable");
         }
     }
+    let logout = stack.post("/api/v1/auth/logout/");
+    let answer = logout.cookie("sessionid=abcdefghijklmnopqrstuvwxyz012345").send();
+    assert_envelope(&answer, 503, "session_source_unavailable");
     assert_eq!(stack.get("/").send().text(), "the app was reached");
 }

@@ -28,6 +28,8 @@ fn stack(echo: &Echo, redis: &Redis, on_store_down: &'static str) -> Stack {
             set(file, "throttle.url", url);
             set(file, "throttle.on_store_down", on_store_down);
             set(file, "throttle.timeout", "2s");
+            // So that refusals carry fields that have nothing to do with the throttle.
+            set(file, "cors.origins", vec!["https://app.example"]);
         })
         .start()
 }
@@ -119,6 +121,7 @@ fn where_a_store_that_is_down_refuses_nothing_passes_until_it_is_back() {
     let refused = stack.get("/api/x").bearer(&member.access).send();
     assert_eq!((refused.status, refused.code().as_str()), (429, "throttled"));
     assert_eq!(refused.field("Retry-After"), Some("1"));
+    assert_eq!(refused.field("Vary"), Some("Origin"));
     assert_eq!(stack.get("/").send().status, 429);
     wait_for_store(&stack, 0);
     redis.restart();

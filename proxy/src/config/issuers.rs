@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The issuer that every installation has.
 const CORE: &str = "core";
 /// Dates of tokens may differ from our clock by this much where nothing else is said.
-const LEEWAY_SECONDS: i64 = 10;
+pub const LEEWAY_SECONDS: i64 = 10;
 const PREFIX_MAX: usize = 32;
 
 /// One table as it is written.

@@ -1,6 +1,7 @@
 //! From text to the typed file: TOML first, so that an error names line and key, then the environment over it.
 
 use serde::de::DeserializeOwned;
+use std::ffi::OsString;
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -29,6 +30,31 @@ pub enum ConfigError {
         key: String,
         message: String,
     },
+}
+
+/// The names under which operators of the old app know the three flags.
+pub const FLAG_NAMES: [&str; 3] = [
+    "TENANCY_ENABLE_FREE_TRIAL",
+    "TENANCY_VALIDATE_API_KEY",
+    "TENANCY_STRICT_JWT_ONLY",
+];
+
+/// Those variables of an environment that are ours. What others hold is none of our business, even where it is no text.
+///
+/// # Errors
+/// One of ours that is not UTF-8.
+pub fn ours(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
+    let named = environment.map(|(name, value)| (name.to_string_lossy().into_owned(), name, value));
+    named
+        .filter(|(shown, _, _)| shown.starts_with(ENVIRONMENT_PREFIX) || FLAG_NAMES.contains(&shown.as_str()))
+        .map(|(shown, name, value)| match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            _ => Err(ConfigError::Environment {
+                name: shown,
+                message: "is not UTF-8".to_owned(),
+            }),
+        })
+        .collect()
 }
 
 /// Parses `text`, the content of `path`, and lays the environment's `IGNY8_PROXY__…` variables over it.
@@ -275,6 +301,28 @@ mod tests {
         ] {
             assert_eq!(line_of(text, key), line, "{key}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_named_where_it_is_ours_and_nobodys_business_otherwise() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let read = |name: &[u8], value: &[u8]| {
+            let plain = (OsString::from("TENANCY_STRICT_JWT_ONLY"), OsString::from("on"));
+            ours([(odd(name), odd(value)), plain].into_iter()).map_err(|error| error.to_string())
+        };
+        let flag = ("TENANCY_STRICT_JWT_ONLY".to_owned(), "on".to_owned());
+        assert_eq!(read(b"FOO", b"\xff"), Ok(vec![flag.clone()]));
+        assert_eq!(read(b"F\xffO", b"x"), Ok(vec![flag.clone()]));
+        let own = ("IGNY8_PROXY__A".to_owned(), "\u{e9}".to_owned());
+        assert_eq!(read(b"IGNY8_PROXY__A", "\u{e9}".as_bytes()), Ok(vec![own, flag]));
+        for name in [&b"IGNY8_PROXY__LISTEN__PUBLIC"[..], b"TENANCY_VALIDATE_API_KEY"] {
+            let error = read(name, b"\xff").unwrap_err();
+            let named = String::from_utf8_lossy(name).into_owned();
+            assert_eq!(error, format!("environment variable {named}: is not UTF-8"));
+        }
+        let error = read(b"IGNY8_PROXY__\xff", b"x").unwrap_err();
+        assert!(error.ends_with("is not UTF-8"), "{error}");
     }
 
     #[test]

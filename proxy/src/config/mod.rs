@@ -10,10 +10,11 @@ mod wider;
 pub use crate::policy::network::Network;
 pub use file::{AccessLog, Flags};
 pub use issuers::{IssuerConfig, KeysFrom};
-pub use load::ConfigError;
+pub use load::{ConfigError, ours};
+pub use wider::{Wider, limits as wider_limits};
 
 use crate::edge::EdgeKey;
-use crate::policy::cookies::CookieRules;
+use crate::policy::cookies::{self, CookieRules};
 use crate::policy::edits::OwnFieldSet;
 use crate::policy::route::{HostRule, Route, RouteKind, RouteSessions, Routes};
 use crate::policy::security::SecurityFields;
@@ -56,7 +57,7 @@ pub struct Config {
     pub shared_throttle: Option<Shared>,
     pub routes: Routes,
     /// Every way in which the file is wider than the default.
-    pub wider: Vec<String>,
+    pub wider: Vec<Wider>,
 }
 
 /// A named server the proxy forwards to.
@@ -121,11 +122,12 @@ pub fn parses(path: &str, text: &str) -> Result<(), ConfigError> {
 
 /// The three flags are also read from the names that operators of the old app know.
 fn emergency_flags(file: &mut File, environment: &[(String, String)]) -> Result<(), ConfigError> {
-    for (name, flag) in [
-        ("TENANCY_ENABLE_FREE_TRIAL", &mut file.flags.enable_free_trial),
-        ("TENANCY_VALIDATE_API_KEY", &mut file.flags.validate_api_key),
-        ("TENANCY_STRICT_JWT_ONLY", &mut file.flags.strict_jwt_only),
-    ] {
+    let flags = [
+        &mut file.flags.enable_free_trial,
+        &mut file.flags.validate_api_key,
+        &mut file.flags.strict_jwt_only,
+    ];
+    for (name, flag) in load::FLAG_NAMES.into_iter().zip(flags) {
         let Some((_, value)) = environment.iter().find(|(known, _)| known == name) else {
             continue;
         };
@@ -298,8 +300,13 @@ impl Checker {
                 ),
             );
         }
-        if sessions.cookies.is_empty() {
-            return self.wrong("sessions.cookies", "name at least one cookie");
+        if !(1..=cookies::MAX_NAMES).contains(&sessions.cookies.len()) {
+            let message = format!("name at least one cookie, and at most {}", cookies::MAX_NAMES);
+            return self.wrong("sessions.cookies", message);
+        }
+        let unsendable = |name: &&String| !cookies::is_plain_name(name.as_bytes());
+        if let Some(name) = sessions.cookies.iter().find(unsendable) {
+            return self.wrong("sessions.cookies", format!("`{name}`: no cookie can have this name"));
         }
         let app = upstreams.iter().find(|upstream| upstream.name == sessions.app_upstream);
         if app_introspection.is_some() && app.is_none() {

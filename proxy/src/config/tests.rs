@@ -89,6 +89,10 @@ fn whatever_is_wrong_is_named() {
         ),
         (&format!("{ROUTE}[server]\nheader_timeout = \"10\"\n"), "not a duration"),
         (
+            &format!("{ROUTE}[sessions]\ncookies = [\"session id\"]\n"),
+            "no cookie can have this name",
+        ),
+        (
             &format!("{ROUTE}[sessions]\ncookies = [\"__Host-sessionid\"]\n"),
             "__Host-",
         ),
@@ -112,8 +116,9 @@ fn the_emergency_flags_are_read_from_both_names_and_told() {
     )
     .unwrap();
     for flag in ["validate_api_key", "strict_jwt_only"] {
-        let told = format!("flags.{flag} is off");
-        assert!(config.wider.iter().any(|text| text.starts_with(&told)), "{told}");
+        let told = format!("flags.{flag} = false (default true): ");
+        let is_told = |wider: &Wider| wider.to_string().starts_with(&told);
+        assert!(config.wider.iter().any(is_told), "{told}");
     }
     assert_eq!(config.wider.len(), 2);
     let api = ROUTE.replace("\"/\"", "\"/api\"").replace("page", "api");
@@ -202,7 +207,7 @@ fn whatever_is_wrong_at_the_edge_is_named() {
 
 #[test]
 fn a_file_says_where_it_is_wider_than_the_default() {
-    assert_eq!(load(ROUTE, &[]).unwrap().wider, Vec::<String>::new());
+    assert_eq!(load(ROUTE, &[]).unwrap().wider, []);
     let wide = format!(
         "{ROUTE}websocket = true\nstream = true\nmax_body_bytes = 99999999\nmode = \"shadow\"\nallow = [\"encoded_slash\"]\n\
          cookies_allow = [\"a\"]\nauthorization = \"pass\"\non_superuser_session = \"refuse\"\nstanding = \"auth\"\n\
@@ -210,25 +215,26 @@ fn a_file_says_where_it_is_wider_than_the_default() {
          [server]\nheader_timeout = \"1h\"\nmin_body_rate = 1\ntrusted_hops = [\"10.0.0.1\"]\n[security]\nframe_options = \"\"\n\
          [cors]\norigins = [\"*\"]\n"
     );
-    let told = load(&wide, &[]).unwrap().wider.join("\n");
+    let told: Vec<String> = load(&wide, &[]).unwrap().wider.iter().map(Wider::to_string).collect();
+    let told = told.join("\n");
     for part in [
         "listen.ops",
         "server.trusted_hops",
         "server.header_timeout",
         "server.min_body_rate",
         "flags.validate_api_key",
-        "cors: scripts of *",
+        "cors.origins = [\"*\"]",
         "security.frame_options",
         "websocket",
         "stream",
         "max_body_bytes",
         "shadow",
         "encoded_slash",
-        "cookies_allow: a",
+        "cookies_allow = [\"a\"]",
         "authorization",
         "on_superuser_session",
         "standing = \"auth\"",
-        "route `/`: cors",
+        "route `/`: cors.origins",
     ] {
         assert!(told.contains(part), "{part} is not in:\n{told}");
     }

@@ -83,9 +83,16 @@ impl Front {
                 (refusal.status(), None)
             }
             Ok((answer, driver)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let ended = self.tunnel(&mut stream, answer, &early, &passage).await;
+                let served = self.tunnel(&mut stream, answer, &early, &passage).await;
                 drop(driver);
-                (StatusCode::SWITCHING_PROTOCOLS.as_u16(), ended)
+                match served {
+                    Ok(ended) => (StatusCode::SWITCHING_PROTOCOLS.as_u16(), ended),
+                    Err(refusal) => {
+                        passage.refusal = Some(refusal);
+                        self.tell_tunnel(&mut stream, refusal, &passage).await;
+                        (refusal.status(), None)
+                    }
+                }
             }
             Ok((answer, driver)) => {
                 let status = answer.status().as_u16();
@@ -114,36 +121,42 @@ impl Front {
             .await
             .map_err(|_| Refusal::UpstreamUnreachable)?;
         let driver = Driver(tokio::spawn(connection.with_upgrades()).abort_handle());
-        match timeout(upstream.read_timeout, sender.send_request(request)).await {
+        let patience = if route.stream {
+            upstream.read_timeout
+        } else {
+            upstream.read_timeout.min(upstream.total_timeout)
+        };
+        match timeout(patience, sender.send_request(request)).await {
             Ok(Ok(answer)) => Ok((answer, driver)),
             Ok(Err(_)) => Err(Refusal::UpstreamUnreachable),
             Err(_) => Err(Refusal::UpstreamTimeout),
         }
     }
 
-    /// Serves the tunnel; nothing where it did not come to one.
+    /// Serves the tunnel; nothing where the client did not wait for it, and a refusal, of which nothing has been told yet,
+    /// where the app agreed to something else than it was asked for.
     async fn tunnel(
         &self,
         stream: &mut Stream,
         mut answer: Response<Incoming>,
         early: &[u8],
         passage: &Passage,
-    ) -> Option<Ended> {
+    ) -> Result<Option<Ended>, Refusal> {
         let upgraded = hyper::upgrade::on(&mut answer);
-        let head = self.head(&answer, passage)?;
-        let io = upgraded.await.ok()?;
+        let head = self.head(&answer, passage).ok_or(Refusal::UpstreamUnreachable)?;
+        let io = upgraded.await.map_err(|_| Refusal::UpstreamUnreachable)?;
         if !self.write(stream, &head).await {
-            return None;
+            return Ok(None);
         }
         let mut app = TokioIo::new(io);
         if !early.is_empty() && app.write_all(early).await.is_err() {
-            return Some(Ended::ByOneSide);
+            return Ok(Some(Ended::ByOneSide));
         }
         metrics::gauge!("igny8_tunnels").increment(1);
         let ended = self.relay(stream, app, passage).await;
         metrics::gauge!("igny8_tunnels").decrement(1);
         metrics::counter!("igny8_tunnels_ended_total", "reason" => ended.as_str()).increment(1);
-        Some(ended)
+        Ok(Some(ended))
     }
 
     async fn relay(&self, stream: &mut Stream, app: impl AsyncRead + AsyncWrite, passage: &Passage) -> Ended {

@@ -153,7 +153,7 @@ impl Gate {
         }
     }
 
-    fn ask_here(&self, who: Who<'_>, elapsed: Duration) -> Verdict {
+    pub(super) fn ask_here(&self, who: Who<'_>, elapsed: Duration) -> Verdict {
         self.throttle.admit(&self.limits.load(), who, nanos(elapsed))
     }
 

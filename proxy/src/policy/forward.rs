@@ -1,4 +1,4 @@
-//! A permit that has let go of the client's bytes, and whether it still holds while what it opened lasts. Pure.
+//! What is left of a permitted request while it is forwarded, and how it is judged again where it lasts. Pure.
 
 use super::identity::{Grant, Identity};
 use super::route::{self, Route};

@@ -80,7 +80,6 @@ pub struct Framed<'a> {
     pub api_key: Option<&'a [u8]>,
     pub origin: Option<&'a [u8]>,
     pub accept: Option<&'a [u8]>,
-    pub forwarded_for: Option<&'a [u8]>,
     pub traceparent: Option<&'a [u8]>,
     pub body: Body,
     pub close: bool,
@@ -92,6 +91,25 @@ pub struct Framed<'a> {
     pub has_cookies: bool,
     /// How many bytes the header block has; what follows them belongs to the body.
     pub block_bytes: usize,
+}
+
+impl<'a> Framed<'a> {
+    /// What `X-Forwarded-For` lists, the nearest hop's word first. Several lines are one list, in their order (RFC 9110,
+    /// section 5.3): a hop may add a line of its own instead of writing on in the last one.
+    pub fn forwarded_for(&self) -> impl Iterator<Item = &'a [u8]> {
+        let lines = self.fields.iter().rev();
+        lines
+            .filter(|field| field.name_kind == FieldName::ForwardedFor)
+            .flat_map(|field| field.value.rsplit(|byte| *byte == b','))
+    }
+
+    /// What the nearest hop says of the scheme: the last word of the last `X-Forwarded-Proto`.
+    #[must_use]
+    pub fn forwarded_proto(&self) -> Option<&'a [u8]> {
+        let mut lines = self.fields.iter().rev();
+        let last = lines.find(|field| field.name.eq_ignore_ascii_case(b"x-forwarded-proto"))?;
+        last.value.rsplit(|byte| *byte == b',').next().map(fields::trim)
+    }
 }
 
 /// What is wrong with bytes of an unfinished header block, as soon as it shows.
@@ -134,7 +152,6 @@ pub fn parse(bytes: &[u8]) -> Result<Framed<'_>, Refusal> {
         api_key: None,
         origin: None,
         accept: None,
-        forwarded_for: None,
         traceparent: None,
         body: Body::None,
         close: false,
@@ -300,12 +317,7 @@ fn note<'a>(framed: &mut Framed<'a>, seen: &mut Seen, field: &Field<'a>) -> Resu
             framed.traceparent.get_or_insert(field.value);
             Ok(())
         }
-        // The last one counts: it is the one that the nearest hop wrote.
-        FieldName::ForwardedFor => {
-            framed.forwarded_for = Some(field.value);
-            Ok(())
-        }
-        FieldName::Owned | FieldName::HopByHop | FieldName::Other => Ok(()),
+        FieldName::ForwardedFor | FieldName::Owned | FieldName::HopByHop | FieldName::Other => Ok(()),
     }
 }
 

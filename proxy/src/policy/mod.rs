@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | framing | bytes | [`framing::Framed`] | [`framing`], [`fields`] |
 //! | path, host, route, cookies | `Framed` | [`Routed`] | [`path`], [`route`], [`cookies`] |
+//! | length | `Routed` | a word on the body that is declared | [`Routed::check_length`] |
 //! | source | `Routed` | a word on networks, and on the origin of a WebSocket | [`route`], [`upgrade`] |
 //! | session | `Routed` | a verdict on sessions that do not belong | [`session`] |
 //! | credential | `Routed` | [`Proven`] | [`credential`] |
@@ -22,7 +23,7 @@ pub mod credential;
 pub mod denied;
 pub mod edits;
 pub mod fields;
-pub mod forward;
+mod forward;
 pub mod framing;
 pub mod http2;
 pub mod identity;
@@ -67,16 +68,10 @@ impl<'a> Routed<'a> {
     /// Finds the route of a well-framed request and rebuilds its cookies.
     ///
     /// # Errors
-    /// `malformed_path`, `bad_host`, `no_route`; `body_too_large` for a declared length over the route's limit.
+    /// `malformed_path`, `bad_host`, `no_route`.
     pub fn new(framed: Framed<'a>, routes: &'a Routes, rules: &'a CookieRules) -> Result<Box<Self>, Refusal> {
-        let (route_index, canonical) = match path::canonicalize(framed.target) {
-            Ok(canonical) => (routes.find(framed.host, &canonical.path)?, canonical),
-            Err(_) => routes.find_with_slash(framed.host, framed.target)?,
-        };
+        let (route_index, canonical) = routes.meet(framed.host, framed.target)?;
         let route = &routes.all()[route_index];
-        if matches!(framed.body, Body::Length(length) if length > route.max_body_bytes) {
-            return Err(Refusal::BodyTooLarge);
-        }
         let cookies = cookies::rebuild(&framed, route, rules);
         // It passes from stage to stage: by its address, not by its bytes.
         Ok(Box::new(Self {
@@ -114,6 +109,17 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn opens_tunnel(&self) -> bool {
         upgrade::opens_tunnel(&self.framed, self.route)
+    }
+
+    /// Judges the length that the request declares for its body. What does not declare one is measured as it comes.
+    ///
+    /// # Errors
+    /// `body_too_large` past the route's limit.
+    pub const fn check_length(&self) -> Result<(), Refusal> {
+        match self.framed.body {
+            Body::Length(length) if length > self.route.max_body_bytes => Err(Refusal::BodyTooLarge),
+            Body::None | Body::Length(_) | Body::Chunked => Ok(()),
+        }
     }
 
     /// Judges where the request comes from: the client's network, and the origin of a WebSocket. `hop_is_silent` says that a
@@ -155,10 +161,33 @@ impl<'a> Routed<'a> {
         self.shadow
     }
 
-    /// The session cookies that the request brought.
+    /// Whether the request brought a session cookie.
     #[must_use]
-    pub fn sessions(&self) -> &[SessionPair<'a>] {
-        self.cookies.sessions()
+    pub fn brings_session(&self) -> bool {
+        !self.cookies.sessions().is_empty()
+    }
+
+    /// The session cookies that the request brought, where each of them counts.
+    ///
+    /// # Errors
+    /// `malformed_request` for more than anybody looks at.
+    pub fn sessions(&self) -> Result<&[SessionPair<'a>], Refusal> {
+        if self.cookies.has_too_many_sessions() {
+            Err(Refusal::MalformedRequest)
+        } else {
+            Ok(self.cookies.sessions())
+        }
+    }
+
+    /// The names of session cookies that were brought under another name than the configured one.
+    #[must_use]
+    pub fn session_spellings(&self) -> Vec<String> {
+        let otherwise = self
+            .cookies
+            .sessions()
+            .iter()
+            .filter(|session| session.spelled_otherwise());
+        otherwise.map(|session| session.name.to_owned()).collect()
     }
 
     /// The credential that decides on this route; routes that ask for none have none.
@@ -167,7 +196,7 @@ impl<'a> Routed<'a> {
     /// See [`credential::presented`]. A credential that cannot be read is an error on every kind of route where a
     /// session came with it, so that a bad token never turns into a look at the session.
     pub fn credential(&self) -> Result<Presented<'a>, Refusal> {
-        let brought_session = !self.cookies.sessions().is_empty();
+        let brought_session = self.brings_session();
         match self.route.kind {
             RouteKind::Api | RouteKind::Public | RouteKind::Page if brought_session => {
                 // Another scheme than Bearer does not speak for the session that came with it.
@@ -185,7 +214,7 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn needs_session_look_up(&self, credential: Presented<'_>) -> bool {
         let has_bearer = credential != Presented::Nothing;
-        session::needs_look_up(self.route.kind, has_bearer, !self.cookies.sessions().is_empty())
+        session::needs_look_up(self.route.kind, has_bearer, self.brings_session())
     }
 
     /// Goes on with a verified token.
@@ -216,7 +245,8 @@ impl<'a> Routed<'a> {
     /// on its one session lets that pass.
     ///
     /// # Errors
-    /// What the verdict on sessions says; `credentials_required` on `api` routes.
+    /// What the verdict on sessions says; `credentials_required` on `api` routes, `credentials_ambiguous` for a session that
+    /// would act beside a credential in the query.
     pub fn prove_open(mut self: Box<Self>, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
         let identity = match (sessions, self.route.kind) {
             (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
@@ -225,6 +255,10 @@ impl<'a> Routed<'a> {
             (SessionVerdict::Pass, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => {
                 self.cookies.pass_session();
                 None
+            }
+            // As with a token: a second credential in the query is one too many.
+            (SessionVerdict::PassAs { .. }, _) if self.canonical.query.is_some_and(credential::holds_credential) => {
+                return Err(Refusal::CredentialsAmbiguous);
             }
             (SessionVerdict::PassAs { account, user }, _) => {
                 self.cookies.pass_session();
@@ -397,6 +431,15 @@ impl<'a> Permit<'a> {
         self.grant.as_ref().map_or(b"", |grant| grant.authorization.as_bytes())
     }
 
+    /// Whether a token proved who asks: then it is that token that `Authorization` holds.
+    fn is_proven_by_token(&self) -> bool {
+        let by_token = |identity: &Arc<Identity>| match &identity.holder {
+            Holder::Core { .. } | Holder::Foreign(_) => true,
+            Holder::Session { .. } => false,
+        };
+        self.grant.is_none() && self.identity.as_ref().is_some_and(by_token)
+    }
+
     /// Writes the header block that goes on, the proxy's `own` fields in it.
     pub fn write_block(&self, out: &mut bytes::BytesMut, own: &[edits::OwnField<'_>]) {
         let routed = &self.routed;
@@ -405,6 +448,7 @@ impl<'a> Permit<'a> {
             &routed.framed,
             &routed.canonical,
             routed.route,
+            self.is_proven_by_token(),
             &routed.cookies.forward,
             own,
         );

@@ -107,6 +107,15 @@ pub struct Limits {
     scope_ids: BTreeMap<Box<str>, ScopeId>,
 }
 
+/// A section that admits more than what holds where the file says nothing.
+#[derive(Clone, Debug)]
+pub struct Larger {
+    /// Such as `plan.scale`.
+    pub section: String,
+    pub quota: Quota,
+    pub built_in: Quota,
+}
+
 impl Limits {
     /// Reads a limits file. `file` names it in errors; `count` is how many sets of limits came before, plus one.
     ///
@@ -203,6 +212,45 @@ impl Limits {
         sections.sort_unstable();
         sections.dedup();
         sections
+    }
+
+    /// The sections that admit more than what holds where the file says nothing. A scope has nothing of the kind: it only
+    /// takes away.
+    #[must_use]
+    pub fn larger(&self) -> Vec<Larger> {
+        let built_in = |name: &str| {
+            let (_, rate, burst) = BUILT_IN.into_iter().find(|(known, _, _)| *known == name)?;
+            Quota::parse(rate, burst).ok()
+        };
+        let shared = [
+            ("default", &self.default),
+            ("address", &self.address),
+            ("cold", &self.cold),
+        ];
+        let shared = shared.map(|(name, limit)| (name.to_owned(), name, limit));
+        let plans = self
+            .plans
+            .iter()
+            .map(|(slug, limit)| (format!("plan.{slug}"), "default", limit));
+        let accounts = self.accounts.iter();
+        let accounts = accounts.map(|(id, limit)| (format!("account.{id}"), "default", limit));
+        let mut larger: Vec<Larger> = shared
+            .into_iter()
+            .chain(plans)
+            .chain(accounts)
+            .filter_map(|(section, instead_of, limit)| {
+                let (quota, built_in) = (*limit.quota(), built_in(instead_of)?);
+                let is_larger =
+                    quota.emission_interval_ns() < built_in.emission_interval_ns() || quota.burst() > built_in.burst();
+                is_larger.then_some(Larger {
+                    section,
+                    quota,
+                    built_in,
+                })
+            })
+            .collect();
+        larger.sort_unstable_by(|one, other| one.section.cmp(&other.section));
+        larger
     }
 
     /// The id of a scope of this file.

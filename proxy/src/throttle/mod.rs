@@ -15,7 +15,7 @@ pub mod shared;
 pub mod watch;
 
 pub use limit::{Limit, Mode, RATE_LIMIT, RATE_LIMIT_POLICY, RETRY_AFTER};
-pub use limits::{Limits, LimitsError, ScopeId};
+pub use limits::{Larger, Limits, LimitsError, ScopeId};
 pub use shared::Shared;
 pub use watch::Live;
 

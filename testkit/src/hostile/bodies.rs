@@ -124,6 +124,19 @@ const REFUSED_WITH_BODY: &[(&str, &[u8], Outcome)] = &[
     ),
 ];
 
+/// Requests that the proxy answers itself, refusing nothing; their bodies are whole requests, too.
+const ANSWERED_HERE: &[(&str, &[u8])] = &[
+    ("the question whether it lives", b"GET /healthz HTTP/1.1\r\n"),
+    (
+        "the question whether it lives, without its body",
+        b"HEAD /healthz HTTP/1.1\r\n",
+    ),
+    (
+        "the question whether it lives, by a client that keeps its connection",
+        b"GET /healthz HTTP/1.1\r\nConnection: keep-alive\r\n",
+    ),
+];
+
 pub(super) fn add(cases: &mut Vec<Case>) {
     for (name, body, hides) in CHUNKS {
         let hidden = if *hides { HIDDEN } else { b"" };
@@ -141,40 +154,43 @@ pub(super) fn add(cases: &mut Vec<Case>) {
         });
     }
     for (name, line, outcome) in REFUSED_WITH_BODY {
-        for (how, fields, before, after) in [
-            ("a length", "Content-Length: {LENGTH}\r\n", "", ""),
-            (
-                "a length and an expectation",
-                "Content-Length: {LENGTH}\r\nExpect: 100-continue\r\n",
-                "",
-                "",
-            ),
-            (
-                "a chunk",
-                "Transfer-Encoding: chunked\r\n",
-                "{HEX}\r\n",
-                "\r\n0\r\n\r\n",
-            ),
-        ] {
-            let parts: &[&[u8]] = &[
-                line,
-                OWN_FIELDS,
-                fields.as_bytes(),
-                b"\r\n",
-                before.as_bytes(),
-                HIDDEN,
-                after.as_bytes(),
-            ];
-            cases.push(Case::new(
-                "refused with a body",
-                format!("{name}, {how}"),
-                parts,
-                outcome.verdict(),
-            ));
-        }
+        add_with_body(cases, "refused with a body", name, line, *outcome);
+    }
+    for (name, line) in ANSWERED_HERE {
+        add_with_body(cases, "answered here with a body", name, line, Harmless);
     }
     add_sizes(cases);
     add_pipelines(cases);
+}
+
+/// The same request with a body of every kind, in which another request hides.
+fn add_with_body(cases: &mut Vec<Case>, family: &'static str, name: &str, line: &[u8], outcome: Outcome) {
+    for (how, fields, before, after) in [
+        ("a length", "Content-Length: {LENGTH}\r\n", "", ""),
+        (
+            "a length and an expectation",
+            "Content-Length: {LENGTH}\r\nExpect: 100-continue\r\n",
+            "",
+            "",
+        ),
+        (
+            "a chunk",
+            "Transfer-Encoding: chunked\r\n",
+            "{HEX}\r\n",
+            "\r\n0\r\n\r\n",
+        ),
+    ] {
+        let parts: &[&[u8]] = &[
+            line,
+            OWN_FIELDS,
+            fields.as_bytes(),
+            b"\r\n",
+            before.as_bytes(),
+            HIDDEN,
+            after.as_bytes(),
+        ];
+        cases.push(Case::new(family, format!("{name}, {how}"), parts, outcome.verdict()));
+    }
 }
 
 /// Header blocks that are too large, and bodies that break off.

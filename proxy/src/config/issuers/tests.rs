@@ -40,9 +40,10 @@ fn the_core_comes_first_and_others_keep_their_order() {
     assert_eq!(names, ["core", "acme", "shop", "filed"]);
     assert_eq!(config.issuers[1].stale_max.as_secs(), 3_600);
     assert!(!format!("{config:?}").contains("rather more"), "a secret prints");
-    let wider = config.wider.join("\n");
-    assert!(wider.contains("issuer `shop`: nobody is asked"), "{wider}");
-    assert!(wider.contains("issuer `acme`: narrower"), "{wider}");
+    let wider: Vec<&str> = config.wider.iter().map(|wider| wider.key.as_str()).collect();
+    assert_eq!(wider, ["issuer `acme`: stale_max", "issuer `shop`: standing"]);
+    let refused: Vec<bool> = config.issuers.iter().map(|issuer| issuer.refuses_all).collect();
+    assert_eq!(refused, [false, true, false, true]);
 }
 
 /// Acme with a prefix, and more.
