@@ -1,4 +1,4 @@
-//! Who pays for a request, and one that is refused although it is known whose it is. Pure.
+//! Who pays for a request, and one that is refused once it is known whose it is. Pure.
 
 use super::Standing;
 use super::identity::Identity;
@@ -17,7 +17,7 @@ pub enum Payer<'a> {
     Address,
 }
 
-/// A request that is refused although it is known whose it is. No step leads on from here.
+/// A request that is refused for its standing or its limits, when it is known whose it is. No step leads on from here.
 #[derive(Debug)]
 pub struct Denied<'a> {
     standing: Standing<'a>,
