@@ -1,11 +1,6 @@
 //! What routes say of the network around them, at the real proxy: CORS, networks, hosts, encoded slashes, shadow, and how
 //! long a body may be.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails as a test does, by panicking"
-)]
-
 use igny8_testkit::config::set;
 use igny8_testkit::edge::add_route;
 use igny8_testkit::hostile::witness::{Server, Witness};
