@@ -7,6 +7,7 @@ use crate::throttle::LimitsError;
 use igny8_contract::time::SystemClock;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,19 +29,30 @@ pub struct Findings {
 pub fn check(config: &Config, file: &Path) -> Result<Findings, LimitsError> {
     let limits = serve::open_limits(config, Arc::new(SystemClock::new()))?;
     let refusing = config.issuers.iter().filter(|issuer| issuer.refuses_all);
-    let notes = refusing.map(|issuer| {
+    let refusing = refusing.map(|issuer| {
         format!(
             "issuer `{}`: the core knows none of its accounts, so every request is refused with account_missing; \
              standing = \"none\" lets them pass",
             issuer.name
         )
     });
+    let limits = limits.load();
+    let scopes: BTreeSet<&str> = config
+        .routes
+        .all()
+        .iter()
+        .filter_map(|route| route.scope.as_deref())
+        .collect();
+    let scopes: Vec<&str> = scopes.into_iter().collect();
+    let unlimited = limits.without_limit(&scopes).map(|scope| {
+        format!("limits: a route refers to the scope `{scope}`, which has no limit: the account's or the address's own holds there alone")
+    });
     Ok(Findings {
         valid: true,
         config: file.display().to_string(),
         limits: config.limits_file.display().to_string(),
-        notes: notes.collect(),
-        wider: [config.wider.clone(), wider_limits(&limits.load())].concat(),
+        notes: refusing.chain(unlimited).collect(),
+        wider: [config.wider.clone(), wider_limits(&limits)].concat(),
     })
 }
 

@@ -154,6 +154,13 @@ fn a_script_is_told_in_json_what_a_person_is_told_in_text() {
     for (key, file) in [("config", "check.toml"), ("limits", "limits.toml")] {
         assert_eq!(findings[key].as_str(), Some(files.path(file).as_str()));
     }
+    let notes = findings["notes"].to_string();
+    for scope in ["auth", "webhooks"] {
+        assert!(
+            notes.contains(&format!("the scope `{scope}`, which has no limit")),
+            "{notes}"
+        );
+    }
     let wider = findings["wider"].as_array().unwrap();
     let found = wider
         .iter()

@@ -111,6 +111,20 @@ fn crumbs_are_one_cookie_before_anything_looks_at_them() {
     assert!(edge.arrived("crumbs-root").is_empty() && edge.arrived("crumbs-api").is_empty());
 }
 
+#[test]
+fn a_request_may_name_its_host_in_the_field_alone() {
+    let edge = shared();
+    let mut fields = edge.fields("GET", "/page", "host-alone", &[("host", &edge.stack.public)]);
+    let pairs = fields.as_array_mut().unwrap();
+    pairs.retain(|pair| pair[0] != ":authority");
+    let answer = one(edge, &fields, "", true);
+    assert_eq!(answer["status"], 200, "{answer}");
+    let record = edge.arrived("host-alone").remove(0);
+    assert!(record.signed, "{record:?}");
+    assert_eq!(record.headers["host"], edge.stack.public);
+    assert_eq!(record.headers["x-forwarded-proto"], "https");
+}
+
 /// What is changed in `GET /page`, and what must become of it: a status, with a code where the proxy gives one, or `reset`
 /// where h2 may find it first. `+name=value` adds a field, `name=value` sets one, `-name` takes one away; `\r`, `\n` and
 /// `\0` stand for themselves, `{HOST}` for the proxy and `{TOKEN}` for a valid token.
@@ -119,6 +133,8 @@ another host                  | +host=127.0.0.1:1                            | 4
 two hosts                     | +host={HOST} +host={HOST}                    | 400
 a host that is not served     | :authority=evil.example                      | 400 bad_host
 no host                       | -:authority                                  | 400
+a host alone, not served      | -:authority +host=evil.example               | 400 bad_host
+two hosts and no authority    | -:authority +host={HOST} +host={HOST}        | 400
 user information              | :authority=a@127.0.0.1                       | 400
 another scheme                | :scheme=http                                 | 400 malformed_request
 no path                       | -:path                                       | reset

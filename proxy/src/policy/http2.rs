@@ -12,6 +12,8 @@ use igny8_contract::refusal::Refusal;
 #[derive(Clone, Copy, Debug)]
 pub struct Pseudo<'a> {
     pub method: &'a str,
+    /// Nothing beside an `authority` means that there was none. Without one it always is: h2 asks for it, finds that no URI
+    /// can hold it, and drops it.
     pub scheme: Option<&'a str>,
     pub authority: Option<&'a str>,
     pub path: &'a [u8],
@@ -26,8 +28,9 @@ pub struct Pseudo<'a> {
 /// `malformed_request` for another scheme, for fields that belong to a connection, for white space around a value, and
 /// for a length where nothing follows.
 pub fn write_block(pseudo: &Pseudo<'_>, fields: &HeaderMap, out: &mut BytesMut) -> Result<(), Refusal> {
-    if pseudo.scheme != Some("https") {
-        return Err(Refusal::MalformedRequest);
+    match (pseudo.scheme, pseudo.authority) {
+        (Some("https"), _) | (None, None) => {}
+        (Some(_), _) | (None, Some(_)) => return Err(Refusal::MalformedRequest),
     }
     if pseudo.path.is_empty() || !pseudo.path.iter().all(|byte| *byte > b' ' && *byte != 0x7f) {
         return Err(Refusal::MalformedPath);
@@ -147,11 +150,17 @@ mod tests {
             block(&PLAIN, &fields).unwrap(),
             "GET /x?y=1 HTTP/1.1\nHost: a.example\naccept: x\nCookie: a=1; sessionid=2\n\n"
         );
+        // As h2 hands on a request without `:authority`.
         let hostless = Pseudo {
             authority: None,
+            scheme: None,
             ..PLAIN
         };
-        assert!(block(&hostless, &[("host", "b")]).unwrap().contains("\nhost: b\n"));
+        assert_eq!(
+            block(&hostless, &[("host", "b")]).unwrap(),
+            "GET /x?y=1 HTTP/1.1\nhost: b\n\n"
+        );
+        assert!(!block(&hostless, &[]).unwrap().to_lowercase().contains("host"));
         assert!(block(&PLAIN, &[("host", "a.example")]).is_ok());
         assert_eq!(block(&PLAIN, &[("host", "A.example")]), Err(Refusal::BadHost));
     }
@@ -203,6 +212,14 @@ mod tests {
             (
                 Pseudo {
                     scheme: Some("http"),
+                    ..PLAIN
+                },
+                Refusal::MalformedRequest,
+            ),
+            (
+                Pseudo {
+                    scheme: Some("http"),
+                    authority: None,
                     ..PLAIN
                 },
                 Refusal::MalformedRequest,

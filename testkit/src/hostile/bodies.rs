@@ -1,7 +1,7 @@
 //! Bodies: in chunks that are not quite that, too large, broken off, of requests that are refused, and followed by more.
 
 use super::{Case, HIDDEN, OWN_FIELDS, Outcome};
-use Outcome::{Harmless, Refused, To};
+use Outcome::{Harmless, Here, Refused, To};
 
 /// Bodies in chunks that are not quite that. The headers have gone upstream by then; nothing hidden may arrive.
 /// The hidden request follows where the body is malformed; a well-formed body would end before it.
@@ -157,7 +157,7 @@ pub(super) fn add(cases: &mut Vec<Case>) {
         add_with_body(cases, "refused with a body", name, line, *outcome);
     }
     for (name, line) in ANSWERED_HERE {
-        add_with_body(cases, "answered here with a body", name, line, Harmless);
+        add_with_body(cases, "answered here with a body", name, line, Here);
     }
     add_sizes(cases);
     add_pipelines(cases);

@@ -49,6 +49,7 @@ fn at(outcome: Outcome, target: &'static str) -> Outcome {
         To(_) => To(target),
         Body(_, length) => Body(target, length),
         Refused(codes) => Refused(codes),
+        Outcome::Here => Outcome::Here,
         Outcome::Harmless => Outcome::Harmless,
     }
 }

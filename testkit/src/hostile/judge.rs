@@ -282,6 +282,10 @@ fn wrong_verdict(case: &Case, exchange: &Exchange, arrived: &[&Record]) -> Optio
     }
     match &case.verdict {
         Verdict::Harmless => None,
+        Verdict::AnsweredHere => {
+            let is_met = arrived.is_empty() && exchange.answer.as_ref().is_some_and(|answer| answer.status == 200);
+            (!is_met).then(|| format!("{}, {} arrived; to be answered here", answered(), arrived.len()))
+        }
         Verdict::Refused(codes) => match &exchange.answer {
             Some(answer) if is_refused_as(answer, &case.verdict) => None,
             _ => Some(format!("{} instead of {codes:?}", answered())),

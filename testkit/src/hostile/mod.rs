@@ -54,6 +54,8 @@ pub enum Verdict {
     Refused(&'static [&'static str]),
     /// Seen by the app exactly once, in this form.
     Forwarded(Arrival),
+    /// Answered with 200 by the proxy itself, and never seen by the app.
+    AnsweredHere,
     /// Either way, as long as the app sees nothing that it must not.
     Harmless,
 }
@@ -91,6 +93,7 @@ enum Outcome {
     To(&'static str),
     /// Forwarded to this path with a body of this length.
     Body(&'static str, u64),
+    Here,
     Harmless,
 }
 
@@ -103,6 +106,7 @@ impl Outcome {
                 body_length: Some(length),
                 ..Arrival::at(path)
             }),
+            Self::Here => Verdict::AnsweredHere,
             Self::Harmless => Verdict::Harmless,
         }
     }
