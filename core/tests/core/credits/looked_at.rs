@@ -168,7 +168,10 @@ fn whoever_signs_in_or_refreshes_sees_the_present_too() {
         let refresh = server.register(&new).json()["data"]["refresh"].clone();
         let told = |answer: &Value| {
             let data = &answer["data"];
-            (data["account"]["status"].clone(), data["subscription"]["status"].clone())
+            (
+                data["account"]["status"].clone(),
+                data["subscription"]["status"].clone(),
+            )
         };
         let present = (json!("suspended"), json!("expired"));
         time_has_passed(&site);
