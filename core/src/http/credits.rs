@@ -23,6 +23,7 @@ use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::response::Response;
+use garde::Validate;
 use http::StatusCode;
 use http::request::Parts;
 use igny8_contract::refusal::Refusal;
@@ -34,26 +35,44 @@ const USAGE_DAYS: i64 = 30;
 const USAGE_MOST_DAYS: i64 = 366;
 
 /// Who may spend an account's credits. The account is in good standing, or the request has an `Idempotency-Key`: then it may
-/// be one that was answered before, and whether it is decides the committer, as it does on the standing of those that are not.
-#[derive(Clone, Copy, Debug)]
-pub struct Spender(Identity);
+/// be one that was answered before, and the committer says whether it is.
+#[derive(Clone, Debug)]
+pub struct Spender {
+    identity: Identity,
+    /// What the account lacks: any other refusal comes after it.
+    lacks: Option<Refused>,
+}
 
 impl FromRequestParts<Service> for Spender {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
-        if !parts.headers.contains_key(IDEMPOTENCY_KEY) {
-            let Member(identity) = Member::from_request_parts(parts, service).await?;
-            return Ok(Self(only(identity, Act::SpendCredits)?));
-        }
-        let Tenant(identity) = Tenant::from_request_parts(parts, service).await?;
-        match only(identity, Act::SpendCredits) {
-            Ok(identity) => Ok(Self(identity)),
-            Err(refusal) => {
-                // Standing is judged before roles.
-                Member::from_request_parts(parts, service).await?;
-                Err(refusal.into())
+        let (identity, lacks) = match Member::from_request_parts(parts, service).await {
+            Ok(Member(identity)) => (identity, None),
+            Err(refused) if parts.headers.contains_key(IDEMPOTENCY_KEY) => {
+                let Tenant(identity) = Tenant::from_request_parts(parts, service).await?;
+                (identity, Some(refused))
             }
+            Err(refused) => return Err(refused),
+        };
+        match (only(identity, Act::SpendCredits), lacks) {
+            (Ok(identity), lacks) => Ok(Self { identity, lacks }),
+            (Err(_), Some(refused)) => Err(refused),
+            (Err(refusal), None) => Err(refusal.into()),
+        }
+    }
+}
+
+impl Spender {
+    /// What they ask for, in a body that is sound.
+    fn asks<T: Validate<Context = ()>>(
+        self,
+        keyed: Result<Keyed<T>, Refused>,
+    ) -> Result<(Identity, Keyed<T>), Refused> {
+        let sound = keyed.and_then(|keyed| valid(&keyed.body).map(|()| keyed));
+        match (sound, self.lacks) {
+            (Ok(keyed), _) => Ok((self.identity, keyed)),
+            (Err(refused), lacks) => Err(lacks.unwrap_or(refused)),
         }
     }
 }
@@ -187,11 +206,11 @@ refusals!(DebitRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Validat
 )]
 pub async fn consume(
     State(service): State<Service>,
-    Spender(identity): Spender,
+    spender: Spender,
     Extension(request_id): Extension<RequestId>,
-    keyed: Keyed<ConsumeBody>,
+    keyed: Result<Keyed<ConsumeBody>, Refused>,
 ) -> Result<Response, Refused> {
-    valid(&keyed.body)?;
+    let (identity, keyed) = spender.asks(keyed)?;
     let (core, ask, body) = (service.core, ask(identity, request_id, &keyed), keyed.body);
     let spend = spend(body.amount, body.description, body.metadata);
     let story = async move { credits::consume(&core, ask, spend, show_entry).await };
@@ -220,11 +239,11 @@ refusals!(HoldRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Validati
 )]
 pub async fn create_hold(
     State(service): State<Service>,
-    Spender(identity): Spender,
+    spender: Spender,
     Extension(request_id): Extension<RequestId>,
-    keyed: Keyed<HoldBody>,
+    keyed: Result<Keyed<HoldBody>, Refused>,
 ) -> Result<Response, Refused> {
-    valid(&keyed.body)?;
+    let (identity, keyed) = spender.asks(keyed)?;
     let (core, ask, body) = (service.core, ask(identity, request_id, &keyed), keyed.body);
     let spend = spend(body.amount, body.description, body.metadata);
     let story = async move { credits::hold(&core, ask, spend, body.expires_in_seconds, show_hold).await };
@@ -277,12 +296,12 @@ refusals!(EndHoldRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Valid
 )]
 pub async fn confirm_hold(
     State(service): State<Service>,
-    Spender(identity): Spender,
+    spender: Spender,
     Path(id): Path<String>,
     Extension(request_id): Extension<RequestId>,
-    keyed: Keyed<ConfirmBody>,
+    keyed: Result<Keyed<ConfirmBody>, Refused>,
 ) -> Result<Response, Refused> {
-    valid(&keyed.body)?;
+    let (identity, keyed) = spender.asks(keyed)?;
     let (core, hold) = (service.core, hold_number(&id)?);
     let ask = ask(identity, request_id, &keyed);
     let amount = keyed.body.amount.map(igny8_contract::credits::Credits);
