@@ -411,6 +411,11 @@ fn what_is_known_of_a_keys_account_and_maker_holds_for_the_key_when_core_has_gon
         (code(&suspended.access) == "account_suspended" && code(&makers_token) == "token_revoked").then_some(())
     });
     stack.kill_core();
+    // A copy is good for less than a second, whatever has been told meanwhile.
+    wait_until("the keys to be refused", SOON, || {
+        let refused = |key: &str| ask(&stack, key).status != 200;
+        (refused(&of_suspended) && refused(&of_removed)).then_some(())
+    });
     for _ in 0..3 {
         assert_refused(
             &stack.get(WHOAMI).bearer(&suspended.access).send(),
