@@ -483,3 +483,6 @@ impl Forward {
         self.identity.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests;
