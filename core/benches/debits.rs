@@ -246,7 +246,15 @@ fn debit(account_id: AccountId) -> Command {
 /// Committers that carry at most `most` debits in a transaction.
 fn committers(core: &Core, count: usize, most: usize) -> Arc<[Committer]> {
     (0..count)
-        .map(|_| Committer::spawn_with(core.store.clone(), Arc::clone(&core.clock), core.billing, most))
+        .map(|_| {
+            Committer::spawn_with(
+                core.store.clone(),
+                Arc::clone(&core.clock),
+                Arc::clone(&core.machine),
+                core.billing.clone(),
+                most,
+            )
+        })
         .collect()
 }
 

@@ -13,6 +13,7 @@ use crate::storage::Database;
 pub use identity::{IdentityConfig, MailConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The file that is read unless `--config` names another.
@@ -168,13 +169,17 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         address("listen.public", &written.listen.public)?,
         address("listen.internal", &written.listen.internal)?,
     );
+    let frontend = frontend(written.frontend)?;
     let test_clock = written.test_clock.enabled;
-    if test_clock && !(public.ip().is_loopback() && internal.ip().is_loopback()) {
+    let listeners = [
+        Some(public),
+        Some(internal),
+        frontend.as_ref().map(|frontend| frontend.listen),
+    ];
+    if test_clock && listeners.iter().flatten().any(|listener| !listener.ip().is_loopback()) {
         return Err(wrong("test_clock.enabled", "only with listeners on loopback"));
     }
-    let interval = i64::try_from(written.worker.interval_ms).unwrap_or(i64::MAX);
-    let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
-    let worker_interval = Duration::from_millis(interval.unsigned_abs());
+    let worker_interval = worker_interval(&written.worker)?;
     Ok(Config {
         public,
         internal,
@@ -212,7 +217,7 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         worker_interval: written.worker.enabled.then_some(worker_interval),
         stripe: stripe(written.stripe)?,
         test_clock,
-        frontend: frontend(written.frontend)?,
+        frontend,
         proxies: proxies(&written.panel.proxies)?,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
     })
@@ -277,7 +282,31 @@ fn billing_terms(written: &file::Billing) -> Result<BillingTerms, ConfigError> {
     Ok(BillingTerms {
         trial_grace_days: within("billing.trial_grace_days", written.trial_grace_days, 0..=366)?,
         past_due_grace_days: within("billing.past_due_grace_days", written.past_due_grace_days, 0..=366)?,
+        seller: seller(&written.seller)?,
     })
+}
+
+/// The most that a seller may be.
+const SELLER_LINES: usize = 12;
+const SELLER_BYTES: usize = 2_000;
+
+/// The lines of whoever issues receipts, without white space around them.
+fn seller(written: &str) -> Result<Arc<str>, ConfigError> {
+    let lines: Vec<&str> = written.trim().lines().map(str::trim).collect();
+    let text = lines.join("\n");
+    let is_printable = !lines.iter().any(|line| line.contains(char::is_control));
+    if lines.len() <= SELLER_LINES && text.len() <= SELLER_BYTES && is_printable {
+        return Ok(text.into());
+    }
+    Err(ConfigError(format!(
+        "billing.seller: write at most {SELLER_LINES} lines of {SELLER_BYTES} bytes in all, without control characters"
+    )))
+}
+
+fn worker_interval(written: &file::Worker) -> Result<Duration, ConfigError> {
+    let interval = i64::try_from(written.interval_ms).unwrap_or(i64::MAX);
+    let interval = within("worker.interval_ms", interval, 10..=3_600_000)?;
+    Ok(Duration::from_millis(interval.unsigned_abs()))
 }
 
 fn frontend(written: file::Frontend) -> Result<Option<FrontendConfig>, ConfigError> {
@@ -393,6 +422,52 @@ mod tests {
     }
 
     #[test]
+    fn a_seller_is_read_as_lines_without_white_space_around_them() {
+        let twelve = ["line"; SELLER_LINES].join("\n");
+        let longest = "é".repeat(SELLER_BYTES / 2);
+        for (written, lines) in [
+            ("", ""),
+            (" \n\t\r\n ", ""),
+            ("Igny8 Ltd", "Igny8 Ltd"),
+            (
+                "\n  Igny8 & <Söhne> \r\n\t1 High Street\n\nVAT 1\n\n",
+                "Igny8 & <Söhne>\n1 High Street\n\nVAT 1",
+            ),
+            (&twelve, &twelve),
+            (&longest, &longest),
+        ] {
+            let config = read("", &[("IGNY8_CORE__BILLING__SELLER", written)]).unwrap();
+            assert_eq!(&*config.billing.seller, lines, "{written:?}");
+        }
+        let config = read("[billing]\nseller = \"\"\"\nIgny8 Ltd\n  VAT 1\n\"\"\"", &[]).unwrap();
+        assert_eq!(&*config.billing.seller, "Igny8 Ltd\nVAT 1");
+    }
+
+    #[test]
+    fn a_seller_that_no_receipt_could_show_is_refused_by_name() {
+        let many = ["line"; SELLER_LINES + 1].join("\n");
+        let long = format!("{}x", "é".repeat(SELLER_BYTES / 2));
+        for written in [
+            many.as_str(),
+            &long,
+            "Igny8\tLtd",
+            "Igny8\rLtd",
+            "Igny8\0Ltd",
+            "Igny8\u{1b}[31m",
+            "Igny8\u{85}Ltd",
+        ] {
+            let error = read("", &[("IGNY8_CORE__BILLING__SELLER", written)]).unwrap_err();
+            assert!(error.starts_with("billing.seller: "), "{written:?}: {error}");
+        }
+        let error = read("[billing]\nseller = \"a\\u0007b\"", &[]).unwrap_err();
+        assert!(error.starts_with("billing.seller: "), "{error}");
+        assert!(
+            read("[billing]\nseller = [\"Igny8 Ltd\"]", &[]).is_err(),
+            "lines are one text"
+        );
+    }
+
+    #[test]
     fn values_out_of_bounds_are_refused_by_name() {
         for (text, name) in [
             ("[tokens]\naccess_ttl_seconds = 5", "access_ttl_seconds"),
@@ -409,6 +484,10 @@ mod tests {
             ("[mail]\nfrom = \"nobody\"", "mail.from"),
             ("[mail]\npublic_url = \"example.com\"", "mail.public_url"),
             ("[mail]\nreset_link_seconds = 0", "reset_link_seconds"),
+            (
+                "[test_clock]\nenabled = true\n[frontend]\ndir = \"dist\"\nlisten = \"0.0.0.0:1\"",
+                "test_clock.enabled",
+            ),
             ("[frontend]\nlisten = \"127.0.0.1:1\"", "frontend.dir"),
             ("[frontend]\ndir = \"dist\"", "frontend.listen"),
             ("[frontend]\ndir = \"dist\"\nlisten = \"here\"", "frontend.listen"),

@@ -85,9 +85,14 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
     let key_file = &config.identity.key_file;
     let seal = Seal::open(key_file, make_key, random.as_ref()).map_err(|error| setup(key_file.display())(&error))?;
     let mailer = Mailer::open(&config.identity.mail, Arc::clone(&random)).map_err(|error| setup("mail")(&error))?;
-    let committer = Committer::spawn(store.of_line(), Arc::clone(&clock), config.billing);
+    let committer = Committer::spawn(
+        store.of_line(),
+        Arc::clone(&clock),
+        Arc::clone(&machine),
+        config.billing.clone(),
+    );
     let free_trial = config.flags.enable_free_trial;
-    let sign_ups = SignUps::spawn(store.of_line(), Arc::clone(&clock), config.billing, free_trial);
+    let sign_ups = SignUps::spawn(store.of_line(), Arc::clone(&clock), config.billing.clone(), free_trial);
     Ok(Core {
         store,
         clock,
@@ -108,7 +113,7 @@ pub fn core(config: &Config, make_key: bool) -> Result<Core, ServeError> {
         totp_issuer: config.identity.totp_issuer.clone(),
         validate_api_key: config.flags.validate_api_key,
         key_uses: KeyUses::default(),
-        billing: config.billing,
+        billing: config.billing.clone(),
         hold_ttl_seconds: config.hold_ttl_seconds,
         committer,
         sign_ups,

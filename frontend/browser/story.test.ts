@@ -108,6 +108,12 @@ test('an upgrade waits for staff, and the page turns active by itself when they 
     await page.getByRole('link', { name: '20,000 credits' }).waitFor()
     await page.getByRole('link', { name: 'See the receipt' }).click()
     await page.getByText('$79.99').waitFor()
+    // On paper nothing stands beside it, and nothing is left room for.
+    const width = async () => (await page.getByRole('main').boundingBox())?.width ?? 0
+    const onScreen = await width()
+    await page.emulateMedia({ media: 'print' })
+    expect(await width()).toBeGreaterThan(onScreen)
+    await page.emulateMedia({ media: 'screen' })
     await page.getByRole('link', { name: 'Overview' }).click()
     await page.getByText('30 days left').waitFor()
     await page.getByText('Everything is paid and in order.').waitFor()

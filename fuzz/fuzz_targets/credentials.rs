@@ -3,7 +3,7 @@
 #![no_main]
 
 use igny8_contract::time::Timestamp;
-use igny8_proxy::policy::credential::presented;
+use igny8_proxy::policy::credential::{holds_credential, presented};
 use igny8_proxy::policy::framing;
 use igny8_proxy::tokens::keys::{Algorithm, KeySet};
 use igny8_proxy::tokens::verify::Compact;
@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(framed) = framing::parse(&block) {
         let _a_verdict = presented(&framed, None);
     }
+    let _found_or_not = std::str::from_utf8(bytes).map(holds_credential);
     let _keys_or_not = KeySet::parse(bytes, &Algorithm::ALL);
     let Ok(token) = Compact::parse(bytes) else { return };
     let Ok(claims) = token.claims() else { return };

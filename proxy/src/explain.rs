@@ -220,18 +220,21 @@ impl Witness for Witnesses<'_> {
     fn sessions(&self, routed: &Routed<'_>) -> Option<Sessions> {
         let asked = self.asked.as_ref()?;
         let mut found = Sessions::default();
-        for pair in routed.sessions() {
+        let brought = routed.sessions().ok()?;
+        for pair in brought {
             let value = std::str::from_utf8(pair.value).ok();
             let Some(value) = value.filter(|_| is_plausible(pair.value)) else {
                 continue;
             };
-            let sighting = self.runtime.block_on(asked.sessions.look_up_now(pair.name, value));
-            if sighting.is_silent() {
-                return None;
-            }
-            found.superuser |= sighting.is_superuser();
-            if routed.sessions().len() == 1 {
-                found.only = sighting.only().cloned();
+            for name in pair.names() {
+                let sighting = self.runtime.block_on(asked.sessions.look_up_now(name, value));
+                if sighting.is_silent() {
+                    return None;
+                }
+                found.superuser |= sighting.is_superuser();
+                if brought.len() == 1 && name == pair.name {
+                    found.only = sighting.only().cloned();
+                }
             }
         }
         Some(found)

@@ -99,7 +99,7 @@ fn ip_value(ip: IpAddr) -> HeaderValue {
 }
 
 /// What is remembered of a request when everything borrowed from it has gone into the policy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen<'a> {
     pub method: Method,
     pub accept: Option<&'a [u8]>,
@@ -107,6 +107,8 @@ pub struct Seen<'a> {
     pub target: &'a [u8],
     pub host: Option<&'a [u8]>,
     pub brought: Brought,
+    /// Names of session cookies that are not the configured ones.
+    pub session_spellings: Vec<String>,
     pub has_body: bool,
     pub close: bool,
     pub names_connection: bool,
@@ -122,6 +124,7 @@ impl<'a> Seen<'a> {
             target: framed.target,
             host: framed.host,
             brought: Brought::of(framed),
+            session_spellings: Vec::new(),
             has_body: framed.body != Body::None,
             close: framed.close || (framed.http10 && !framed.keep_alive),
             names_connection: framed.close || framed.http10,

@@ -11,7 +11,7 @@ mod tunnel;
 use crate::answer::Answer;
 use crate::facts::{Client, RequestId, Seen};
 use crate::gate::Gate;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, text_of};
 use crate::outgoing::{rate_fields, refusal_fields};
 use crate::passage::{Passage, Refused};
 use crate::policy::framing::{self, Body, Framed};
@@ -297,11 +297,7 @@ impl Front {
             refusal: refused.refusal,
             request_id: request_id.as_str(),
             html: refused.html,
-            cookies: if refused.expire_sessions {
-                self.gate.expired_cookies(secure)
-            } else {
-                Vec::new()
-            },
+            cookies: self.gate.expired_cookies(refused.expire_sessions.as_deref(), secure),
             fields,
             head_only: refused.head_only,
         }
@@ -310,6 +306,7 @@ impl Front {
     /// Counts and logs a refusal.
     fn note(&self, refused: &Refused, request_id: &RequestId) {
         let gate = &self.gate;
+        let identity = refused.identity.as_deref();
         gate.metrics.refused(refused.route, refused.refusal);
         gate.access_log.add(&Entry {
             time_us: gate.clock.now().0,
@@ -323,30 +320,37 @@ impl Front {
                 .map_or("", |route| gate.config.routes.all()[route].label()),
             verdict: "refused",
             code: refused.refusal.code(),
-            shadow: "",
+            shadow: if refused.limit_watched {
+                Refusal::Throttled.code()
+            } else {
+                ""
+            },
             status: refused.refusal.status(),
             brought: refused.brought.words(),
-            account: "",
-            user: "",
+            account: text_of(identity.map(|identity| &identity.account_value)),
+            user: text_of(identity.map(|identity| &identity.user_value)),
+            upstream: None,
             took: gate.clock.elapsed().saturating_sub(refused.started),
         });
     }
 
     /// Refuses bytes that are no request; nothing further is read as one.
     async fn refuse_bytes(&self, mut stream: Stream, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) {
-        let refused = self.malformed(bytes, refusal, client);
+        let refused = self.malformed(bytes, refusal, client).await;
         self.tell(&mut stream, &refused, self.gate.ids.next(), true).await;
         drain(stream).await;
     }
 
     /// A refusal of bytes in which no request was found.
-    fn malformed(&self, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) -> Refused {
+    async fn malformed(&self, bytes: &[u8], refusal: Refusal, client: &Arc<Client>) -> Refused {
+        let (refusal, rate) = self.gate.price(refusal, client).await;
         let line = bytes
             .split(|byte| matches!(byte, b'\r' | b'\n'))
             .next()
             .unwrap_or_default();
         Refused {
             path: loggable(line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()),
+            rate,
             ..Refused::cut_off(refusal, Arc::clone(client), self.gate.clock.elapsed())
         }
     }

@@ -5,7 +5,7 @@ mod rate;
 mod sessions;
 
 use crate::config::Config;
-use crate::directory::keys::{self, Fresh, Keys, Known};
+use crate::directory::keys::{self, Fresh, KeyHash, Keys, Known, Word};
 use crate::directory::sessions::SessionSources;
 use crate::directory::standing::Directory;
 use crate::facts::{Client, RequestId, RequestIds, Seen, is_traceparent};
@@ -16,7 +16,7 @@ use crate::policy::framing::{Framed, Method};
 use crate::policy::identity::{Grant, Identity};
 use crate::policy::route::RouteKind;
 use crate::policy::session::SessionVerdict;
-use crate::policy::{Forward, Permit, Proven, Routed, edits};
+use crate::policy::{Denied, Forward, Permit, Proven, Routed, edits};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::throttle::{Live, ScopeId, Shared, Throttle, Verdict};
 use crate::tokens::Tokens;
@@ -25,7 +25,7 @@ use igny8_contract::api_key;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::{Clock, Timestamp};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -70,6 +70,8 @@ struct Stop {
     refusal: Refusal,
     rate: Option<Verdict>,
     expire_sessions: bool,
+    /// Whose request it is, where that has been proven.
+    identity: Option<Arc<Identity>>,
 }
 
 impl From<Refusal> for Stop {
@@ -78,6 +80,16 @@ impl From<Refusal> for Stop {
             refusal,
             rate: None,
             expire_sessions: false,
+            identity: None,
+        }
+    }
+}
+
+impl From<Denied<'_>> for Stop {
+    fn from(denied: Denied<'_>) -> Self {
+        Self {
+            identity: denied.identity().cloned(),
+            ..denied.refusal().into()
         }
     }
 }
@@ -88,6 +100,10 @@ struct Way<'a> {
     client: &'a Arc<Client>,
     now: Timestamp,
     elapsed: Duration,
+    /// The client's address has paid for cold work of this request.
+    has_paid: AtomicBool,
+    /// A limit on cold work that only watches would have refused this request.
+    cold_watched: AtomicBool,
 }
 
 impl Gate {
@@ -126,6 +142,8 @@ impl Gate {
             client,
             now: self.clock.now(),
             elapsed: self.clock.elapsed(),
+            has_paid: AtomicBool::new(false),
+            cold_watched: AtomicBool::new(false),
         };
         let mut routed = match Routed::new(framed, &self.config.routes, &self.config.sessions.rules) {
             Ok(routed) => routed,
@@ -133,15 +151,16 @@ impl Gate {
         };
         let route = routed.route_index();
         let seen = Seen {
-            brought: seen.brought.with_session(!routed.sessions().is_empty()),
+            brought: seen.brought.with_session(routed.brings_session()),
+            session_spellings: routed.session_spellings(),
             ..seen
         };
         let judged = routed.check_length();
         if let Err(refusal) = judged.and_then(|()| routed.check_source(client.ip, hop_is_silent, client.tls)) {
             return Err(way.refused(refusal.into(), Some(route), &seen));
         }
-        let expire_sessions = self.is_logout(&routed);
-        match way.permit(routed, expire_sessions).await {
+        let is_logout = self.is_logout(&routed);
+        match way.permit(routed, is_logout).await {
             Ok((permit, rate)) => {
                 if let Some(refusal) = permit.routed().shadow() {
                     let label = permit.routed().route().label().to_owned();
@@ -150,8 +169,9 @@ impl Gate {
                 way.write_block(&permit, &request_id, trace, out);
                 Ok(Box::new(Passage {
                     request_id,
+                    limit_watched: way.is_watched(Some(&rate)),
                     rate,
-                    expire_sessions,
+                    expire_sessions: is_logout.then(|| seen.session_spellings.clone()),
                     html: answer::wants_html(Some(permit.routed().route().kind), seen.accept),
                     names_connection: seen.names_connection,
                     brought: seen.brought,
@@ -161,6 +181,8 @@ impl Gate {
                     body_open: seen.has_body,
                     progress: None,
                     cors: self.judge_origin(Some(route), &seen),
+                    asked_at: None,
+                    upstream_took: None,
                     refusal: None,
                     client: Arc::clone(client),
                     forward: permit.into_forward(),
@@ -186,7 +208,7 @@ impl Gate {
         };
         let route = &self.config.routes.all()[forward.route_index()];
         if let Some(grant) = forward.grant() {
-            return match self.keys.ask(&grant.hash).await {
+            return match self.ask_key(&grant.hash).await {
                 Some(Known::Granted(grant)) => {
                     let asks_standing = self.config.flags.validate_api_key;
                     Forward::stands_by_key(&grant, asks_standing, route, self.clock.now())
@@ -205,11 +227,23 @@ impl Gate {
         forward.stands(facts.as_deref(), route, self.clock.now())
     }
 
-    /// The `Set-Cookie` values that make a browser forget its sessions.
+    /// Asks about an API key. While core is silent its last copy is judged by what this proxy has been told since, as tokens
+    /// are.
+    async fn ask_key(&self, hash: &KeyHash) -> Option<Known> {
+        match self.keys.ask(hash).await {
+            Word::Said(known) => Some(known),
+            Word::Old(grant, at) => self.directory.bring_up_to_date(&grant, at).map(Known::Granted),
+            Word::Nothing => None,
+        }
+    }
+
+    /// The `Set-Cookie` values that make a browser forget its sessions, the `brought` names among them; none where none
+    /// are to be forgotten.
     #[must_use]
-    pub fn expired_cookies(&self, secure: bool) -> Vec<String> {
-        let admins: Vec<&str> = self.config.routes.admin_prefixes().collect();
-        edits::expired_sessions(&self.config.sessions.rules, admins.into_iter(), secure)
+    pub fn expired_cookies(&self, brought: Option<&[String]>, secure: bool) -> Vec<String> {
+        let rules = &self.config.sessions.rules;
+        let expired = |brought| edits::expired_sessions(rules, brought, self.config.routes.admin_prefixes(), secure);
+        brought.map(expired).unwrap_or_default()
     }
 
     fn is_logout(&self, routed: &Routed<'_>) -> bool {
@@ -227,8 +261,10 @@ impl<'a> Way<'a> {
             route,
             html: answer::wants_html(kind, seen.accept),
             head_only: seen.method == Method::Head,
-            expire_sessions: stop.expire_sessions,
+            expire_sessions: stop.expire_sessions.then(|| seen.session_spellings.clone()),
+            limit_watched: self.is_watched(stop.rate.as_ref()),
             rate: stop.rate,
+            identity: stop.identity,
             cors: self.gate.judge_origin(route, seen),
             close: seen.close || seen.has_body,
             has_body: seen.has_body,
@@ -238,6 +274,11 @@ impl<'a> Way<'a> {
             host: telemetry::loggable(seen.host.unwrap_or_default()),
             path: telemetry::loggable(seen.target),
         })
+    }
+
+    /// Whether a limit that only watches would have refused the request, by the throttle's last word on it or by an earlier one.
+    fn is_watched(&self, rate: Option<&Verdict>) -> bool {
+        rate.is_some_and(|rate| rate.would_refuse.is_some()) || self.cold_watched.load(Ordering::Relaxed)
     }
 
     /// The whole way, from the route to the permit.
@@ -250,8 +291,10 @@ impl<'a> Way<'a> {
         };
         if proven.grant().is_some() {
             // What core says of a key has its standing with it.
-            let standing = proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now)?;
-            return self.admit(standing).await;
+            return match proven.stand_by_key(self.gate.config.flags.validate_api_key, self.now) {
+                Ok(standing) => self.admit(standing).await,
+                Err(denied) => Err(Box::pin(self.deny(denied)).await),
+            };
         }
         let asked = proven
             .identity()
@@ -263,8 +306,11 @@ impl<'a> Way<'a> {
                 None => Box::pin(self.gate.directory.ask(identity, staff)).await,
             },
         };
-        let standing = proven.stand(facts, self.now)?;
-        self.admit(standing).await
+        match proven.stand(facts, self.now) {
+            Ok(standing) if is_logout => Box::pin(self.admit_logout(standing)).await,
+            Ok(standing) => self.admit(standing).await,
+            Err(denied) => Err(Box::pin(self.deny(denied)).await),
+        }
     }
 
     /// Who is asking: a token, or nobody where the route asks for none.
@@ -276,10 +322,14 @@ impl<'a> Way<'a> {
         if routed.needs_session_look_up(credential) {
             let verdict = Box::pin(self.judge_sessions(&routed)).await?;
             return routed.prove_open(verdict).map_err(|refusal| Stop {
-                refusal,
-                rate: None,
                 expire_sessions: true,
+                ..refusal.into()
             });
+        }
+        // Whoever has never been told of anybody cannot tell whom it has been told to shut out, whoever vouches for them.
+        if credential != Presented::Nothing && routed.route().kind == RouteKind::Api && !self.gate.directory.is_synced()
+        {
+            return Err(Refusal::CoreUnavailable.into());
         }
         match credential {
             Presented::Bearer(token) => {
@@ -298,9 +348,8 @@ impl<'a> Way<'a> {
                     Refusal::Throttled
                 };
                 Err(Stop {
-                    refusal,
                     rate: Some(rate),
-                    expire_sessions: false,
+                    ..refusal.into()
                 })
             }
             Presented::Nothing => Ok(routed.prove_open(SessionVerdict::GoOn)?),
@@ -326,15 +375,15 @@ impl<'a> Way<'a> {
                 return Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await);
             }
             Fresh::Known(known) => Some(known),
-            Fresh::Due => Box::pin(self.gate.keys.ask(&hash)).await,
+            Fresh::Due => Box::pin(self.gate.ask_key(&hash)).await,
             Fresh::Cold => {
                 Box::pin(self.pay_for_cold_work()).await?;
-                Box::pin(self.gate.keys.ask(&hash)).await
+                Box::pin(self.gate.ask_key(&hash)).await
             }
         };
         match known {
             Some(Known::Granted(grant)) => Ok(grant),
-            Some(Known::Refused) => Err(Refusal::ApiKeyInvalid.into()),
+            Some(Known::Refused) => Err(Box::pin(self.failed_authentication(Refusal::ApiKeyInvalid)).await),
             None => Err(Refusal::CoreUnavailable.into()),
         }
     }

@@ -131,6 +131,9 @@ impl ProxyHttp for Gateway {
             *ctx = Handover::take_from(session.req_header_mut());
         }
         let passage = passage(ctx)?;
+        if !self.gate.access_log.is_off() {
+            passage.asked_at = Some(self.gate.clock.elapsed());
+        }
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let mut peer = Box::new(self.peers[route.upstream].clone());
         match self.time_left(passage) {
@@ -206,6 +209,9 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() {
             return outgoing::finish_interim(&self.gate, response, passage);
         }
+        if let Some(asked_at) = passage.asked_at {
+            passage.upstream_took = Some(self.gate.clock.elapsed().saturating_sub(asked_at));
+        }
         if self.gate.draining.load(Ordering::Relaxed) {
             // pingora writes the `Connection` of an answer itself, and by this.
             session.set_keepalive(None);
@@ -256,11 +262,9 @@ impl ProxyHttp for Gateway {
             refusal,
             request_id: passage.request_id.as_str(),
             html: passage.html,
-            cookies: if passage.expire_sessions {
-                self.gate.expired_cookies(passage.client.tls)
-            } else {
-                Vec::new()
-            },
+            cookies: self
+                .gate
+                .expired_cookies(passage.expire_sessions.as_deref(), passage.client.tls),
             fields: [
                 rate_fields(&passage.rate),
                 outgoing::refusal_fields(
@@ -311,11 +315,12 @@ impl ProxyHttp for Gateway {
                 "forwarded"
             },
             code: passage.refusal.map_or("", Refusal::code),
-            shadow: passage.forward.shadow().map_or("", Refusal::code),
+            shadow: passage.shadow(),
             status,
             brought: passage.brought.words(),
             account: text_of(identity.map(|identity| &identity.account_value)),
             user: text_of(identity.map(|identity| &identity.user_value)),
+            upstream: passage.upstream_took,
             took,
         });
     }

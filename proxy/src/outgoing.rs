@@ -28,10 +28,8 @@ pub fn finish(gate: &Gate, response: &mut ResponseHeader, passage: &Passage) -> 
     let route = route_of(gate, passage);
     strip_owned(response);
     keep_sessions(gate, route, response, passage)?;
-    if passage.expire_sessions {
-        for cookie in gate.expired_cookies(passage.client.tls) {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
+    for cookie in gate.expired_cookies(passage.expire_sessions.as_deref(), passage.client.tls) {
+        response.append_header(header::SET_COOKIE, cookie)?;
     }
     if gate.config.rate_limit_fields {
         insert_rate_fields(response, &passage.rate)?;

@@ -3,6 +3,7 @@
 use crate::facts::{Brought, Client, RequestId};
 use crate::policy::Forward;
 use crate::policy::cors;
+use crate::policy::identity::Identity;
 use crate::throttle::Verdict;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::time::Timestamp;
@@ -18,8 +19,10 @@ pub struct Passage {
     pub client: Arc<Client>,
     pub request_id: RequestId,
     pub rate: Verdict,
-    /// The answer makes the browser forget its sessions.
-    pub expire_sessions: bool,
+    /// A limit that only watches would have refused it.
+    pub limit_watched: bool,
+    /// The answer makes the browser forget its sessions: those configured, and these names.
+    pub expire_sessions: Option<Vec<String>>,
     /// Refusals of this request are told to people.
     pub html: bool,
     /// The block that goes on says what the client wants of its connection.
@@ -36,8 +39,20 @@ pub struct Passage {
     pub progress: Option<Arc<BodyProgress>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
+    /// When the upstream was asked last, by the clock's elapsed time, and how long it took to begin its answer; for the log alone.
+    pub asked_at: Option<Duration>,
+    pub upstream_took: Option<Duration>,
     /// Set when the request is refused after it was permitted, as when its app is down.
     pub refusal: Option<Refusal>,
+}
+
+impl Passage {
+    /// The code of what would have been refused if something did not only watch: the route's word, else the throttle's.
+    #[must_use]
+    pub fn shadow(&self) -> &'static str {
+        let throttled = self.limit_watched.then_some(Refusal::Throttled);
+        self.forward.shadow().or(throttled).map_or("", Refusal::code)
+    }
 }
 
 /// A request that goes nowhere, and how it is told.
@@ -50,8 +65,13 @@ pub struct Refused {
     pub route: Option<usize>,
     pub html: bool,
     pub head_only: bool,
-    pub expire_sessions: bool,
+    /// As for a passage.
+    pub expire_sessions: Option<Vec<String>>,
     pub rate: Option<Verdict>,
+    /// A limit that only watches would have refused it.
+    pub limit_watched: bool,
+    /// Whose request it is, where that has been proven.
+    pub identity: Option<Arc<Identity>>,
     /// What the route's rule says of the origin that asked.
     pub cors: cors::Verdict,
     /// No further request is read from the connection.
@@ -79,8 +99,10 @@ impl Refused {
             route: None,
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate: None,
+            limit_watched: false,
+            identity: None,
             cors: cors::Verdict::Silent,
             close: true,
             has_body: true,

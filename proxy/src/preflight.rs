@@ -98,14 +98,17 @@ impl Gate {
         framed: &Framed<'_>,
     ) -> Box<Refused> {
         let seen = Seen::of(framed);
+        let limit_watched = rate.as_ref().is_some_and(|rate| rate.would_refuse.is_some());
         Box::new(Refused {
             refusal,
             client,
             route: Some(route),
             html: false,
             head_only: false,
-            expire_sessions: false,
+            expire_sessions: None,
             rate,
+            limit_watched,
+            identity: None,
             cors: verdict,
             close: seen.close || seen.has_body,
             has_body: seen.has_body,

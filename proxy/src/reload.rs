@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 const LIMITS_EVERY: Duration = Duration::from_millis(500);
 /// How often the certificate's files are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(1);
-/// How often the key set is fetched anew, so that a key that was taken away goes.
+/// How often a key set is fetched anew at least, so that a key that was taken away goes.
 const KEYS_EVERY: Duration = Duration::from_secs(30);
 /// How often it is tried while there is none.
 const FIRST_KEYS_EVERY: Duration = Duration::from_millis(200);
@@ -143,8 +143,18 @@ async fn refresh_keys_of(gate: Arc<Gate>, place: usize) {
             Ok(_) => failing = false,
         }
         let ready = keys.ready(gate.clock.now());
-        tokio::time::sleep(if ready { KEYS_EVERY } else { FIRST_KEYS_EVERY }).await;
+        tokio::time::sleep(if ready {
+            fetched_every(keys.stale_max())
+        } else {
+            FIRST_KEYS_EVERY
+        })
+        .await;
     }
+}
+
+/// How often a key set is fetched that serves for so long: one that fails once or twice is not too old yet.
+fn fetched_every(stale_max: Duration) -> Duration {
+    (stale_max / 3).clamp(FIRST_KEYS_EVERY, KEYS_EVERY)
 }
 
 /// Writes the access log from a thread of its own, so that a slow pipe holds up nobody.

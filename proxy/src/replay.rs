@@ -1,12 +1,14 @@
 //! `replay LOG`: which verdicts of an access log a new configuration would change.
 //!
 //! A line of the log is walked through the steps again as far as its facts go. It says method, host, path, which kinds of
-//! credential were sent, and who was proven; it does not say whose a session was, what a query held, or how full a bucket
-//! was. Where the verdict depends on that, the line counts as unknown. What the throttle said is taken from the log.
+//! credential were sent, and who was proven; it does not say whose a session was, what a query held, how full a bucket was, or
+//! whether the app would answer another time. Where the verdict depends on that, the line counts as unknown. What the throttle
+//! said is taken from the log.
 
 use crate::config::Config;
 use crate::explain::{rules, verdict_word};
 use crate::policy::identity::{Foreign, Grant, Identity};
+use crate::policy::path;
 use crate::policy::session::Sessions;
 use crate::policy::steps::{Outcome, Witness, walk};
 use crate::policy::{Payer, Routed};
@@ -23,6 +25,15 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Refusals that the same request need not meet another time.
+const OF_THE_HOUR: [Refusal; 5] = [
+    Refusal::UpstreamUnreachable,
+    Refusal::UpstreamTimeout,
+    Refusal::Internal,
+    Refusal::CoreUnavailable,
+    Refusal::SessionSourceUnavailable,
+];
 
 /// One line of the access log, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -98,7 +109,7 @@ impl Findings {
 /// When the log cannot be read; a line that is none of an access log counts as unknown.
 pub fn replay(config: &Config, log: impl BufRead) -> std::io::Result<Findings> {
     let upstreams: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-    let session = config.sessions.rules.names().first().cloned().unwrap_or_default();
+    let session = config.sessions.rules.names().next().unwrap_or_default();
     let mut findings = Findings::default();
     for text in log.split(b'\n') {
         let text = text?;
@@ -107,9 +118,9 @@ pub fn replay(config: &Config, log: impl BufRead) -> std::io::Result<Findings> {
         }
         findings.lines += 1;
         let after = serde_json::from_slice::<Line>(&text).ok().and_then(|line| {
-            let block = line.block(&session)?;
+            let block = line.block(session)?;
             let (_, outcome) = walk(&block, rules(config, &upstreams), &line);
-            (outcome != Outcome::Unknown).then_some((line, outcome))
+            line.explains(outcome).then_some((line, outcome))
         });
         let Some((line, outcome)) = after else {
             findings.unknown += 1;
@@ -140,8 +151,46 @@ impl Line {
         said(&self.verdict, &self.code)
     }
 
+    /// Why it was refused; nothing where it was not. A tunnel that was ended has a code as well.
     fn refusal(&self) -> Option<Refusal> {
-        Refusal::ALL.iter().copied().find(|refusal| refusal.code() == self.code)
+        let refused = self.verdict == "refused";
+        let mut all = Refusal::ALL.iter().copied();
+        all.find(|refusal| refused && refusal.code() == self.code)
+    }
+
+    /// Whether the line has all that its verdict hung on, so that another outcome means that the rules are others.
+    fn explains(&self, outcome: Outcome) -> bool {
+        let goes_on = matches!(outcome, Outcome::Passed | Outcome::Answered);
+        let becomes = |refusal| outcome == Outcome::Refused(refusal);
+        let was = |refusals: &[Refusal]| self.refusal().is_some_and(|refusal| refusals.contains(&refusal));
+        if outcome == Outcome::Unknown {
+            return false;
+        }
+        // What happened after everything had been let through, and what hung on the hour.
+        let ended_later = self.verdict != "refused" && !self.code.is_empty();
+        if goes_on && (ended_later || was(&OF_THE_HOUR)) {
+            return false;
+        }
+        // Every other refusal of a session hangs on the same word of its source.
+        let about_session = becomes(Refusal::SessionNotAllowed) || becomes(Refusal::SuperuserSessionBlocked);
+        if about_session && was(&[Refusal::SessionSourceUnavailable]) {
+            return false;
+        }
+        // The throttle is asked before it is said that a credential is missing.
+        if becomes(Refusal::CredentialsRequired) && was(&[Refusal::Throttled]) {
+            return false;
+        }
+        // Else it was about the query, or about the prefixes of then.
+        if was(&[Refusal::MalformedPath]) && !becomes(Refusal::MalformedPath) {
+            return path::canonicalize(self.path.as_bytes()).is_err();
+        }
+        let brought_nothing = self.brought.as_deref().is_none_or(str::is_empty);
+        !(was(&[Refusal::CredentialsAmbiguous]) && brought_nothing)
+    }
+
+    /// Whether whoever asked had a standing that sufficed: a refusal may have come before that was asked, or for it.
+    fn passed(&self) -> bool {
+        self.verdict == "forwarded"
     }
 
     /// A block that has what the line says; nothing where that is too little.
@@ -238,26 +287,25 @@ fn full_standing(user: Option<UserFacts>) -> StandingFacts {
 
 impl Witness for Line {
     fn token(&self, _token: &[u8]) -> Option<Result<Arc<Identity>, Refusal>> {
-        if let Some(identity) = self.proven() {
-            return Some(Ok(Arc::new(identity)));
+        let refused = self.refusal().filter(|refusal| {
+            matches!(
+                refusal,
+                Refusal::TokenInvalid | Refusal::TokenExpired | Refusal::TokenRevoked
+            )
+        });
+        if let Some(refusal) = refused {
+            return Some(Err(refusal));
         }
-        self.refusal()
-            .filter(|refusal| {
-                matches!(
-                    refusal,
-                    Refusal::TokenInvalid | Refusal::TokenExpired | Refusal::TokenRevoked
-                )
-            })
-            .map(Err)
+        let identity = self.proven()?;
+        // What another issuer's accounts may do, nobody is asked for: what became of one that did not go on is not known.
+        (self.passed() || identity.asks_core().is_some()).then(|| Ok(Arc::new(identity)))
     }
 
     fn key(&self, _key: &[u8]) -> Option<Result<Arc<Grant>, Refusal>> {
-        if let Some(grant) = self.granted() {
-            return Some(Ok(Arc::new(grant)));
+        if self.refusal() == Some(Refusal::ApiKeyInvalid) {
+            return Some(Err(Refusal::ApiKeyInvalid));
         }
-        self.refusal()
-            .filter(|refusal| *refusal == Refusal::ApiKeyInvalid)
-            .map(Err)
+        self.passed().then(|| self.granted().map(Arc::new).map(Ok))?
     }
 
     fn sessions(&self, _routed: &Routed<'_>) -> Option<Sessions> {
@@ -269,7 +317,7 @@ impl Witness for Line {
 
     /// Whoever was forwarded had a standing then; what the route asked for may have changed, so only a full one helps.
     fn standing(&self, _identity: &Identity) -> Option<Arc<StandingFacts>> {
-        (self.verdict == "forwarded").then(|| Arc::new(full_standing(None)))
+        self.passed().then(|| Arc::new(full_standing(None)))
     }
 
     fn client(&self) -> Option<IpAddr> {

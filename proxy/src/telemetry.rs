@@ -98,7 +98,7 @@ pub struct Entry<'a> {
     pub verdict: &'a str,
     /// The refusal's code, or nothing.
     pub code: &'a str,
-    /// The code of what a route that only watches would have refused, or nothing.
+    /// The code of what a route or a limit that only watches would have refused, or nothing.
     pub shadow: &'a str,
     pub status: u16,
     /// Which credentials the client sent: words such as `bearer,session`.
@@ -106,6 +106,8 @@ pub struct Entry<'a> {
     /// As the app is told; empty where nobody is known. A number of the core's, or another issuer's name.
     pub account: &'a str,
     pub user: &'a str,
+    /// Until the upstream began its answer; nothing where it did not.
+    pub upstream: Option<Duration>,
     pub took: Duration,
 }
 
@@ -206,11 +208,11 @@ fn write_line(out: &mut Vec<u8>, entry: &Entry<'_>) {
     number(out, ",\"status\":", i64::from(entry.status));
     identifier(out, ",\"account\":", entry.account);
     identifier(out, ",\"user\":", entry.user);
-    number(
-        out,
-        ",\"took_us\":",
-        i64::try_from(entry.took.as_micros()).unwrap_or(i64::MAX),
-    );
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    if let Some(upstream) = entry.upstream {
+        number(out, ",\"upstream_us\":", micros(upstream));
+    }
+    number(out, ",\"took_us\":", micros(entry.took));
     out.extend_from_slice(b"}\n");
 }
 
@@ -272,6 +274,7 @@ mod tests {
             brought: "bearer",
             account: "7",
             user: "",
+            upstream: Some(Duration::from_micros(11)),
             took: Duration::from_micros(12),
         });
         let mut out = Vec::new();
@@ -279,6 +282,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(line["path"], "/a\"b\\\u{0}\u{ff}");
         assert_eq!((&line["account"], &line["took_us"]), (&7.into(), &12.into()));
+        assert_eq!(line["upstream_us"], 11);
         assert_eq!(line["shadow"], "network_refused");
         assert!(line.get("user").is_none());
         for (name, told) in [("acme-7", "\"acme-7\""), ("70", "70"), ("007", "\"007\"")] {

@@ -180,6 +180,52 @@ fn django_finds_no_session_in_what_goes_to_a_page_and_nothing_that_was_not_sent(
     );
 }
 
+/// Cookie fields of words that only a reader who ends a value at white space takes for pairs.
+fn fields_of_words() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec!["sessionid", "locale", "jwt", "a", "SESSIONID", "", "\"1\""]);
+    let equals = prop::sample::select(vec!["=", "=", "=", " =", "= ", "\t=\t", ""]);
+    let value = prop::sample::select(vec!["1", "x", "\"1\"", "", "b=c", "\"", "\"a b\""]);
+    let separator = prop::sample::select(vec!["; ", ";", "; ", " ", "\t", ",", ", ", "  "]);
+    let word = (name, equals, value, separator)
+        .prop_map(|(name, equals, value, separator)| [name, equals, value, separator].concat());
+    prop::collection::vec(word, 1..6).prop_map(|words| words.concat())
+}
+
+#[test]
+fn python_finds_no_session_in_what_goes_to_a_page_and_nothing_unnamed_in_what_goes_to_an_api() {
+    let rules = CookieRules::new(&["sessionid".to_owned()]);
+    let api = Route {
+        cookies_allow: vec!["locale".to_owned()],
+        ..route(RouteKind::Api)
+    };
+    let (mut sent, mut to_page, mut to_api) = (Vec::new(), Vec::new(), Vec::new());
+    for field in made_up(fields_of_words()) {
+        let block = format!("GET /x HTTP/1.1\r\nHost: a\r\nCookie: {field}\r\n\r\n");
+        let framed = framing::parse(block.as_bytes()).unwrap();
+        to_page.push(latin1(&rebuild(&framed, &route(RouteKind::Page), &rules).forward));
+        to_api.push(latin1(&rebuild(&framed, &api, &rules).forward));
+        sent.push(field);
+    }
+    let read = |fields: &[String]| -> Vec<Vec<String>> {
+        let told = ask(script(python(), "django_reads.py"), &json!({"morsels": fields}));
+        serde_json::from_value(told).unwrap()
+    };
+    let has = |names: &Vec<String>, name: &str| names.iter().any(|found| found == name);
+    let (as_sent, at_page, at_api) = (read(&sent), read(&to_page), read(&to_api));
+    let sessions = as_sent.iter().filter(|names| has(names, "sessionid")).count();
+    let kept = at_page.iter().filter(|names| !names.is_empty()).count();
+    let allowed = at_api.iter().filter(|names| has(names, "locale")).count();
+    assert!(
+        sessions > 100 && kept > 100 && allowed > 20,
+        "{sessions} sessions, {kept} and {allowed} fields: the test is blind"
+    );
+    for (place, field) in sent.iter().enumerate() {
+        assert!(!has(&at_page[place], "sessionid"), "{field:?}: {:?}", to_page[place]);
+        let unnamed = at_api[place].iter().find(|name| *name != "locale");
+        assert_eq!(unnamed, None, "{field:?}: {:?}", to_api[place]);
+    }
+}
+
 #[test]
 fn an_ordinary_cookie_reaches_django_as_it_was_sent() {
     let rules = CookieRules::new(&["sessionid".to_owned()]);
@@ -338,6 +384,7 @@ fn wsgi_servers_fold_fields_into_what_the_rules_saw_and_an_account_is_ours_alone
             &framed,
             &canonical,
             &route,
+            false,
             b"",
             &[(headers::ACCOUNT_ID, b"7")],
         );

@@ -16,12 +16,14 @@ const INTROSPECTION_PATH: &str = "/internal/session/";
 /// What it was asked and what it answers.
 #[derive(Debug, Default)]
 struct Book {
-    /// What it says of a session, by the cookie's value.
+    /// What it says of a session, by the cookie's value, or by its name and value.
     sessions: BTreeMap<String, Value>,
     /// Values of sessions that it was told to end.
     ended: Vec<String>,
-    /// How often it was asked about a session.
-    asked: usize,
+    /// The same with their names: `name=value`.
+    ended_cookies: Vec<String>,
+    /// The values of the sessions that it was asked about, as often as it was.
+    asked: Vec<String>,
     /// `Set-Cookie` values of its answers.
     set_cookies: Vec<String>,
 }
@@ -65,7 +67,7 @@ impl Echo {
         &self.address
     }
 
-    /// Says what it answers about a session.
+    /// Says what it answers about a session: one of this value, or with `name=value` one of this name, too.
     pub fn tell(&self, session: &str, facts: Value) {
         self.book().sessions.insert(session.to_owned(), facts);
     }
@@ -81,10 +83,22 @@ impl Echo {
         self.book().ended.clone()
     }
 
+    /// The same with the cookies' names: `name=value`.
+    #[must_use]
+    pub fn ended_cookies(&self) -> Vec<String> {
+        self.book().ended_cookies.clone()
+    }
+
     /// How often it was asked about a session.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.book().asked
+        self.book().asked.len()
+    }
+
+    /// Whether it was asked about a session of this value.
+    #[must_use]
+    pub fn asked_about(&self, session: &str) -> bool {
+        self.book().asked.iter().any(|asked| asked == session)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -113,15 +127,18 @@ impl Echo {
                 .collect();
             return response("200 OK", &cookies, head);
         }
-        let session = session_of(head);
+        let (cookie, session) = session_of(head);
         if method == "DELETE" {
-            book.ended.push(session.clone());
+            book.sessions.remove(&cookie);
             book.sessions.remove(&session);
+            book.ended_cookies.push(cookie);
+            book.ended.push(session);
             return response("200 OK", "", "");
         }
-        book.asked += 1;
         let nobody = || serde_json::json!({"authenticated": false});
-        let facts = book.sessions.get(&session).cloned().unwrap_or_else(nobody);
+        let facts = book.sessions.get(&cookie).or_else(|| book.sessions.get(&session));
+        let facts = facts.cloned().unwrap_or_else(nobody);
+        book.asked.push(session);
         response("200 OK", "Content-Type: application/json\r\n", &facts.to_string())
     }
 }
@@ -133,12 +150,18 @@ fn response(status: &str, fields: &str, body: &str) -> String {
     )
 }
 
-fn session_of(head: &str) -> String {
+/// The one cookie of a question about a session: the pair, and its value.
+fn session_of(head: &str) -> (String, String) {
     let cookie = head
         .lines()
-        .find_map(|line| line.to_ascii_lowercase().starts_with("cookie:").then(|| &line[7..]));
-    let value = cookie.and_then(|cookie| cookie.split_once('='));
-    value.map_or_else(String::new, |(_, value)| value.trim().to_owned())
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .starts_with("cookie:")
+                .then(|| line[7..].trim())
+        })
+        .unwrap_or_default();
+    let value = cookie.split_once('=').map_or("", |(_, value)| value);
+    (cookie.to_owned(), value.to_owned())
 }
 
 /// One request's header block; its body, if it has a length, is read and thrown away.

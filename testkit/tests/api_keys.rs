@@ -388,6 +388,55 @@ fn without_core_known_keys_go_on_and_others_wait() {
 }
 
 #[test]
+fn what_is_known_of_a_keys_account_and_maker_holds_for_the_key_when_core_has_gone() {
+    let stack = Stack::builder().start();
+    let (suspended, owner) = (stack.sign_up(), stack.sign_up());
+    let (of_suspended, _) = key(&stack, &suspended, "editor");
+    let (makers_token, maker) = join(&stack, &owner, "admin");
+    let answer = stack
+        .post(KEYS)
+        .bearer(&makers_token)
+        .json(&json!({"name": "x", "role": "viewer"}));
+    let of_removed = answer.send().json()["data"]["key"].as_str().unwrap().to_owned();
+    for (token, key) in [(&suspended.access, &of_suspended), (&makers_token, &of_removed)] {
+        assert_eq!(stack.get(WHOAMI).bearer(token).send().status, 200);
+        assert_eq!(ask(&stack, key).status, 200);
+    }
+    suspend(&stack, &suspended);
+    let path = format!("/api/v1/account/members/{maker}/remove/");
+    assert_eq!(stack.post(&path).bearer(&owner.access).send().status, 204);
+    // This proxy knows of both; the keys are not used meanwhile.
+    wait_until("the tokens to be refused", SOON, || {
+        let code = |token: &str| stack.get(WHOAMI).bearer(token).send().code();
+        (code(&suspended.access) == "account_suspended" && code(&makers_token) == "token_revoked").then_some(())
+    });
+    stack.kill_core();
+    for _ in 0..3 {
+        assert_refused(
+            &stack.get(WHOAMI).bearer(&suspended.access).send(),
+            403,
+            "account_suspended",
+        );
+        assert_refused(&ask(&stack, &of_suspended), 403, "account_suspended");
+        let removed = ask(&stack, &of_removed);
+        assert_ne!(removed.status, 200, "{}", removed.text());
+    }
+}
+
+/// Somebody who joins this account by an invitation: their token and number.
+fn join(stack: &Stack, owner: &Member, role: &str) -> (String, i64) {
+    let email = igny8_testkit::stack::new_address();
+    let invite = stack.post("/api/v1/account/members/invite/").bearer(&owner.access);
+    let invited: Value = invite.json(&json!({"email": email, "role": role})).send().json();
+    let body = json!({"token": invited["data"]["token"], "password": "correct horse battery staple"});
+    let joined = stack.post("/api/v1/auth/invitations/accept/").json(&body).send();
+    assert_eq!(joined.status, 201, "{}", joined.text());
+    let joined = joined.json()["data"].clone();
+    let access = joined["access"].as_str().unwrap().to_owned();
+    (access, joined["user"]["id"].as_i64().unwrap())
+}
+
+#[test]
 fn a_key_meets_its_accounts_limit_and_failed_keys_meet_the_addresss() {
     let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 8\n").replace(
         "[cold]\nrate = \"600000/m\"\nburst = 100000",
@@ -414,22 +463,15 @@ fn a_key_meets_its_accounts_limit_and_failed_keys_meet_the_addresss() {
 #[test]
 fn who_was_invited_joins_through_the_proxy_and_has_their_role_at_the_app() {
     let owner = stack().sign_up();
-    let email = igny8_testkit::stack::new_address();
-    let invite = stack().post("/api/v1/account/members/invite/").bearer(&owner.access);
-    let invited: Value = invite.json(&json!({"email": email, "role": "viewer"})).send().json();
-    let body = json!({"token": invited["data"]["token"], "password": "correct horse battery staple"});
-    let joined = stack().post("/api/v1/auth/invitations/accept/").json(&body).send();
-    assert_eq!(joined.status, 201, "{}", joined.text());
-    let joined = joined.json()["data"].clone();
-    let access = joined["access"].as_str().unwrap();
-    let seen = stack().get(WHOAMI).bearer(access).send().json();
+    let (access, user_id) = join(stack(), &owner, "viewer");
+    let seen = stack().get(WHOAMI).bearer(&access).send().json();
     assert_eq!(
         (&seen["account_id"], &seen["role"]),
         (&json!(owner.account_id), &json!("viewer"))
     );
-    let path = format!("/api/v1/account/members/{}/remove/", joined["user"]["id"]);
+    let path = format!("/api/v1/account/members/{user_id}/remove/");
     assert_eq!(stack().post(&path).bearer(&owner.access).send().status, 204);
     wait_until("the removed member to be refused", SOON, || {
-        (stack().get(WHOAMI).bearer(access).send().code() == "token_revoked").then_some(())
+        (stack().get(WHOAMI).bearer(&access).send().code() == "token_revoked").then_some(())
     });
 }

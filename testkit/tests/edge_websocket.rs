@@ -6,7 +6,7 @@ use igny8_testkit::folder::TestFolder;
 use igny8_testkit::ports::PortBlock;
 use igny8_testkit::process::Child;
 use igny8_testkit::raw::Connection;
-use igny8_testkit::stack::{App, Builder, Member, Stack};
+use igny8_testkit::stack::{App, Builder, GENEROUS_LIMITS, Member, Stack};
 use igny8_testkit::wait::wait_until;
 use serde_json::{Value, json};
 use std::net::TcpStream;
@@ -205,6 +205,35 @@ fn a_sign_in_that_ended_and_an_account_that_was_suspended_end_their_tunnels() {
         let said = "\"code\":\"account_suspended\",\"status\":101";
         edge.stack.proxy_log().contains(said).then_some(())
     });
+}
+
+#[test]
+fn a_tunnels_line_says_what_a_limit_that_only_watches_would_have_refused() {
+    let limits = GENEROUS_LIMITS.replace(
+        "[default]\nrate = \"600000/m\"\nburst = 100000",
+        "[default]\nrate = \"1/h\"\nburst = 1\nmode = \"shadow\"",
+    );
+    assert_ne!(limits, GENEROUS_LIMITS);
+    let edge = start(|builder| builder.limits(&limits));
+    let member = edge.stack.sign_up();
+    for (name, path, shadow) in [
+        ("within", "/api/ws/within", None),
+        ("beyond", "/api/ws/beyond", Some("throttled")),
+    ] {
+        Visitor::start(&edge, name, path, &[&bearer(&member), "SAY=bye"]).step("closed");
+        let line = wait_until("the line of the tunnel", PATIENCE, || {
+            let log = edge.stack.proxy_log();
+            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| line["path"] == path)
+        });
+        assert_eq!(
+            (&line["status"], &line["verdict"]),
+            (&json!(101), &json!("forwarded")),
+            "{line}"
+        );
+        assert_eq!(line.get("shadow").and_then(Value::as_str), shadow, "{line}");
+        assert!(line["upstream_us"].as_u64() < line["took_us"].as_u64(), "{line}");
+    }
 }
 
 #[test]

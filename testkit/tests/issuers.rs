@@ -176,6 +176,28 @@ fn an_issuer_whose_accounts_need_a_standing_is_refused_since_the_core_knows_none
 }
 
 #[test]
+fn a_proxy_that_never_synced_refuses_api_routes_to_every_issuers_accounts() {
+    let setting = setting(GENEROUS_LIMITS, "none");
+    assert_eq!(setting.ask("rsa").status, 200);
+    setting.stack.kill_core();
+    setting.stack.start_proxy_unready(0);
+    for token in ["rsa", "shop"] {
+        let answer = setting.ask(token);
+        assert_eq!((answer.status, answer.code().as_str()), (503, "core_unavailable"));
+    }
+    assert_eq!(setting.stack.get("/api/x").send().code(), "credentials_required");
+    assert_eq!(
+        setting.stack.get("/x").send().status,
+        200,
+        "a page needs nobody's standing"
+    );
+    setting.stack.start_core();
+    wait_until("the proxy to be told", Duration::from_secs(30), || {
+        (setting.ask("rsa").status == 200).then_some(())
+    });
+}
+
+#[test]
 fn a_key_that_is_taken_out_of_the_file_ends_its_tokens_after_a_reread() {
     let setting = setting(GENEROUS_LIMITS, "none");
     assert_eq!(setting.ask("ec").status, 200);

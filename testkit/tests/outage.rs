@@ -11,6 +11,7 @@ use igny8_testkit::http::get;
 use igny8_testkit::ports::PortBlock;
 use igny8_testkit::raw::Response;
 use igny8_testkit::stack::{App, Stack};
+use igny8_testkit::wait::{Deadline, wait_until};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -96,7 +97,7 @@ fn without_core_known_accounts_go_on_and_nobody_else_does() {
     let answer = stack.get("/api/v1/whoami/").bearer(&stranger.access).send();
     assert_envelope(&answer, 503, "core_unavailable");
     // The copy of what is known of staff may be used while it is fresh; once it is not, they wait.
-    igny8_testkit::wait::wait_until("staff to be refused", Duration::from_secs(10), || {
+    wait_until("staff to be refused", Duration::from_secs(10), || {
         let answer = stack.get("/api/v1/whoami/").bearer(&staff.access).send();
         (answer.status == 503 && answer.code() == "core_unavailable").then_some(())
     });
@@ -114,10 +115,35 @@ fn without_core_known_accounts_go_on_and_nobody_else_does() {
     assert!(sign_up.status == 502 || sign_up.status == 503, "{}", sign_up.text());
 
     stack.start_core();
-    igny8_testkit::wait::wait_until("the stranger to be served", Duration::from_secs(10), || {
+    wait_until("the stranger to be served", Duration::from_secs(10), || {
         (stack.get("/api/v1/whoami/").bearer(&stranger.access).send().status == 200).then_some(())
     });
     assert_eq!(stack.get("/api/v1/whoami/").bearer(&staff.access).send().status, 200);
+}
+
+#[test]
+fn a_short_stale_max_takes_nothing_from_a_core_that_answers_and_counts_from_when_it_no_longer_does() {
+    let stale_max = Duration::from_secs(6);
+    let stack = Stack::builder().proxy(|file| set(file, "core.stale_max", "6s")).start();
+    let member = stack.sign_up();
+    let ask = || stack.get("/api/v1/whoami/").bearer(&member.access).send();
+    let up = Deadline::after(stale_max + Duration::from_secs(2));
+    wait_until("the first key set to grow old", stale_max * 3, || {
+        let ready = get(&stack.ops, "/readyz").send();
+        assert_eq!(ready.status, 200, "{}", ready.text());
+        assert_eq!(ask().status, 200);
+        up.remaining().is_none().then_some(())
+    });
+    stack.kill_core();
+    let down = Deadline::after(stale_max / 2);
+    wait_until("half of the time to go by", stale_max * 3, || {
+        let answer = ask();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        down.remaining().is_none().then_some(())
+    });
+    wait_until("what is known to be too old", stale_max * 3, || {
+        (ask().code() == "core_unavailable").then_some(())
+    });
 }
 
 #[test]
@@ -148,6 +174,8 @@ fn a_session_that_nobody_answers_for_is_dropped_on_pages_and_refused_on_the_api(
         200,
         "the panel went with it"
     );
+    let logout = stack.post("/api/v1/auth/logout/").cookie(&session.cookie()).send();
+    assert_eq!(logout.status, 204, "{}", logout.text());
 }
 
 /// An app whose sessions are all superusers' and cannot be ended: a fault that the real app has no switch for.
@@ -193,5 +221,8 @@ fn a_superusers_session_that_cannot_be_ended_passes_nowhere() {
             assert_envelope(&answer, 503, "session_source_unavailable");
         }
     }
+    let logout = stack.post("/api/v1/auth/logout/");
+    let answer = logout.cookie("sessionid=abcdefghijklmnopqrstuvwxyz012345").send();
+    assert_envelope(&answer, 503, "session_source_unavailable");
     assert_eq!(stack.get("/").send().text(), "the app was reached");
 }

@@ -160,7 +160,7 @@ fn assert_nobody_else_passes(stack: &Stack, echo: &Echo, account: i64) {
 #[test]
 fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_and_no_other_does() {
     let echo = Echo::start();
-    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 6\n");
+    let limits = format!("{GENEROUS_LIMITS}[plan.free-trial]\nrate = \"1/h\"\nburst = 7\n");
     let stack = stack(&echo, &limits, |file| set(file, "flags.strict_jwt_only", false));
     let (member, other) = (stack.sign_up(), stack.sign_up());
     people(&echo, member.account_id);
@@ -177,6 +177,11 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
     assert!(stack.proxy_log().contains("strict_jwt_only"), "nothing was said");
     assert!(stack.metrics().contains("igny8_flag{flag=\"strict_jwt_only\"} 0"));
 
+    // What another scheme says beside it was never verified and does not go on.
+    let basic = api(ORDINARY).field("Authorization", "Basic YWRtaW46YWRtaW4=").send();
+    assert_eq!(received(&basic), Some(format!("sessionid={ORDINARY}")));
+    assert_eq!(field(&basic, "Authorization"), None);
+
     // Another site cannot make the browser act.
     let foreign = api(ORDINARY).field("Origin", "https://evil.example").send();
     assert_eq!((foreign.status, foreign.code().as_str()), (403, "origin_refused"));
@@ -187,7 +192,7 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
 
     assert_nobody_else_passes(&stack, &echo, member.account_id);
 
-    // The account's bucket counts these requests, too: three of six are gone.
+    // The account's bucket counts these requests, too: four of seven are gone.
     let admitted = (0..10).take_while(|_| api(ORDINARY).send().status == 200).count();
     assert_eq!(admitted, 3);
     assert_eq!(stack.get("/api/x").bearer(&member.access).send().code(), "throttled");
@@ -195,6 +200,51 @@ fn while_strict_jwt_only_is_off_one_ordinary_users_session_acts_for_its_account_
     // A bad token is never mended by the session beside it.
     let bad = api(ORDINARY).bearer("a.b.c").send();
     assert_eq!((bad.status, bad.code().as_str()), (401, "token_invalid"));
+}
+
+#[test]
+fn a_session_is_asked_about_ended_and_expired_under_its_own_name() {
+    for name in ["connect.sid", "JSESSIONID"] {
+        let echo = Echo::start();
+        let person = |superuser| json!({"authenticated": true, "is_staff": superuser, "is_superuser": superuser, "user_id": 9, "account_id": 7});
+        let stack = stack(&echo, GENEROUS_LIMITS, move |file| {
+            set(file, "sessions.cookies", vec![name]);
+            route(file, "/").insert("sessions".into(), "non_superuser".into());
+        });
+        let expired = |answer: &Response, wanted: &str| {
+            let mut cookies = answer.cookies().into_iter();
+            cookies.any(|cookie| cookie.name == wanted && cookie.expires_at_once())
+        };
+        // A value that is a session under this name alone.
+        let root = format!("{name}={ROOT}");
+        for (method, target, status) in [
+            ("GET", "/home", 403),
+            ("GET", "/api/x", 403),
+            ("POST", "/api/v1/auth/logout/", 204),
+        ] {
+            echo.tell(&root, person(true));
+            let ended = echo.ended_cookies().len();
+            let answer = stack.request(method, target).cookie(&root).send();
+            assert_eq!(answer.status, status, "{root} {target}: {}", answer.text());
+            assert_eq!(echo.ended_cookies()[ended..], [root.as_str()], "{target}");
+            assert!(expired(&answer, name), "{target}: {:?}", answer.cookies());
+        }
+        for prefix in ["__Secure-", "__Host-"] {
+            let prefixed = format!("{prefix}{root}");
+            echo.tell(&prefixed, person(true));
+            let answer = stack.get("/api/x").cookie(&prefixed).send();
+            assert_eq!(answer.code(), "session_not_allowed");
+            assert_eq!(echo.ended_cookies().last(), Some(&prefixed));
+            assert!(expired(&answer, name) && expired(&answer, &format!("{prefix}{name}")));
+        }
+        let ordinary = format!("{name}={ORDINARY}");
+        echo.tell(&ordinary, person(false));
+        let set_cookie = format!("{ordinary}; Path=/");
+        echo.set_cookies(&[&set_cookie]);
+        let home = stack.get("/home").cookie(&ordinary).send();
+        assert_eq!(received(&home).as_deref(), Some(ordinary.as_str()));
+        assert_eq!(home.cookies()[0].name, name, "nobody can sign in");
+    }
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! Rates here give one request back an hour, so what is admitted while a test runs is the burst and nothing else.
 
+use igny8_testkit::config::route;
 use igny8_testkit::django::SUPERUSER;
 use igny8_testkit::raw::Response;
 use igny8_testkit::stack::{GENEROUS_LIMITS, Member, Stack};
 use igny8_testkit::wait::{Deadline, wait_until};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How soon a saved limit must hold, and a little for the machine.
@@ -261,4 +263,181 @@ fn limits_that_are_reread_under_load_admit_nothing_twice() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(admitted, 30);
+}
+
+/// Saves these limits and waits until they hold, without a request that would be counted.
+fn change_limits(stack: &Stack, text: &str) {
+    let read = || stack.proxy_log().matches("limits read again").count();
+    let before = read();
+    stack.save_limits(text);
+    wait_until("the limits to be read again", RELOAD, || {
+        (read() > before).then_some(())
+    });
+}
+
+/// What the access log says of the one request for this path.
+#[track_caller]
+fn line_of(stack: &Stack, path: &str) -> Value {
+    wait_until("the line of a request", Duration::from_secs(10), || {
+        let log = stack.proxy_log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["path"] == path)
+    })
+}
+
+/// Suspends somebody's account.
+fn suspend(stack: &Stack, member: &Member) {
+    let path = format!("/api/v1/staff/accounts/{}/suspend/", member.account_id);
+    let staff = stack.staff(false);
+    let answer = stack
+        .post(&path)
+        .bearer(&staff.access)
+        .json(&json!({"reason": "abuse"}))
+        .send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn what_a_limit_that_only_watches_would_have_refused_is_logged() {
+    let limits = GENEROUS_LIMITS.replace(
+        "[scope.auth]\nrate = \"600000/m\"\nburst = 100000",
+        "[scope.auth]\nrate = \"1/h\"\nburst = 1\nmode = \"shadow\"",
+    );
+    let stack = Stack::builder()
+        .limits(&limits)
+        .proxy(|file| drop(route(file, "/api").insert("scope".into(), "auth".into())))
+        .start();
+    let member = stack.sign_up();
+    for path in ["/api/v1/first/", "/api/v1/second/"] {
+        assert_eq!(
+            stack.get(path).bearer(&member.access).send().status,
+            404,
+            "the app knows neither"
+        );
+    }
+    let (first, second) = (line_of(&stack, "/api/v1/first/"), line_of(&stack, "/api/v1/second/"));
+    assert_eq!(
+        (&first["verdict"], first.get("shadow")),
+        (&json!("forwarded"), None),
+        "{first}"
+    );
+    assert_eq!(
+        (&second["verdict"], &second["shadow"], &second["code"]),
+        (&json!("forwarded"), &json!("throttled"), &json!("")),
+        "{second}"
+    );
+    // A limit on cold work, too, whatever becomes of the request.
+    let cold = GENEROUS_LIMITS.replace(
+        "[cold]\nrate = \"600000/m\"\nburst = 100000",
+        "[cold]\nrate = \"1/h\"\nburst = 1\nmode = \"shadow\"",
+    );
+    change_limits(&stack, &cold);
+    for path in ["/api/v1/third/", "/api/v1/fourth/"] {
+        assert_eq!(stack.get(path).bearer("a.b.c").send().status, 401);
+    }
+    let (third, fourth) = (line_of(&stack, "/api/v1/third/"), line_of(&stack, "/api/v1/fourth/"));
+    assert_eq!(
+        (third.get("shadow"), &fourth["shadow"]),
+        (None, &json!("throttled")),
+        "{third} {fourth}"
+    );
+}
+
+#[test]
+fn who_is_refused_after_a_good_signature_is_limited_all_the_same_and_pays_once() {
+    let stack = Stack::builder().start();
+    let (suspended, left, never_seen) = (stack.sign_up(), stack.sign_up(), stack.sign_up());
+    assert_eq!((ask(&stack, &suspended).status, ask(&stack, &left).status), (200, 200));
+    for leaver in [&never_seen, &left] {
+        let out = stack.post("/api/v1/auth/logout/").bearer(&leaver.access).send();
+        assert_eq!(out.status, 204, "{}", out.text());
+    }
+    suspend(&stack, &suspended);
+    wait_until("both to be refused", Duration::from_secs(10), || {
+        let codes = [ask(&stack, &suspended).code(), ask(&stack, &left).code()];
+        (codes == ["account_suspended", "token_revoked"]).then_some(())
+    });
+    change_limits(
+        &stack,
+        &GENEROUS_LIMITS
+            .replace(
+                "[default]\nrate = \"600000/m\"\nburst = 100000",
+                "[default]\nrate = \"1/h\"\nburst = 6",
+            )
+            .replace(
+                "[cold]\nrate = \"600000/m\"\nburst = 100000",
+                "[cold]\nrate = \"1/h\"\nburst = 10",
+            ),
+    );
+
+    // The account's bucket, and nothing of the address's.
+    let answers: Vec<Response> = (0..9).map(|_| ask(&stack, &suspended)).collect();
+    let codes: Vec<String> = answers.iter().map(Response::code).collect();
+    assert_eq!(codes[..6], ["account_suspended"; 6]);
+    assert!(answers[0].field("RateLimit").is_some(), "{:?}", answers[0].fields);
+    answers[6..].iter().for_each(assert_throttled);
+
+    // The address's: once for a signature that was checked for this, and once for each that was not.
+    let twice = || {
+        let request = stack.get("/api/v1/whoami/").bearer(&left.access);
+        request.field("Authorization", "Bearer x").send().code()
+    };
+    assert_eq!(ask(&stack, &never_seen).code(), "token_revoked");
+    assert_eq!(
+        (0..4).map(|_| twice()).collect::<Vec<_>>(),
+        ["credentials_ambiguous"; 4]
+    );
+    assert_eq!(
+        (0..5).map(|_| ask(&stack, &left).code()).collect::<Vec<_>>(),
+        ["token_revoked"; 5]
+    );
+    assert_throttled(&ask(&stack, &left));
+    assert_eq!(twice(), "throttled");
+}
+
+#[test]
+fn the_line_of_a_refusal_says_whose_request_it_was_once_that_was_proven() {
+    let stack = Stack::builder().start();
+    let (suspended, spent) = (stack.sign_up(), stack.sign_up());
+    for member in [&suspended, &spent] {
+        assert_eq!(ask(&stack, member).status, 200);
+    }
+    suspend(&stack, &suspended);
+    wait_until("the suspension", Duration::from_secs(10), || {
+        (ask(&stack, &suspended).status == 403).then_some(())
+    });
+    let own = format!(
+        "{GENEROUS_LIMITS}[account.{}]\nrate = \"1/h\"\nburst = 1\n",
+        spent.account_id
+    );
+    change_limits(&stack, &own);
+    assert_eq!(ask(&stack, &spent).status, 200);
+    let mut forged = suspended.access.clone();
+    forged.replace_range(forged.len() - 6.., "AAAAAA");
+    for (path, token, code, member) in [
+        (
+            "/api/v1/of-suspended/",
+            &suspended.access,
+            "account_suspended",
+            Some(&suspended),
+        ),
+        ("/api/v1/of-spent/", &spent.access, "throttled", Some(&spent)),
+        ("/api/v1/of-forger/", &forged, "token_invalid", None),
+    ] {
+        assert_eq!(stack.get(path).bearer(token).send().code(), code);
+        let line = line_of(&stack, path);
+        assert_eq!(
+            (&line["verdict"], &line["code"]),
+            (&json!("refused"), &json!(code)),
+            "{line}"
+        );
+        let whose = member.map(|member| (json!(member.account_id), json!(member.user_id)));
+        let said = line.get("account").cloned().zip(line.get("user").cloned());
+        assert_eq!(said, whose, "{line}");
+        assert!(line.get("upstream_us").is_none(), "the app was not asked: {line}");
+    }
+    let path = "/api/v1/whoami/";
+    let line = line_of(&stack, path);
+    let (took, upstream) = (line["took_us"].as_i64().unwrap(), line["upstream_us"].as_i64().unwrap());
+    assert!(0 < upstream && upstream <= took, "{line}");
 }

@@ -57,7 +57,6 @@ struct Given<T> {
     /// Drawn before the transaction, which may run several times.
     secret: String,
     show: Show,
-    now: Timestamp,
     machine_now: Timestamp,
 }
 
@@ -70,7 +69,6 @@ impl<T> Given<T> {
             what,
             secret: compose(visible, secret_bytes(core)),
             show,
-            now: core.now(),
             machine_now: core.machine_now(),
         }
     }
@@ -116,7 +114,7 @@ async fn commit_creation(connection: &mut Connection, given: &Given<Creation>) -
     let key = insert(connection, &new, now).await?;
     note(connection, trail(ask), "api_key.created", &told(&key), now).await?;
     let data = (given.show)(&key, now)?;
-    issue(connection, ask, data, &given.secret, given.now).await
+    issue(connection, ask, data, &given.secret, now).await
 }
 
 async fn insert(connection: &mut Connection, new: &NewKey, now: Timestamp) -> Result<ApiKey, StoryError> {
@@ -185,7 +183,7 @@ async fn commit_rotation(connection: &mut Connection, given: &Given<Rotation>) -
     detail["replaced_expires_at_us"] = json!({"before": old.expires_at, "after": decided.old_ends});
     note(connection, trail(ask), "api_key.rotated", &detail, now).await?;
     let data = (given.show)(&key, now)?;
-    issue(connection, ask, data, &given.secret, given.now).await
+    issue(connection, ask, data, &given.secret, now).await
 }
 
 /// A key of this account. Another account's is not there.

@@ -60,6 +60,7 @@ struct Given<D, R> {
     ask: Ask,
     terms: BillingTerms,
     now: Timestamp,
+    machine_now: Timestamp,
     decide: D,
     render: R,
 }
@@ -76,8 +77,9 @@ where
 {
     let given = Given {
         ask,
-        terms: core.billing,
+        terms: core.billing.clone(),
         now: core.now(),
+        machine_now: core.machine_now(),
         decide,
         render,
     };
@@ -104,7 +106,7 @@ where
     let outcome = (given.decide)(&mut book, &rules, now)?;
     let done = store(connection, ask, &before, book, outcome, &rules, now).await?;
     let answer = Answer::new(200, (given.render)(&done)?);
-    keep(connection, ask, &answer, now).await?;
+    keep(connection, ask, &answer, given.machine_now).await?;
     Ok(answer)
 }
 
@@ -167,12 +169,13 @@ pub fn replay(key: RequestKey, stored: &idempotency::StoredAnswer) -> Result<Ans
     })
 }
 
-/// Keeps an answer under the request's key, if it has one.
+/// Keeps an answer under the request's key, if it has one, from this moment of the machine's on: clients count the days by
+/// theirs.
 pub(super) async fn keep(
     connection: &mut Connection,
     ask: &Ask,
     answer: &Answer,
-    now: Timestamp,
+    machine_now: Timestamp,
 ) -> Result<(), StoryError> {
     let Some(key) = ask.key else { return Ok(()) };
     let new = NewAnswer {
@@ -181,5 +184,5 @@ pub(super) async fn keep(
         status: i64::from(answer.status),
         answer: answer.data.to_string(),
     };
-    Ok(idempotency::keep(connection, &[new], now).await?)
+    Ok(idempotency::keep(connection, &[new], machine_now).await?)
 }

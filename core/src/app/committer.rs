@@ -4,7 +4,7 @@
 //! to change something in its account first, comes back into the line behind the tick of its account.
 
 use super::change::Answer;
-use super::debits::{self, Command};
+use super::debits::{self, Command, Moment};
 use super::line::{Filling, Line, Verdicts, Work};
 use super::tick::tick_in;
 use super::{BillingTerms, StoryError};
@@ -23,6 +23,7 @@ pub const DEBIT_BATCH_SIZE: &str = "igny8_core_debit_batch_size";
 struct Debits {
     store: Store,
     clock: Arc<dyn Clock>,
+    machine: Arc<dyn Clock>,
     terms: BillingTerms,
 }
 
@@ -40,12 +41,16 @@ impl Work for Debits {
     }
 
     async fn carry_out(&self, commands: &[Command]) -> Result<Verdicts<Self>, StoryError> {
-        debits::carry_out(&self.store, commands, self.clock.now()).await
+        let moment = Moment {
+            now: self.clock.now(),
+            machine_now: self.machine.now(),
+        };
+        debits::carry_out(&self.store, commands, moment).await
     }
 
     async fn clear(&self, account_id: &AccountId) -> Result<(), StoryError> {
         // One tick takes a thousand steps of time; an account that needs more comes back.
-        tick_in(&self.store, self.terms, self.clock.now(), *account_id).await?;
+        tick_in(&self.store, &self.terms, self.clock.now(), *account_id).await?;
         Ok(())
     }
 }
@@ -55,18 +60,25 @@ impl Work for Debits {
 pub struct Committer(Line<Debits>);
 
 impl Committer {
-    /// Begins a committer in the runtime that this is called in.
+    /// Begins a committer in the runtime that this is called in. `clock` shows the service's time.
     #[must_use]
-    pub fn spawn(store: Store, clock: Arc<dyn Clock>, terms: BillingTerms) -> Self {
-        Self::spawn_with(store, clock, terms, MOST)
+    pub fn spawn(store: Store, clock: Arc<dyn Clock>, machine: Arc<dyn Clock>, terms: BillingTerms) -> Self {
+        Self::spawn_with(store, clock, machine, terms, MOST)
     }
 
     /// The same with transactions of at most `most` debits (at least 1).
     #[must_use]
-    pub fn spawn_with(store: Store, clock: Arc<dyn Clock>, terms: BillingTerms, most: usize) -> Self {
+    pub fn spawn_with(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        machine: Arc<dyn Clock>,
+        terms: BillingTerms,
+        most: usize,
+    ) -> Self {
         let debits = Debits {
             store,
             clock: Arc::clone(&clock),
+            machine,
             terms,
         };
         // Nobody is waited for: a debit takes no time before it stands in line.

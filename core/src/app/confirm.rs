@@ -41,6 +41,7 @@ struct Given<R> {
     transfer: BankTransfer,
     terms: BillingTerms,
     now: Timestamp,
+    machine_now: Timestamp,
     render: R,
 }
 
@@ -61,8 +62,9 @@ where
     let given = Given {
         ask,
         transfer,
-        terms: core.billing,
+        terms: core.billing.clone(),
         now: core.now(),
+        machine_now: core.machine_now(),
         render,
     };
     core.store
@@ -82,7 +84,7 @@ where
         return Ok(answer);
     }
     if let Some(answer) = known(connection, ask, &given.transfer).await? {
-        change::keep(connection, ask, &answer, now).await?;
+        change::keep(connection, ask, &answer, given.machine_now).await?;
         return Ok(answer);
     }
     let plans = plan::all(connection).await?;
@@ -96,7 +98,7 @@ where
         payment::keep_answer(connection, stored.id, &data.to_string()).await?;
     }
     let answer = Answer::new(200, data);
-    change::keep(connection, ask, &answer, now).await?;
+    change::keep(connection, ask, &answer, given.machine_now).await?;
     Ok(answer)
 }
 

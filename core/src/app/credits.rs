@@ -2,6 +2,7 @@
 
 use super::change::{Answer, Ask};
 use super::debits::{Command, Debit, ShowEntry, ShowHold, Spend};
+use super::tick::catch_up;
 use super::{Core, StoryError};
 use crate::storage::hold::{self, StoredHold};
 use crate::storage::ledger::{self, DayUsage};
@@ -74,6 +75,7 @@ pub struct Balance {
 /// # Errors
 /// `account_missing`, `storage_unavailable`.
 pub async fn balance(core: &Core, id: AccountId) -> Result<Balance, StoryError> {
+    catch_up(core, id).await?;
     let found = purse::balance(&mut *core.store.read().await?, id).await?;
     let (balance, held) = found.ok_or(Refusal::AccountMissing)?;
     Ok(Balance { balance, held })
@@ -99,6 +101,7 @@ pub async fn holds(
     before: i64,
     limit: usize,
 ) -> Result<HoldPage, StoryError> {
+    catch_up(core, id).await?;
     // One more than asked for says whether there is a next page.
     let fetched = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut holds = hold::page(&mut *core.store.read().await?, id, status, before, fetched).await?;

@@ -16,7 +16,7 @@ use crate::storage::{Connection, Store};
 use igny8_contract::credits::Credits;
 use igny8_contract::ids::AccountId;
 use igny8_contract::refusal::Refusal;
-use igny8_contract::standing::{AccountStatus, StandingNeed, validate_account_and_plan};
+use igny8_contract::standing::{AccountFacts, AccountStatus, StandingNeed, validate_account_and_plan};
 use igny8_contract::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -81,17 +81,26 @@ impl Command {
 /// What comes of a command. It stands behind its account where time has to change something in that first.
 pub type Verdict = line::Verdict<Answer, AccountId>;
 
+/// When commands are carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The service's time.
+    pub now: Timestamp,
+    /// The machine's, by which answers are kept.
+    pub machine_now: Timestamp,
+}
+
 struct Batch<'a> {
     commands: &'a [Command],
-    now: Timestamp,
+    moment: Moment,
 }
 
 /// Carries out `commands` in one transaction and says for each, in their order, what comes of it.
 ///
 /// # Errors
 /// What keeps all of them from being carried out: nothing has changed then.
-pub async fn carry_out(store: &Store, commands: &[Command], now: Timestamp) -> Result<Vec<Verdict>, StoryError> {
-    let batch = Batch { commands, now };
+pub async fn carry_out(store: &Store, commands: &[Command], moment: Moment) -> Result<Vec<Verdict>, StoryError> {
+    let batch = Batch { commands, moment };
     store
         .write_quietly(&batch, |connection, batch| Box::pin(commit(connection, batch)))
         .await
@@ -100,7 +109,8 @@ pub async fn carry_out(store: &Store, commands: &[Command], now: Timestamp) -> R
 /// An account whose row is locked.
 struct Open {
     locked: Locked,
-    standing: Result<(), Refusal>,
+    /// What its standing turns on.
+    facts: Option<AccountFacts>,
     before: Purse,
     after: Purse,
 }
@@ -170,7 +180,7 @@ async fn commit(connection: &mut Connection, batch: &Batch<'_>) -> Result<Vec<Ve
         }));
         verdicts.push(Verdict::Over(Ok(answer)));
     }
-    idempotency::keep(connection, &kept, batch.now).await?;
+    idempotency::keep(connection, &kept, batch.moment.machine_now).await?;
     Ok(verdicts)
 }
 
@@ -193,7 +203,7 @@ impl Desk {
             let id = locked.account.id;
             let before = purses.remove(&id).unwrap_or_default();
             let open = Open {
-                standing: standing(connection, &locked, batch.now).await?,
+                facts: facts(connection, &locked).await?,
                 locked,
                 after: before.clone(),
                 before,
@@ -208,7 +218,7 @@ impl Desk {
             .collect();
         let scopes: Vec<_> = scopes.into_iter().collect();
         Ok(Self {
-            now: batch.now,
+            now: batch.moment.now,
             accounts,
             holds: hold::find(connection, &asked).await?,
             answered: idempotency::find(connection, &scopes).await?,
@@ -235,7 +245,8 @@ impl Desk {
             return Decision::Due;
         }
         let held = command.hold().and_then(|hold| self.holds.get(&hold));
-        match open.standing.and_then(|()| open.take(&command.debit, held, self.now)) {
+        let may = open.may(&command.debit, self.now);
+        match may.and_then(|()| open.take(&command.debit, held, self.now)) {
             Ok(decision) => {
                 self.first.extend(key.map(|key| (key.scope, (index, key))));
                 decision
@@ -278,6 +289,16 @@ impl Desk {
 }
 
 impl Open {
+    /// Whether the account's standing bears a debit, decided on its locked row. Letting go of a hold costs nothing: whoever
+    /// can still put their account right may.
+    fn may(&self, debit: &Debit, now: Timestamp) -> Result<(), Refusal> {
+        let need = match debit {
+            Debit::Consume { .. } | Debit::Hold { .. } | Debit::Confirm { .. } => StandingNeed::Required,
+            Debit::Release { .. } => StandingNeed::Any,
+        };
+        validate_account_and_plan(self.facts.as_ref(), need, false, now)
+    }
+
     /// Takes one debit.
     fn take(&mut self, debit: &Debit, held: Option<&StoredHold>, now: Timestamp) -> Result<Decision, Refusal> {
         let entry = self.after.journal.entries.len();
@@ -331,14 +352,10 @@ impl Open {
     }
 }
 
-/// Whether the account may be debited, decided on its locked row.
-async fn standing(
-    connection: &mut Connection,
-    locked: &Locked,
-    now: Timestamp,
-) -> Result<Result<(), Refusal>, StoryError> {
+/// What the standing of a locked account turns on.
+async fn facts(connection: &mut Connection, locked: &Locked) -> Result<Option<AccountFacts>, StoryError> {
     let account = &locked.account;
-    let facts = match account.status {
+    Ok(match account.status {
         AccountStatus::Trial | AccountStatus::Active | AccountStatus::Cancelled => {
             Some(account_facts(account, None, None, None))
         }
@@ -346,13 +363,7 @@ async fn standing(
         AccountStatus::PastDue | AccountStatus::PendingPayment | AccountStatus::Suspended => {
             account::facts(connection, account.id).await?
         }
-    };
-    Ok(validate_account_and_plan(
-        facts.as_ref(),
-        StandingNeed::Required,
-        false,
-        now,
-    ))
+    })
 }
 
 /// Why a hold's credits are drawn: what it was made for, and which hold it was.

@@ -4,8 +4,8 @@ use super::{BillingTerms, StoryError};
 use crate::domain::account::AccountKind;
 use crate::domain::book::Rules;
 use crate::domain::cycle::grants_of;
-use crate::domain::period::first_fault;
-use crate::domain::subscription::SubscriptionStatus;
+use crate::domain::period::{Period, first_fault};
+use crate::domain::subscription::{PaymentMethod, SubscriptionStatus};
 use crate::storage::survey::{self, AccountSurvey, SubscriptionSurvey};
 use crate::storage::{Store, oddity, plan};
 use igny8_contract::ids::AccountId;
@@ -36,7 +36,7 @@ pub type Progress<'a> = &'a mut (dyn FnMut(usize, i64) + Send);
 ///
 /// # Errors
 /// `storage_unavailable`.
-pub async fn examine(store: &Store, terms: BillingTerms, progress: Progress<'_>) -> Result<Report, StoryError> {
+pub async fn examine(store: &Store, terms: &BillingTerms, progress: Progress<'_>) -> Result<Report, StoryError> {
     let mut report = Report {
         accounts: 0,
         findings: Vec::new(),
@@ -146,14 +146,42 @@ fn subscription_fault(of: &SubscriptionSurvey) -> Option<String> {
     if status.is_terminal() != subscription.ended_at.is_some() {
         return Some(format!("it is {} and its end says otherwise", status.as_str()));
     }
-    (status != SubscriptionStatus::PastDue && subscription.grace_end.is_some())
-        .then(|| format!("it is {} and has a grace", status.as_str()))
+    if status != SubscriptionStatus::PastDue && subscription.grace_end.is_some() {
+        return Some(format!("it is {} and has a grace", status.as_str()));
+    }
+    let (method, is_trial) = (subscription.payment_method, status == SubscriptionStatus::Trialing);
+    if !status.is_terminal() && (method == PaymentMethod::Trial) != is_trial {
+        return Some(format!("it is {} and paid by {}", status.as_str(), method.as_str()));
+    }
+    let Period { start, end, .. } = subscription.period;
+    (is_trial && end != start.plus_days(subscription.trial_days))
+        .then(|| format!("its trial is of {} days and its period is not", subscription.trial_days))
+}
+
+/// How the account pays follows from its subscription; a plan that staff assign, though it runs already, is paid for by hand.
+fn payment_fault(account: Option<PaymentMethod>, status: SubscriptionStatus, paid: PaymentMethod) -> Option<String> {
+    let fits = match status {
+        SubscriptionStatus::Trialing => account.is_none(),
+        SubscriptionStatus::Active | SubscriptionStatus::PastDue => {
+            account == Some(paid) || account == Some(PaymentMethod::Manual)
+        }
+        SubscriptionStatus::Cancelled | SubscriptionStatus::Expired => true,
+    };
+    (!fits).then(|| {
+        let account = account.map_or("nothing", PaymentMethod::as_str);
+        format!("it pays by {account} and its subscription is paid by {}", paid.as_str())
+    })
 }
 
 /// What is wrong with the latest subscription, and with what follows from it.
 fn latest_faults(account: &AccountSurvey, latest: &SubscriptionSurvey, rules: &Rules<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     let (book, subscription) = (&account.book, &latest.subscription);
+    if book.plan_id != Some(subscription.plan_id) {
+        faults.push(format!("its plan is not that of subscription {}", subscription.number));
+    }
+    let paid = (subscription.status, subscription.payment_method);
+    faults.extend(payment_fault(book.payment_method, paid.0, paid.1));
     match rules.plan(subscription.plan_id) {
         Err(_) => faults.push(format!("subscription {}: there is no such plan", subscription.number)),
         Ok(plan) => {
@@ -233,6 +261,7 @@ mod tests {
             plans,
             trial_grace_days: 0,
             past_due_grace_days: 7,
+            seller: "",
         }
     }
 
@@ -284,52 +313,79 @@ mod tests {
 
     type Break = fn(&mut AccountSurvey);
 
+    /// What is broken, and what is said of it.
+    const BREAKS: [(&str, Break); 31] = [
+        ("its ledger comes to", |account| account.book.purse.head.balance.0 += 1),
+        ("its buckets hold", |account| {
+            account.book.purse.buckets[0].remaining.0 += 1
+        }),
+        ("ledger entries and has", |account| {
+            account.book.purse.head.sequence += 1
+        }),
+        ("does not continue", |account| account.entries.first_break = Some(1)),
+        ("its ledger comes to", |account| account.entries.total -= 1),
+        ("its holds come to", |account| account.book.purse.buckets[0].held.0 -= 1),
+        ("its holds come to", |account| account.book.purse.holds.clear()),
+        ("never got any credits", |account| account.entries.last_sequence = 0),
+        ("no user", |account| account.users = 0),
+        ("no owner", |account| account.owners = 0),
+        ("not in the audit", |account| account.has_audit = false),
+        ("never had a subscription", |account| account.subscriptions.clear()),
+        ("there is no period", |account| account.subscriptions[0].periods.clear()),
+        ("the staff's", |account| account.kind = AccountKind::Staff),
+        ("several running", |account| {
+            let another = account.subscriptions[0].clone();
+            account.subscriptions.push(another);
+        }),
+        ("its end says otherwise", |account| {
+            latest(account).ended_at = Some(BEGUN)
+        }),
+        ("its end says otherwise", |account| {
+            latest(account).status = SubscriptionStatus::Expired;
+        }),
+        ("has a grace", |account| latest(account).grace_end = Some(BEGUN)),
+        ("0 grants of 1", |account| latest(account).grants = 0),
+        ("2 grants of 1", |account| latest(account).grants = 2),
+        ("no bucket of its latest grant", |account| {
+            account.subscriptions[0].has_bucket = false
+        }),
+        ("its subscription says trial", |account| {
+            account.book.status = AccountStatus::Active
+        }),
+        ("is not that of subscription 1", |account| {
+            account.book.plan_id = Some(PlanId(2))
+        }),
+        ("it is trialing and paid by stripe", |account| {
+            latest(account).payment_method = PaymentMethod::Stripe;
+        }),
+        ("it is active and paid by trial", |account| {
+            latest(account).status = SubscriptionStatus::Active;
+        }),
+        ("it pays by stripe and its subscription is paid by trial", |account| {
+            account.book.payment_method = Some(PaymentMethod::Stripe);
+        }),
+        ("it pays by nothing and its subscription is paid by manual", |account| {
+            latest(account).status = SubscriptionStatus::Active;
+            latest(account).payment_method = PaymentMethod::Manual;
+        }),
+        (
+            "it pays by bank_transfer and its subscription is paid by stripe",
+            |account| {
+                account.book.payment_method = Some(PaymentMethod::BankTransfer);
+                latest(account).status = SubscriptionStatus::Active;
+                latest(account).payment_method = PaymentMethod::Stripe;
+            },
+        ),
+        ("its trial is of 15 days", |account| latest(account).trial_days = 15),
+        ("come never", |account| account.due = None),
+        ("come at", |account| {
+            account.due = account.due.map(|due| due.plus_seconds(1))
+        }),
+    ];
+
     #[test]
     fn every_broken_invariant_is_found() {
-        let breaks: [(&str, Break); 24] = [
-            ("its ledger comes to", |account| account.book.purse.head.balance.0 += 1),
-            ("its buckets hold", |account| {
-                account.book.purse.buckets[0].remaining.0 += 1
-            }),
-            ("ledger entries and has", |account| {
-                account.book.purse.head.sequence += 1
-            }),
-            ("does not continue", |account| account.entries.first_break = Some(1)),
-            ("its ledger comes to", |account| account.entries.total -= 1),
-            ("its holds come to", |account| account.book.purse.buckets[0].held.0 -= 1),
-            ("its holds come to", |account| account.book.purse.holds.clear()),
-            ("never got any credits", |account| account.entries.last_sequence = 0),
-            ("no user", |account| account.users = 0),
-            ("no owner", |account| account.owners = 0),
-            ("not in the audit", |account| account.has_audit = false),
-            ("never had a subscription", |account| account.subscriptions.clear()),
-            ("there is no period", |account| account.subscriptions[0].periods.clear()),
-            ("the staff's", |account| account.kind = AccountKind::Staff),
-            ("several running", |account| {
-                let another = account.subscriptions[0].clone();
-                account.subscriptions.push(another);
-            }),
-            ("its end says otherwise", |account| {
-                latest(account).ended_at = Some(BEGUN)
-            }),
-            ("its end says otherwise", |account| {
-                latest(account).status = SubscriptionStatus::Expired;
-            }),
-            ("has a grace", |account| latest(account).grace_end = Some(BEGUN)),
-            ("0 grants of 1", |account| latest(account).grants = 0),
-            ("2 grants of 1", |account| latest(account).grants = 2),
-            ("no bucket of its latest grant", |account| {
-                account.subscriptions[0].has_bucket = false
-            }),
-            ("its subscription says trial", |account| {
-                account.book.status = AccountStatus::Active
-            }),
-            ("come never", |account| account.due = None),
-            ("come at", |account| {
-                account.due = account.due.map(|due| due.plus_seconds(1))
-            }),
-        ];
-        for (sentence, break_it) in breaks {
+        for (sentence, break_it) in BREAKS {
             let mut account = healthy();
             break_it(&mut account);
             let found = found(&account);

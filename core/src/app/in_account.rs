@@ -65,16 +65,16 @@ pub(super) async fn issued_before(connection: &mut Connection, ask: &Ask) -> Res
 /// Keeps an answer, which holds no secret, and hands it out with the secret.
 ///
 /// # Errors
-/// What the database says. The time is the service's, as that of every kept answer.
+/// What the database says. The time is the machine's, as that of every kept answer.
 pub(super) async fn issue(
     connection: &mut Connection,
     ask: &Ask,
     data: Value,
     secret: &str,
-    now: Timestamp,
+    machine_now: Timestamp,
 ) -> Result<Issued, StoryError> {
     let answer = Answer::new(201, data);
-    keep(connection, ask, &answer, now).await?;
+    keep(connection, ask, &answer, machine_now).await?;
     Ok(Issued {
         answer,
         secret: Some(secret.to_owned().into()),

@@ -55,7 +55,6 @@ struct GivenInvite {
     /// What the mail is paid from.
     purse: Purse,
     show: Show,
-    now: Timestamp,
     machine_now: Timestamp,
 }
 
@@ -76,7 +75,6 @@ pub async fn invite(core: &Core, ask: Ask, invite: Invite, show: Show) -> Result
         purse: core.budgets.of_mail_to(&invite.email),
         invite,
         show,
-        now: core.now(),
         machine_now,
     };
     let issued = core
@@ -144,7 +142,7 @@ async fn commit_invite(connection: &mut Connection, given: &GivenInvite) -> Resu
     });
     announce(connection, "member.invited", account.id, &notice.to_string(), now).await?;
     let data = (given.show)(&invitation)?;
-    issue(connection, ask, data, given.token.expose_secret(), given.now).await
+    issue(connection, ask, data, given.token.expose_secret(), now).await
 }
 
 /// What the audit says of an invitation.

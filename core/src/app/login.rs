@@ -4,6 +4,7 @@ use super::budgets::{self, Purse};
 use super::profile::{self, Profile};
 use super::second_factor::{self, Factor};
 use super::sign_in::{Beginning, SignedIn, Visitor};
+use super::tick::catch_up;
 use super::{Core, StoryError};
 use crate::domain::user::User;
 use crate::storage::Connection;
@@ -82,6 +83,7 @@ pub(super) async fn show_password(
 /// `invalid_credentials`, `totp_required`, `totp_invalid`, `throttled`, `storage_unavailable`.
 pub async fn login(core: &Core, login: Login) -> Result<SignedIn, StoryError> {
     let shown = show_password(core, login.email.as_deref(), login.password, &login.visitor.address).await?;
+    catch_up(core, shown.user.account_id).await?;
     let proven = Proven {
         core,
         user_id: shown.user.id,

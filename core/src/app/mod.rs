@@ -77,22 +77,25 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// The house's own terms of billing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillingTerms {
     /// Days that an ended trial goes on.
     pub trial_grace_days: i64,
     /// Days that a subscription goes on although its renewal was missed.
     pub past_due_grace_days: i64,
+    /// Who issues receipts: name, address, tax number, a line each; empty where nobody is named.
+    pub seller: Arc<str>,
 }
 
 impl BillingTerms {
     /// What decisions go by with this catalogue.
     #[must_use]
-    pub const fn rules(self, plans: &[Plan]) -> Rules<'_> {
+    pub fn rules<'a>(&'a self, plans: &'a [Plan]) -> Rules<'a> {
         Rules {
             plans,
             trial_grace_days: self.trial_grace_days,
             past_due_grace_days: self.past_due_grace_days,
+            seller: &self.seller,
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Looking things up: stories that change nothing.
+//! Looking things up: stories that decide nothing. What is said of an account's book is said of the present: what time has
+//! changed meanwhile is carried out first.
 
 use super::profile::{self, AccountProfile, Profile};
+use super::tick::catch_up;
 use super::{Core, StoryError};
 use crate::domain::plan::Plan;
 use crate::domain::subscription::Subscription;
@@ -26,11 +28,12 @@ pub async fn plans(core: &Core) -> Result<Vec<Plan>, StoryError> {
     Ok(plan::all(&mut *core.store.read().await?).await?)
 }
 
-/// A user and what belongs to their account.
+/// A user of an account and what belongs to it.
 ///
 /// # Errors
 /// `token_revoked` where the user is gone, `storage_unavailable`.
-pub async fn profile(core: &Core, id: UserId) -> Result<Profile, StoryError> {
+pub async fn profile(core: &Core, account_id: AccountId, id: UserId) -> Result<Profile, StoryError> {
+    catch_up(core, account_id).await?;
     profile::of_user(&mut *core.store.snapshot().await?, id).await
 }
 
@@ -39,6 +42,7 @@ pub async fn profile(core: &Core, id: UserId) -> Result<Profile, StoryError> {
 /// # Errors
 /// `account_missing`, `storage_unavailable`.
 pub async fn account(core: &Core, id: AccountId) -> Result<AccountProfile, StoryError> {
+    catch_up(core, id).await?;
     profile::of_account(&mut *core.store.snapshot().await?, id).await
 }
 
@@ -47,6 +51,7 @@ pub async fn account(core: &Core, id: AccountId) -> Result<AccountProfile, Story
 /// # Errors
 /// `not_found` where the account has none, `storage_unavailable`.
 pub async fn subscription(core: &Core, id: AccountId) -> Result<Subscription, StoryError> {
+    catch_up(core, id).await?;
     let latest = subscription::latest(&mut *core.store.read().await?, id).await?;
     Ok(latest.ok_or(Refusal::NotFound)?)
 }
@@ -65,6 +70,7 @@ pub struct EntryPage {
 /// # Errors
 /// `storage_unavailable`.
 pub async fn entries(core: &Core, id: AccountId, before: i64, limit: usize) -> Result<EntryPage, StoryError> {
+    catch_up(core, id).await?;
     // One more than asked for says whether there is a next page.
     let fetched = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut entries = ledger::page(&mut *core.store.read().await?, id, before, fetched).await?;

@@ -2,7 +2,8 @@
 
 use super::profile::{self, Profile};
 use super::sign_in::{SignedIn, Visitor};
-use super::{Core, StoryError};
+use super::tick::catch_up;
+use super::{Core, StoryError, read};
 use crate::adapters::refresh_token::RefreshToken;
 use crate::domain::sign_in::{SignInTerms, Spent, Verdict, judge};
 use crate::storage::Connection;
@@ -76,8 +77,18 @@ pub async fn refresh(
         }
         Outcome::Goes(going) => {
             metrics::counter!("igny8_core_refreshes_total", "outcome" => "done").increment(1);
-            core.pair(going.profile, &going.sid, &going.token, going.expires_at, asked.now)
+            let profile = present(core, going.profile).await;
+            core.pair(profile, &going.sid, &going.token, going.expires_at, asked.now)
         }
+    }
+}
+
+/// The same once its account is brought up to the present. The old token is spent: what fails here keeps no new one back.
+async fn present(core: &Core, profile: Profile) -> Profile {
+    let (account_id, id) = (profile.user.account_id, profile.user.id);
+    match catch_up(core, account_id).await {
+        Ok(true) => read::profile(core, account_id, id).await.unwrap_or(profile),
+        Ok(false) | Err(_) => profile,
     }
 }
 

@@ -57,7 +57,8 @@ pub struct SignUp {
 pub struct SignUps {
     line: Line<Joining>,
     way: Way,
-    enable_free_trial: bool,
+    /// What the line works with.
+    joining: Joining,
 }
 
 impl SignUps {
@@ -79,9 +80,9 @@ impl SignUps {
             }),
         };
         Self {
-            line: Line::spawn(joining, clock, filling),
+            line: Line::spawn(joining.clone(), clock, filling),
             way,
-            enable_free_trial,
+            joining,
         }
     }
 
@@ -90,7 +91,7 @@ impl SignUps {
     /// # Errors
     /// The refusals of plans, `validation_failed` for an unknown one.
     pub fn plan<'a>(&self, catalogue: &'a [Plan], asked_for: Option<&str>) -> Result<&'a Plan, StoryError> {
-        chosen(catalogue, asked_for, self.enable_free_trial)
+        self.joining.plan(catalogue, asked_for)
     }
 
     /// Tells those in line that somebody will soon stand there, too.
@@ -108,11 +109,24 @@ impl SignUps {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Joining {
     store: Store,
     terms: BillingTerms,
     enable_free_trial: bool,
+}
+
+impl Joining {
+    fn plan<'a>(&self, catalogue: &'a [Plan], asked_for: Option<&str>) -> Result<&'a Plan, StoryError> {
+        choose_for_signup(catalogue, asked_for, self.enable_free_trial).map_err(|reason| match reason {
+            NoSignupPlan::Refused(refusal) => refusal.into(),
+            NoSignupPlan::UnknownSlug => StoryError::field(
+                Refusal::ValidationFailed,
+                "plan_slug",
+                "There is no such plan to sign up to.",
+            ),
+        })
+    }
 }
 
 struct Batch<'a> {
@@ -154,17 +168,6 @@ impl Work for Joining {
     }
 }
 
-fn chosen<'a>(catalogue: &'a [Plan], asked_for: Option<&str>, enable_free_trial: bool) -> Result<&'a Plan, StoryError> {
-    choose_for_signup(catalogue, asked_for, enable_free_trial).map_err(|reason| match reason {
-        NoSignupPlan::Refused(refusal) => refusal.into(),
-        NoSignupPlan::UnknownSlug => StoryError::field(
-            Refusal::ValidationFailed,
-            "plan_slug",
-            "There is no such plan to sign up to.",
-        ),
-    })
-}
-
 /// A sign-up that is not refused.
 struct Accepted<'a> {
     sign_up: &'a SignUp,
@@ -201,8 +204,7 @@ fn decide<'a>(
     rules: &Rules<'a>,
     taken: &mut HashSet<String>,
 ) -> Result<Accepted<'a>, StoryError> {
-    let asked_for = sign_up.plan_slug.as_deref();
-    let plan = chosen(rules.plans, asked_for, batch.joining.enable_free_trial)?;
+    let plan = batch.joining.plan(rules.plans, sign_up.plan_slug.as_deref())?;
     let book = Book::open(plan, rules, batch.now)?;
     if !taken.insert(sign_up.user.email.clone()) {
         return Err(Refusal::EmailTaken.into());

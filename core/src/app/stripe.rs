@@ -27,7 +27,7 @@ pub async fn receive(core: &Core, event: Event, request_id: String) -> Result<Ou
     let given = Given {
         event,
         request_id,
-        terms: core.billing,
+        terms: core.billing.clone(),
         now: core.now(),
     };
     let outcome = core

@@ -23,9 +23,9 @@ const LINK_DAYS: i64 = 7;
 /// # Errors
 /// `storage_unavailable`.
 pub async fn sweep(core: &Core, kept: Kept) -> Result<(), StoryError> {
-    answers(core, core.now().plus_days(-kept.answers)).await?;
     stripe_events(core, core.now().plus_days(-kept.stripe_events)).await?;
     let now = core.machine_now();
+    answers(core, now.plus_days(-kept.answers)).await?;
     sign_ins(core, now.plus_days(-SIGN_IN_DAYS)).await?;
     sessions(core, now.plus_days(-SIGN_IN_DAYS)).await?;
     links(core, now.plus_days(-LINK_DAYS)).await?;

@@ -20,6 +20,9 @@ pub(super) async fn migrate(config: &Config, command: Migrate) -> Result<(), Fai
             (output, false)
         }
         Migrate::Down { to, output } => {
+            if to != 0 && !before.iter().any(|(step, _)| step.number == to) {
+                return Err(Failure::No(format!("there is no migration {to}")));
+            }
             migrations::down(&config.database, &config.database.lock()?, to).await?;
             (output, false)
         }
@@ -94,7 +97,7 @@ async fn examined(config: &Config, database: &Database, output: Output) -> Resul
     let store = Store::open(database)?;
     let mut line = ProgressLine::new(output);
     let mut show = |done: usize, total: i64| line.show(&format!("{done} of {total} accounts checked"));
-    let report = doctor::examine(&store, config.billing, &mut show).await;
+    let report = doctor::examine(&store, &config.billing, &mut show).await;
     line.end();
     store.close().await;
     Ok(report?)
@@ -140,6 +143,10 @@ pub(super) async fn copy(config: &Config, from: &str, to: &str, output: Output) 
         return Err(Failure::No("--from: there is no such file".into()));
     }
     let (source_lock, target_lock) = (source.lock()?, target.lock()?);
+    // A database with nothing of ours in it is what most people copy to.
+    if migrations::status(&target).await?.iter().all(|(_, applied)| !applied) {
+        migrations::up(&target, &target_lock).await?;
+    }
     let mut line = ProgressLine::new(output);
     let mut show = |table: &str, done: i64, total: i64| line.show(&format!("{table}: {done} of {total} rows"));
     let copied = copy::copy((&source, &source_lock), (&target, &target_lock), &mut show).await;

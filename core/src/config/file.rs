@@ -102,6 +102,7 @@ section! { Billing {
     hold_ttl_seconds: i64 = 900,
     idempotency_days: i64 = 30,
     bank_details: String = String::new(),
+    seller: String = String::new(),
 } }
 section! { Worker {
     enabled: bool = true,

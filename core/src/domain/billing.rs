@@ -127,6 +127,11 @@ impl Book {
             self.activate(&plan, method, now)?;
         }
         let latest = self.running()?;
+        // Who pays goes on, whatever was asked for before. Stripe says itself whether what it renews is to end, and its
+        // events come in any order.
+        if (latest.payment_method, method) != (PaymentMethod::Stripe, PaymentMethod::Stripe) {
+            latest.cancel_at_period_end = false;
+        }
         latest.payment_method = method;
         latest.external_payment_id = Some(external_id);
         let payment = ConfirmedPayment {
@@ -143,6 +148,7 @@ impl Book {
             reference: settled,
             subscription: latest.number,
             period: latest.period,
+            seller: rules.seller.to_owned(),
         };
         self.payment_method = Some(method);
         self.changes.push(Change::PaymentConfirmed(payment.clone()));
@@ -187,6 +193,7 @@ impl Book {
         self.step(Event::Activate)?;
         let latest = self.running()?;
         latest.period.end = now;
+        latest.earlier.clear();
         latest.plan_id = plan.id;
         latest.payment_method = method;
         latest.external_payment_id = None;
@@ -224,7 +231,8 @@ impl Book {
             trial_grace_days: before.map_or(0, |before| before.trial_grace_days),
             cancel_at_period_end: false,
             anchor: now,
-            grants: 0,
+            grants: 1,
+            earlier: Vec::new(),
             grace_end: None,
             ended_at: None,
             period: Period {
@@ -254,10 +262,7 @@ impl Book {
         latest.status.after(Event::Renew).ok_or(Refusal::NotRenewable)?;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         let (number, method) = (latest.number, latest.payment_method);
-        // An annual period that is renewed early still owes grants: no period ends with fewer than it has.
-        while self.next_grant(plan).is_some() {
-            self.grant(plan, now)?;
-        }
+        self.catch_up_grants(plan, now)?;
         match (next.end > now, mode) {
             (true, _) => {
                 self.next_period(plan, now)?;

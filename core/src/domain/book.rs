@@ -33,6 +33,8 @@ pub struct Rules<'a> {
     pub trial_grace_days: i64,
     /// Days that a subscription goes on although its renewal was missed.
     pub past_due_grace_days: i64,
+    /// Who issues receipts, in lines; empty where nobody is named.
+    pub seller: &'a str,
 }
 
 impl<'a> Rules<'a> {
@@ -161,10 +163,16 @@ impl Book {
             trial_grace_days: rules.trial_grace_days,
             cancel_at_period_end: false,
             anchor: now,
-            grants: 0,
+            grants: 1,
+            earlier: Vec::new(),
             grace_end: None,
             ended_at: None,
             period: Period::first(now, plan.terms.trial_days),
+        };
+        let first = GrantKey {
+            subscription: trial.number,
+            period: trial.period.sequence,
+            grant: 1,
         };
         book.changes.push(Change::SubscriptionBegun(trial.clone()));
         book.subscription = Some(trial);
@@ -173,7 +181,8 @@ impl Book {
             description: format!("Initial credits from {}", plan.terms.name),
             metadata: json!({"registration": true, "plan_slug": plan.terms.slug}).to_string(),
         };
-        book.make_grant(plan, reason, now)?;
+        book.purse
+            .reset_plan(plan.terms.effective_credits(), first, reason, now)?;
         Ok(NewBook(book))
     }
 
@@ -219,7 +228,9 @@ impl Book {
         let subscription = self.running()?;
         let begins_with_it = subscription.period == period;
         subscription.period = period;
-        subscription.grants = 0;
+        if subscription.earlier.is_empty() {
+            subscription.grants = 1;
+        }
         let number = subscription.number;
         if !begins_with_it {
             self.changes.push(Change::PeriodBegun {
@@ -227,39 +238,45 @@ impl Book {
                 period,
             });
         }
-        self.grant(plan, at)
-    }
-
-    pub(super) fn grant(&mut self, plan: &Plan, at: Timestamp) -> Result<(), Refusal> {
-        let subscription = self.running()?;
-        let (number, period, grant) = (
-            subscription.number,
-            subscription.period.sequence,
-            subscription.grants + 1,
-        );
-        let reason = Reason {
-            transaction_type: TransactionType::Subscription,
-            description: format!("Credits from {}", plan.terms.name),
-            metadata: json!({
-                "plan_slug": plan.terms.slug, "subscription": number, "period": period, "grant": grant,
-            })
-            .to_string(),
+        let first = GrantKey {
+            subscription: number,
+            period: period.sequence,
+            grant: 1,
         };
-        self.make_grant(plan, reason, at)
+        self.make_grant(plan, first, at)
     }
 
-    fn make_grant(&mut self, plan: &Plan, reason: Reason, at: Timestamp) -> Result<(), Refusal> {
+    /// Makes the next grant of the period whose grants come now.
+    fn grant(&mut self, plan: &Plan, at: Timestamp) -> Result<(), Refusal> {
         let subscription = self.running()?;
         subscription.grants += 1;
         let key = GrantKey {
             subscription: subscription.number,
-            period: subscription.period.sequence,
+            period: subscription.granting().sequence,
             grant: subscription.grants,
+        };
+        self.make_grant(plan, key, at)?;
+        while self.next_grant(plan).is_none() && !self.running()?.earlier.is_empty() {
+            let subscription = self.running()?;
+            subscription.earlier.remove(0);
+            subscription.grants = 1;
+        }
+        Ok(())
+    }
+
+    fn make_grant(&mut self, plan: &Plan, key: GrantKey, at: Timestamp) -> Result<(), Refusal> {
+        let reason = Reason {
+            transaction_type: TransactionType::Subscription,
+            description: format!("Credits from {}", plan.terms.name),
+            metadata: json!({
+                "plan_slug": plan.terms.slug, "subscription": key.subscription, "period": key.period, "grant": key.grant,
+            })
+            .to_string(),
         };
         self.purse.reset_plan(plan.terms.effective_credits(), key, reason, at)
     }
 
-    /// Makes the grants of the latest period that have fallen due by `until`, and not made yet.
+    /// Makes the grants that have fallen due by `until`, and not been made yet, in their order.
     pub(super) fn catch_up_grants(&mut self, plan: &Plan, until: Timestamp) -> Result<(), Refusal> {
         while let Some(due) = self.next_grant(plan).filter(|due| *due <= until) {
             self.grant(plan, due)?;
@@ -267,21 +284,23 @@ impl Book {
         Ok(())
     }
 
-    pub(super) fn next_grant(&self, plan: &Plan) -> Option<Timestamp> {
+    /// When the next grant comes. Those of a period that was renewed early come at their times, before the next one's.
+    fn next_grant(&self, plan: &Plan) -> Option<Timestamp> {
         let latest = self.subscription.as_ref()?;
-        let number = latest.grants + 1;
+        let (period, number) = (latest.granting(), latest.grants + 1);
         // The first one comes with the period itself.
         if number < 2 || number > grants_of(&plan.terms) {
             return None;
         }
-        grant_due(&plan.terms, latest.anchor, latest.period.start, number).filter(|due| *due < latest.period.end)
+        grant_due(&plan.terms, latest.anchor, period.start, number).filter(|due| *due < period.end)
     }
 
     fn next_step(&self, rules: &Rules<'_>) -> Option<(Timestamp, Step)> {
         let latest = self.subscription.as_ref().filter(|latest| latest.ended_at.is_none())?;
         let end = latest.period.end;
         if latest.cancel_at_period_end && latest.status != SubscriptionStatus::Active {
-            return Some((end, Step::Cancelled));
+            // Its grace goes on as before; without one there is nothing more to wait for.
+            return Some((latest.grace_end.unwrap_or(end), Step::Cancelled));
         }
         match latest.status {
             SubscriptionStatus::Trialing => Some((end.plus_days(latest.trial_grace_days), Step::TrialEnds)),
@@ -337,7 +356,11 @@ impl Book {
         let before = Facts::of(self);
         let latest = self.running()?;
         let (plan_id, end) = (latest.plan_id, latest.period.end);
-        let detail = json!({"subscription": latest.number, "period": latest.period.sequence});
+        let period = match step {
+            Step::Grant => latest.granting(),
+            Step::TrialEnds | Step::Cancelled | Step::PeriodEnds | Step::GraceEnds => latest.period,
+        };
+        let detail = json!({"subscription": latest.number, "period": period.sequence});
         let action = match step {
             Step::Grant => {
                 self.grant(rules.plan(plan_id)?, at)?;
@@ -372,10 +395,16 @@ impl Book {
         Ok(())
     }
 
-    /// Renews the running subscription from the end of its latest period.
+    /// Renews the running subscription from the end of its latest period. What that has still to grant comes at its times.
     pub(super) fn next_period(&mut self, plan: &Plan, at: Timestamp) -> Result<(), Refusal> {
+        let owes = self.next_grant(plan).is_some();
         self.step(Event::Renew)?;
         let latest = self.running()?;
+        if owes {
+            latest.earlier.push(latest.period);
+        } else {
+            latest.earlier.clear();
+        }
         latest.grace_end = None;
         let next = Period::after(latest.period, &plan.terms, latest.anchor);
         self.begin_period(plan, next, at)

@@ -41,4 +41,6 @@ pub struct ConfirmedPayment {
     pub reference: Option<String>,
     pub subscription: i64,
     pub period: Period,
+    /// Who issues its receipt, in lines; empty where nobody is named.
+    pub seller: String,
 }

@@ -142,12 +142,23 @@ pub struct Subscription {
     pub cancel_at_period_end: bool,
     /// Where its paid time began: months are counted from here.
     pub anchor: Timestamp,
-    /// How many grants its latest period has had.
+    /// How many grants the period has had whose grants come now.
     pub grants: i64,
+    /// Earlier periods that still have grants to come, oldest first: it was renewed before they were over. Every period
+    /// after the first of them, the latest included, has had its first grant alone.
+    pub earlier: Vec<Period>,
     /// Until when it goes on as before although it is past due; nothing once that is over.
     pub grace_end: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub period: Period,
+}
+
+impl Subscription {
+    /// The period whose grants come now.
+    #[must_use]
+    pub fn granting(&self) -> Period {
+        self.earlier.first().copied().unwrap_or(self.period)
+    }
 }
 
 #[cfg(test)]

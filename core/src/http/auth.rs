@@ -180,6 +180,6 @@ refusals!(MeRefusals: CredentialsRequired TokenInvalid TokenExpired TokenRevoked
     responses((status = 200, description = "The user", body = Envelope<shapes::Me>), MeRefusals)
 )]
 pub async fn me(State(service): State<Service>, Known(identity): Known) -> Result<Response, Refused> {
-    let profile = read::profile(&service.core, identity.user_id).await?;
+    let profile = read::profile(&service.core, identity.account_id, identity.user_id).await?;
     Ok(data(StatusCode::OK, shapes::Me::from(&profile)))
 }

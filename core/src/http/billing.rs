@@ -131,6 +131,11 @@ pub async fn confirm_bank_transfer(
     Ok(answered(service.stories.run(story).await?))
 }
 
+/// What the audit says where staff gave no reason.
+fn not_given() -> String {
+    "not given".to_owned()
+}
+
 /// A renewal without a payment.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -144,8 +149,9 @@ pub struct RenewBody {
     #[serde(default)]
     #[garde(skip)]
     pub mode: Option<String>,
-    #[schema(required = true, max_length = 500)]
-    #[serde(default)]
+    /// For the audit.
+    #[schema(required = false, max_length = 500)]
+    #[serde(default = "not_given")]
     #[garde(custom(is_line::<REASON>))]
     pub reason: String,
 }
@@ -189,8 +195,9 @@ pub struct AssignBody {
     #[serde(default)]
     #[garde(custom(is_line::<LINE>))]
     pub plan_slug: String,
-    #[schema(required = true, max_length = 500)]
-    #[serde(default)]
+    /// For the audit.
+    #[schema(required = false, max_length = 500)]
+    #[serde(default = "not_given")]
     #[garde(custom(is_line::<REASON>))]
     pub reason: String,
 }

@@ -7,7 +7,7 @@ use super::credit_shapes::{
     ConfirmBody, ConsumeBody, Hold, HoldBody, ReleaseBody, Usage, UsedOn, read_day, show_entry, show_hold,
     stored_metadata,
 };
-use super::idempotency::Keyed;
+use super::idempotency::{IDEMPOTENCY_KEY, Keyed};
 use super::openapi::refusals;
 use super::passage::RequestId;
 use super::query;
@@ -33,7 +33,8 @@ const USAGE_DAYS: i64 = 30;
 /// The most days that it shows.
 const USAGE_MOST_DAYS: i64 = 366;
 
-/// A member of an account in good standing who may spend its credits.
+/// Who may spend an account's credits. The account is in good standing, or the request has an `Idempotency-Key`: then it may
+/// be one that was answered before, and whether it is decides the committer, as it does on the standing of those that are not.
 #[derive(Clone, Copy, Debug)]
 pub struct Spender(Identity);
 
@@ -41,8 +42,19 @@ impl FromRequestParts<Service> for Spender {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refused> {
-        let Member(identity) = Member::from_request_parts(parts, service).await?;
-        Ok(Self(only(identity, Act::SpendCredits)?))
+        if !parts.headers.contains_key(IDEMPOTENCY_KEY) {
+            let Member(identity) = Member::from_request_parts(parts, service).await?;
+            return Ok(Self(only(identity, Act::SpendCredits)?));
+        }
+        let Tenant(identity) = Tenant::from_request_parts(parts, service).await?;
+        match only(identity, Act::SpendCredits) {
+            Ok(identity) => Ok(Self(identity)),
+            Err(refusal) => {
+                // Standing is judged before roles.
+                Member::from_request_parts(parts, service).await?;
+                Err(refusal.into())
+            }
+        }
     }
 }
 
@@ -290,11 +302,13 @@ pub async fn confirm_hold(
 )]
 pub async fn release_hold(
     State(service): State<Service>,
-    Spender(identity): Spender,
+    Tenant(identity): Tenant,
     Path(id): Path<String>,
     Extension(request_id): Extension<RequestId>,
     keyed: Keyed<ReleaseBody>,
 ) -> Result<Response, Refused> {
+    // It costs nothing: so may an account that has to be put right first.
+    let identity = only(identity, Act::SpendCredits)?;
     let (core, hold) = (service.core, hold_number(&id)?);
     let ask = ask(identity, request_id, &keyed);
     let story = async move { credits::release(&core, ask, hold, show_hold).await };

@@ -42,6 +42,7 @@ fn fill(receipt: &Receipt) -> Result<String, minijinja::Error> {
     let facts = context! {
         style => STYLE,
         name => receipt_name(receipt.number),
+        seller => receipt.seller.as_str(),
         account_name => receipt.account_name.as_str(),
         payer_name => receipt.payer_name.as_str(),
         plan_name => receipt.plan_name.as_str(),
@@ -86,6 +87,7 @@ mod tests {
     fn receipt(payer_name: &str) -> Receipt {
         Receipt {
             number: 42,
+            seller: String::new(),
             account_name: "Ada & Co".into(),
             payer_name: payer_name.into(),
             plan_name: "Starter".into(),
@@ -122,6 +124,28 @@ mod tests {
         let html = fill(&receipt("<script>alert(\"1\")</script>{{ style }}'")).unwrap();
         assert!(!html.contains("<script") && html.contains("&lt;script&gt;"), "{html}");
         assert!(html.contains("{{ style }}"), "a name is never read as a template");
+    }
+
+    #[test]
+    fn a_receipt_shows_who_issued_it_in_lines_or_nothing_of_it() {
+        assert!(!fill(&receipt("Ada")).unwrap().contains("Issued by"));
+        let issued = Receipt {
+            seller: "<b>Igny8</b> & Söhne\n1 High Street{{ style }}\n\nVAT \"1\"'".into(),
+            ..receipt("Ada")
+        };
+        let html = fill(&issued).unwrap();
+        let shown = "<dt>Issued by</dt><dd class=\"seller\">&lt;b&gt;Igny8&lt;&#x2f;b&gt; &amp; Söhne\n\
+                     1 High Street{{ style }}\n\nVAT &quot;1&quot;&#x27;</dd>\n";
+        assert!(html.contains(shown), "{html}");
+        assert!(
+            STYLE.contains(".seller { white-space: pre-line; }"),
+            "its lines stay lines"
+        );
+        assert_eq!(
+            html.replace(shown, ""),
+            fill(&receipt("Ada")).unwrap(),
+            "all else is as it was"
+        );
     }
 
     #[test]

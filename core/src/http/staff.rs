@@ -26,9 +26,9 @@ const NOTE: usize = 500;
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendBody {
-    /// `abuse` or `staff`.
-    #[schema(required = true, example = "abuse")]
-    #[serde(default)]
+    /// `abuse` or `staff`, which it is where it is left out.
+    #[schema(required = false, example = "abuse")]
+    #[serde(default = "by_staff")]
     #[garde(skip)]
     pub reason: String,
     /// For the audit.
@@ -36,6 +36,10 @@ pub struct SuspendBody {
     #[serde(default)]
     #[garde(custom(is_optional_line::<NOTE>))]
     pub note: Option<String>,
+}
+
+fn by_staff() -> String {
+    SuspendReason::Staff.as_str().to_owned()
 }
 
 impl SuspendBody {

@@ -1,8 +1,7 @@
 //! Accounts.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
-use super::purse;
 use super::row::{instant, number, optional_number, optional_text, optional_word, text, word};
 use super::store::Connection;
 use crate::domain::account::{Account, AccountKind, NewAccount};
@@ -86,31 +85,22 @@ async fn rows(
     suffix: &str,
 ) -> Result<Vec<Locked>, Error> {
     let ids: Vec<AccountId> = ids.collect();
-    let mut locked = Vec::with_capacity(ids.len());
-    for group in groups(&ids) {
-        let mut select = query(format!(
-            concat!(
-                "SELECT ",
-                columns!(),
-                ", account.bucket_count, account.hold_count, account.due_us \
-                 FROM account WHERE id IN {} ORDER BY id{}"
-            ),
-            purse::ids(group.len()),
-            suffix
-        ));
-        for id in group {
-            select = select.bind(id.0);
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            locked.push(Locked {
-                account: account(&row)?,
-                bucket_count: number(&row, "bucket_count")?,
-                hold_count: number(&row, "hold_count")?,
-                due: optional_number(&row, "due_us")?.map(Timestamp),
-            });
-        }
-    }
-    Ok(locked)
+    let text = concat!(
+        "SELECT ",
+        columns!(),
+        ", account.bucket_count, account.hold_count, account.due_us FROM account WHERE id IN {} ORDER BY id"
+    );
+    let text = format!("{text}{suffix}");
+    let rows = bulk::find(connection, &text, &ids, |select, id| select.bind(id.0)).await?;
+    let locked = |row: &AnyRow| {
+        Ok(Locked {
+            account: account(row)?,
+            bucket_count: number(row, "bucket_count")?,
+            hold_count: number(row, "hold_count")?,
+            due: optional_number(row, "due_us")?.map(Timestamp),
+        })
+    };
+    rows.iter().map(locked).collect()
 }
 
 /// What a purse's operations change in its account's own row, beside the balance.
@@ -141,21 +131,16 @@ impl Counts {
 /// # Errors
 /// What the database says.
 pub async fn save_counts(connection: &mut Connection, counts: &[Counts]) -> Result<(), Error> {
-    for group in groups(counts) {
-        let mut update = query(format!(
-            "UPDATE account SET bucket_count = now_has.column2, hold_count = now_has.column3, due_us = now_has.column4 \
-             FROM (VALUES {}) AS now_has WHERE account.id = now_has.column1",
-            values(group.len(), &["CAST(? AS BIGINT)"; 4])
-        ));
-        for counts in group {
-            update = update
-                .bind(counts.account_id.0)
-                .bind(counts.bucket_count)
-                .bind(counts.hold_count)
-                .bind(counts.due.map(|due| due.0));
-        }
-        update.execute(&mut *connection).await?;
-    }
+    let text = "UPDATE account SET bucket_count = now_has.column2, hold_count = now_has.column3, \
+                due_us = now_has.column4 FROM (VALUES {}) AS now_has WHERE account.id = now_has.column1";
+    bulk::execute(connection, text, &["CAST(? AS BIGINT)"; 4], counts, |update, counts| {
+        update
+            .bind(counts.account_id.0)
+            .bind(counts.bucket_count)
+            .bind(counts.hold_count)
+            .bind(counts.due.map(|due| due.0))
+    })
+    .await?;
     Ok(())
 }
 
@@ -185,6 +170,19 @@ pub async fn save(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// When time next changes something in an account; nothing where it never does, or there is no such account.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_of(connection: &mut Connection, id: AccountId) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query("SELECT due_us FROM account WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    let due = row.map(|row| optional_number(&row, "due_us")).transpose()?;
+    Ok(due.flatten().map(Timestamp))
 }
 
 /// Accounts in which time has something to change by `now`, the longest overdue first: the `limit` that come after `after`.
@@ -217,38 +215,33 @@ pub async fn due(
 /// # Errors
 /// What the database says.
 pub async fn insert(connection: &mut Connection, new: &[NewAccount], now: Timestamp) -> Result<Vec<Account>, Error> {
+    let text = concat!(
+        "INSERT INTO account (kind, name, status, plan_id, bucket_count, due_us, created_at_us, updated_at_us) \
+         VALUES {} RETURNING ",
+        columns!()
+    );
+    let rows = bulk::fetch(connection, text, &["?"; 8], new, |insert, new| {
+        insert
+            .bind(new.kind.as_str())
+            .bind(&new.name)
+            .bind(new.status.as_str())
+            .bind(new.plan_id.map(|id| id.0))
+            .bind(new.bucket_count)
+            .bind(new.due.map(|due| due.0))
+            .bind(now.0)
+            .bind(now.0)
+    })
+    .await?;
+    // Engines do not say in which order they give rows back.
+    let mut rows: Vec<Account> = rows.iter().map(account).collect::<Result<_, _>>()?;
     let mut added = Vec::with_capacity(new.len());
-    for group in groups(new) {
-        let mut insert = query(format!(
-            concat!(
-                "INSERT INTO account (kind, name, status, plan_id, bucket_count, due_us, created_at_us, updated_at_us) \
-                 VALUES {} RETURNING ",
-                columns!()
-            ),
-            values(group.len(), &["?"; 8])
-        ));
-        for new in group {
-            insert = insert
-                .bind(new.kind.as_str())
-                .bind(&new.name)
-                .bind(new.status.as_str())
-                .bind(new.plan_id.map(|id| id.0))
-                .bind(new.bucket_count)
-                .bind(new.due.map(|due| due.0))
-                .bind(now.0)
-                .bind(now.0);
-        }
-        // Engines do not say in which order they give rows back.
-        let rows = insert.fetch_all(&mut *connection).await?;
-        let mut rows: Vec<Account> = rows.iter().map(account).collect::<Result<_, _>>()?;
-        for new in group {
-            let of_new = |row: &Account| {
-                (row.kind, &row.name, row.status, row.plan_id) == (new.kind, &new.name, new.status, new.plan_id)
-            };
-            let place = rows.iter().position(of_new);
-            let place = place.ok_or_else(|| Error::Unexpected("another account than was added".into()))?;
-            added.push(rows.swap_remove(place));
-        }
+    for new in new {
+        let of_new = |row: &Account| {
+            (row.kind, &row.name, row.status, row.plan_id) == (new.kind, &new.name, new.status, new.plan_id)
+        };
+        let place = rows.iter().position(of_new);
+        let place = place.ok_or_else(|| Error::Unexpected("another account than was added".into()))?;
+        added.push(rows.swap_remove(place));
     }
     Ok(added)
 }
@@ -387,20 +380,9 @@ pub async fn facts_of(
     connection: &mut Connection,
     ids: &[AccountId],
 ) -> Result<BTreeMap<AccountId, AccountFacts>, Error> {
-    let mut found = BTreeMap::new();
-    for group in groups(ids) {
-        let mut select = query(format!(
-            concat!(facts!(), "WHERE account.id IN {}"),
-            purse::ids(group.len())
-        ));
-        for id in group {
-            select = select.bind(id.0);
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            found.extend([of_facts(&row)?]);
-        }
-    }
-    Ok(found)
+    let text = concat!(facts!(), "WHERE account.id IN {}");
+    let rows = bulk::find(connection, text, ids, |select, id| select.bind(id.0)).await?;
+    rows.iter().map(of_facts).collect()
 }
 
 /// The same of the first `limit` accounts after one, in the order of their ids.

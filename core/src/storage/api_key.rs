@@ -1,6 +1,6 @@
 //! API keys, kept by the SHA-256 of the whole key.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{instant, number, optional_number, text, word};
 use super::store::Connection;
@@ -183,17 +183,12 @@ pub async fn revoke_all_of(connection: &mut Connection, user_id: UserId, now: Ti
 /// # Errors
 /// What the database says.
 pub async fn note_uses(connection: &mut Connection, uses: &[(ApiKeyId, Timestamp)]) -> Result<(), Error> {
-    for group in groups(uses) {
-        let mut update = query(format!(
-            "UPDATE api_key SET last_used_at_us = used.column2 FROM (VALUES {}) AS used \
-             WHERE api_key.id = used.column1 \
-             AND (api_key.last_used_at_us IS NULL OR api_key.last_used_at_us < used.column2)",
-            values(group.len(), &["CAST(? AS BIGINT)"; 2])
-        ));
-        for (id, at) in group {
-            update = update.bind(id.0).bind(at.0);
-        }
-        update.execute(&mut *connection).await?;
-    }
+    let text = "UPDATE api_key SET last_used_at_us = used.column2 FROM (VALUES {}) AS used \
+                WHERE api_key.id = used.column1 \
+                AND (api_key.last_used_at_us IS NULL OR api_key.last_used_at_us < used.column2)";
+    bulk::execute(connection, text, &["CAST(? AS BIGINT)"; 2], uses, |update, (id, at)| {
+        update.bind(id.0).bind(at.0)
+    })
+    .await?;
     Ok(())
 }

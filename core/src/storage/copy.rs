@@ -3,16 +3,15 @@
 //! Rows go table by table, in pages, within one transaction of the target. The target's own guards stay on: accounts arrive
 //! empty, and their ledgers, entry by entry, bring their credits. Counts and sums are compared before anything is committed.
 
-use super::bulk::{groups, query, values};
+use super::bulk::{self, Statement, query};
 use super::database::{Database, Engine, Lock};
 use super::error::Error;
 use super::migrations;
 use super::row::{number, text};
 use super::store::{Connection, connect};
 use serde::Serialize;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::query::Query;
-use sqlx::{Any, Connection as _, Row};
+use sqlx::any::AnyRow;
+use sqlx::{Connection as _, Row};
 
 /// How many rows are read at once.
 const PAGE: i64 = 1000;
@@ -174,11 +173,11 @@ impl Value {
         })
     }
 
-    fn bind<'q>(&'q self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+    fn bind(&self, statement: Statement) -> Statement {
         match self {
-            Self::Number(number) => query.bind(*number),
-            Self::Text(text) => query.bind(text.as_deref()),
-            Self::Bytes(bytes) => query.bind(bytes.clone()),
+            Self::Number(number) => statement.bind(*number),
+            Self::Text(text) => statement.bind(text.as_deref()),
+            Self::Bytes(bytes) => statement.bind(bytes.clone()),
         }
     }
 }
@@ -342,18 +341,15 @@ async fn insert(target: &mut Connection, table: Table, columns: &[Column], rows:
         .iter()
         .map(|name| table.name == "account" && matches!(*name, "credits" | "ledger_sequence"))
         .collect();
-    for group in groups(rows) {
-        let mut insert = query(format!(
-            "INSERT INTO {} ({}) VALUES {}",
-            table.name,
-            names.join(", "),
-            values(group.len(), &vec!["?"; names.len()])
-        ));
-        for (value, comes_later) in group.iter().flat_map(|row| row.iter().zip(&comes_with_entries)) {
-            insert = if *comes_later { &nothing } else { value }.bind(insert);
-        }
-        insert.execute(&mut *target).await?;
-    }
+    let text = format!("INSERT INTO {} ({}) VALUES {{}}", table.name, names.join(", "));
+    let placeholders = vec!["?"; names.len()];
+    bulk::execute(target, &text, &placeholders, rows, |insert, row| {
+        let values = row.iter().zip(&comes_with_entries);
+        values.fold(insert, |insert, (value, comes_later)| {
+            if *comes_later { &nothing } else { value }.bind(insert)
+        })
+    })
+    .await?;
     Ok(())
 }
 

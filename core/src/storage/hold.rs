@@ -1,6 +1,6 @@
 //! Holds: stored and ended with their purses, read for people.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::purse::Changed;
 use super::row::{instant, number, optional_number, text, word};
@@ -109,28 +109,22 @@ pub async fn find(
     connection: &mut Connection,
     asked: &[(AccountId, i64)],
 ) -> Result<HashMap<(AccountId, i64), StoredHold>, Error> {
-    let mut found = HashMap::new();
-    for group in groups(asked) {
-        // Both engines name the columns of a VALUES list column1, column2, … by themselves.
-        let text = format!(
-            concat!(
-                "SELECT credit_hold.account_id, ",
-                columns!(),
-                " FROM (VALUES {}) AS asked JOIN credit_hold \
-                 ON credit_hold.account_id = asked.column1 AND credit_hold.number = asked.column2"
-            ),
-            values(group.len(), &["CAST(? AS BIGINT)"; 2])
-        );
-        let mut select = query(text);
-        for (account_id, number) in group {
-            select = select.bind(account_id.0).bind(*number);
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            let hold = hold(&row)?;
-            found.insert((AccountId(number(&row, "account_id")?), hold.number), hold);
-        }
-    }
-    Ok(found)
+    let text = concat!(
+        "SELECT credit_hold.account_id, ",
+        columns!(),
+        " FROM (VALUES {}) AS asked JOIN credit_hold \
+         ON credit_hold.account_id = asked.column1 AND credit_hold.number = asked.column2"
+    );
+    let columns = ["CAST(? AS BIGINT)"; 2];
+    let rows = bulk::fetch(connection, text, &columns, asked, |select, (account_id, number)| {
+        select.bind(account_id.0).bind(*number)
+    })
+    .await?;
+    let found = |row: &AnyRow| {
+        let hold = hold(row)?;
+        Ok(((AccountId(number(row, "account_id")?), hold.number), hold))
+    };
+    rows.iter().map(found).collect()
 }
 
 /// The newest `limit` holds of an account whose number lies below `before`, newest first; of one status where one is given.
@@ -145,7 +139,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<StoredHold>, Error> {
     let of_status = if status.is_some() { " AND status = $4" } else { "" };
-    let mut select = query(format!(
+    let mut select = bulk::query(format!(
         concat!(
             "SELECT ",
             columns!(),
@@ -176,25 +170,20 @@ pub(super) async fn save(connection: &mut Connection, changed: &[Changed<'_>], n
 }
 
 async fn insert(connection: &mut Connection, made: &[(AccountId, &NewHold)], now: Timestamp) -> Result<(), Error> {
-    for group in groups(made) {
-        let text = format!(
-            "INSERT INTO credit_hold (account_id, number, status, amount, confirmed_amount, description, metadata, \
-             expires_at_us, created_at_us) VALUES {}",
-            values(group.len(), &["?", "?", "'open'", "?", "0", "?", "?", "?", "?"])
-        );
-        let mut insert = query(text);
-        for (account_id, new) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(new.hold.number)
-                .bind(new.hold.amount().0)
-                .bind(&new.description)
-                .bind(&new.metadata)
-                .bind(new.hold.expires_at.0)
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO credit_hold (account_id, number, status, amount, confirmed_amount, description, metadata, \
+                expires_at_us, created_at_us) VALUES {}";
+    let columns = ["?", "?", "'open'", "?", "0", "?", "?", "?", "?"];
+    bulk::execute(connection, text, &columns, made, |insert, (account_id, new)| {
+        insert
+            .bind(account_id.0)
+            .bind(new.hold.number)
+            .bind(new.hold.amount().0)
+            .bind(&new.description)
+            .bind(&new.metadata)
+            .bind(new.hold.expires_at.0)
+            .bind(now.0)
+    })
+    .await?;
     Ok(())
 }
 
@@ -206,44 +195,34 @@ async fn insert_parts(connection: &mut Connection, made: &[(AccountId, &NewHold)
             parts.map(|((bucket, amount), position)| (*account_id, new.hold.number, position, *bucket, *amount))
         })
         .collect();
-    for group in groups(&parts) {
-        let text = format!(
-            "INSERT INTO credit_hold_part (account_id, hold_number, position, bucket_number, amount) VALUES {}",
-            values(group.len(), &["?"; 5])
-        );
-        let mut insert = query(text);
-        for (account_id, hold, position, bucket, amount) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(*hold)
-                .bind(*position)
-                .bind(*bucket)
-                .bind(amount.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO credit_hold_part (account_id, hold_number, position, bucket_number, amount) VALUES {}";
+    bulk::execute(connection, text, &["?"; 5], &parts, |insert, part| {
+        let (account_id, hold, position, bucket, amount) = *part;
+        insert
+            .bind(account_id.0)
+            .bind(hold)
+            .bind(position)
+            .bind(bucket)
+            .bind(amount.0)
+    })
+    .await?;
     Ok(())
 }
 
 async fn end(connection: &mut Connection, ended: &[(AccountId, &EndedHold)]) -> Result<(), Error> {
-    for group in groups(ended) {
-        let number = "CAST(? AS BIGINT)";
-        let text = format!(
-            "UPDATE credit_hold SET status = now_has.column3, confirmed_amount = now_has.column4, \
-             ended_at_us = now_has.column5 FROM (VALUES {}) AS now_has \
-             WHERE credit_hold.account_id = now_has.column1 AND credit_hold.number = now_has.column2",
-            values(group.len(), &[number, number, "CAST(? AS TEXT)", number, number])
-        );
-        let mut update = query(text);
-        for (account_id, ended) in group {
-            update = update
-                .bind(account_id.0)
-                .bind(ended.number)
-                .bind(ended.end.as_str())
-                .bind(ended.confirmed.0)
-                .bind(ended.at.0);
-        }
-        update.execute(&mut *connection).await?;
-    }
+    let text = "UPDATE credit_hold SET status = now_has.column3, confirmed_amount = now_has.column4, \
+                ended_at_us = now_has.column5 FROM (VALUES {}) AS now_has \
+                WHERE credit_hold.account_id = now_has.column1 AND credit_hold.number = now_has.column2";
+    let number = "CAST(? AS BIGINT)";
+    let columns = [number, number, "CAST(? AS TEXT)", number, number];
+    bulk::execute(connection, text, &columns, ended, |update, (account_id, ended)| {
+        update
+            .bind(account_id.0)
+            .bind(ended.number)
+            .bind(ended.end.as_str())
+            .bind(ended.confirmed.0)
+            .bind(ended.at.0)
+    })
+    .await?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What was answered under an Idempotency-Key.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{bytes, number, optional_number, text};
 use super::store::Connection;
 use igny8_contract::ids::AccountId;
 use igny8_contract::time::Timestamp;
+use sqlx::any::AnyRow;
 use std::collections::HashMap;
 
 /// A digest of account, user, route and key.
@@ -43,26 +44,17 @@ pub struct NewAnswer {
 /// # Errors
 /// What the database says.
 pub async fn find(connection: &mut Connection, scopes: &[Scope]) -> Result<HashMap<Scope, StoredAnswer>, Error> {
-    let mut found = HashMap::new();
-    for group in groups(scopes) {
-        let text_ = format!(
-            "SELECT scope, body_digest, status, answer FROM idempotency_key WHERE scope IN {}",
-            super::purse::ids(group.len())
-        );
-        let mut select = query(text_);
-        for scope in group {
-            select = select.bind(scope.to_vec());
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            let answer = StoredAnswer {
-                body_digest: bytes(&row, "body_digest")?,
-                status: number(&row, "status")?,
-                answer: text(&row, "answer")?,
-            };
-            found.insert(bytes(&row, "scope")?, answer);
-        }
-    }
-    Ok(found)
+    let select = "SELECT scope, body_digest, status, answer FROM idempotency_key WHERE scope IN {}";
+    let rows = bulk::find(connection, select, scopes, |select, scope| select.bind(scope.to_vec())).await?;
+    let answer = |row: &AnyRow| {
+        let answer = StoredAnswer {
+            body_digest: bytes(row, "body_digest")?,
+            status: number(row, "status")?,
+            answer: text(row, "answer")?,
+        };
+        Ok((bytes(row, "scope")?, answer))
+    };
+    rows.iter().map(answer).collect()
 }
 
 /// Keeps these answers.
@@ -70,28 +62,23 @@ pub async fn find(connection: &mut Connection, scopes: &[Scope]) -> Result<HashM
 /// # Errors
 /// [`Error::Raced`] where another transaction has answered one of them meanwhile; what the database says.
 pub async fn keep(connection: &mut Connection, answers: &[NewAnswer], now: Timestamp) -> Result<(), Error> {
-    for group in groups(answers) {
-        let text = format!(
-            "INSERT INTO idempotency_key (scope, account_id, body_digest, status, answer, created_at_us) VALUES {} \
-             ON CONFLICT (scope) DO NOTHING",
-            values(group.len(), &["?"; 6])
-        );
-        let mut insert = query(text);
-        for new in group {
-            insert = insert
-                .bind(new.key.scope.to_vec())
-                .bind(new.account_id.0)
-                .bind(new.key.body_digest.to_vec())
-                .bind(new.status)
-                .bind(&new.answer)
-                .bind(now.0);
-        }
-        let stored = insert.execute(&mut *connection).await?.rows_affected();
-        if stored != group.len() as u64 {
-            return Err(Error::Raced);
-        }
+    let text = "INSERT INTO idempotency_key (scope, account_id, body_digest, status, answer, created_at_us) VALUES {} \
+                ON CONFLICT (scope) DO NOTHING";
+    let stored = bulk::execute(connection, text, &["?"; 6], answers, |insert, new| {
+        insert
+            .bind(new.key.scope.to_vec())
+            .bind(new.account_id.0)
+            .bind(new.key.body_digest.to_vec())
+            .bind(new.status)
+            .bind(&new.answer)
+            .bind(now.0)
+    })
+    .await?;
+    if stored == answers.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::Raced)
     }
-    Ok(())
 }
 
 /// When the oldest answer was given; nothing where there is none.

@@ -1,6 +1,6 @@
 //! Links that are mailed: mail that waits to be sent, and the single use that each link is good for.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{bytes, instant, number, text, word};
 use super::store::Connection;
@@ -55,25 +55,20 @@ pub struct Addressed<'a> {
 /// # Errors
 /// What the database says.
 pub async fn insert_addressed(connection: &mut Connection, new: &[Addressed<'_>]) -> Result<(), Error> {
-    for group in groups(new) {
-        let mut insert = query(format!(
-            "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, expires_at_us, \
-             due_at_us) VALUES {}",
-            values(group.len(), &["?"; 8])
-        ));
-        for new in group {
-            insert = insert
-                .bind(new.link.purpose.as_str())
-                .bind(new.user_id.0)
-                .bind(new.recipient)
-                .bind(new.link.nonce.to_vec())
-                .bind(new.link.token_hash.to_vec())
-                .bind(new.now.0)
-                .bind(new.link.expires_at.0)
-                .bind(new.now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO mailed_token (purpose, user_id, recipient, nonce, token_hash, created_at_us, \
+                expires_at_us, due_at_us) VALUES {}";
+    bulk::execute(connection, text, &["?"; 8], new, |insert, new| {
+        insert
+            .bind(new.link.purpose.as_str())
+            .bind(new.user_id.0)
+            .bind(new.recipient)
+            .bind(new.link.nonce.to_vec())
+            .bind(new.link.token_hash.to_vec())
+            .bind(new.now.0)
+            .bind(new.link.expires_at.0)
+            .bind(new.now.0)
+    })
+    .await?;
     Ok(())
 }
 

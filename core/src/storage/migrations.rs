@@ -76,6 +76,9 @@ steps! {
     26 "0026_change_feed"
     27 "0027_invitation_mail"
     28 "0028_panel_address"
+    29 "0029_receipt_seller"
+    30 "0030_tiles_and_times"
+    31 "0031_grants_of_earlier_periods"
 }
 
 /// Every migration of an engine, oldest first.

@@ -8,7 +8,7 @@ use igny8_contract::ids::AccountId;
 use std::collections::HashMap;
 
 /// Each statement finds rows of the accounts after `$1` up to `$2`, and says in a sentence what is wrong with them.
-const OF_ACCOUNTS: [&str; 24] = [
+const OF_ACCOUNTS: [&str; 27] = [
     // Holds.
     "SELECT account_id, 'hold ' || number || ' is ' || status || ', which its times or amounts do not bear out' AS what \
      FROM credit_hold WHERE account_id > $1 AND account_id <= $2 \
@@ -41,7 +41,30 @@ const OF_ACCOUNTS: [&str; 24] = [
      WHERE subscription.account_id = credit_bucket.account_id \
      AND subscription.number = credit_bucket.subscription_number \
      AND subscription_period.sequence = credit_bucket.period_sequence)",
+    // A plan that was changed since may have granted nothing then, and which plan it was is known since the anchor alone. Who
+    // was there before there were buckets has the first one for the latest grant of then.
+    "SELECT subscription.account_id, 'period ' || subscription_period.sequence || ' of subscription ' || \
+     subscription.number || ' is without its first grant' AS what FROM subscription \
+     JOIN subscription_period ON subscription_period.subscription_id = subscription.id \
+     WHERE subscription.account_id > $1 AND subscription.account_id <= $2 AND NOT EXISTS (SELECT 1 FROM credit_bucket \
+     WHERE credit_bucket.account_id = subscription.account_id AND credit_bucket.subscription_number = subscription.number \
+     AND credit_bucket.period_sequence = subscription_period.sequence AND credit_bucket.grant_number = 1) \
+     AND NOT EXISTS (SELECT 1 FROM credit_bucket AS oldest WHERE oldest.account_id = subscription.account_id \
+     AND oldest.number = 1 AND (oldest.subscription_number, oldest.period_sequence, oldest.grant_number) > \
+     (subscription.number, subscription_period.sequence, 1)) \
+     AND NOT EXISTS (SELECT 1 FROM plan WHERE (plan.id = subscription.plan_id \
+     OR subscription_period.start_us < subscription.anchor_us) \
+     AND (plan.updated_at_us > subscription_period.created_at_us \
+     OR (plan.included_credits <= 0 AND plan.credits_per_month = 0)))",
     // Subscriptions.
+    "SELECT payment.account_id, 'payment ' || payment.id || ' bought another plan than subscription ' || \
+     subscription.number || ' has' AS what FROM payment JOIN subscription \
+     ON subscription.account_id = payment.account_id AND subscription.number = payment.subscription_number \
+     WHERE payment.account_id > $1 AND payment.account_id <= $2 AND payment.status = 'confirmed' \
+     AND payment.period_start_us >= subscription.anchor_us AND payment.plan_id <> subscription.plan_id",
+    "SELECT id AS account_id, 'its registration is not in the audit' AS what FROM account \
+     WHERE id > $1 AND id <= $2 AND kind = 'customer' AND NOT EXISTS (SELECT 1 FROM audit \
+     WHERE audit.account_id = account.id AND audit.action = 'account.registered')",
     "SELECT account_id, 'it has ' || COUNT(*) || ' subscriptions and the last one is number ' || MAX(number) AS what \
      FROM subscription WHERE account_id > $1 AND account_id <= $2 GROUP BY account_id HAVING COUNT(*) <> MAX(number)",
     "SELECT account_id, 'the beginning of subscription ' || number || ' is not in the audit' AS what FROM subscription \
@@ -130,6 +153,11 @@ const OF_FEED: [&str; 5] = [
      HAVING MIN(stamp) <> MAX(stamp) ORDER BY seq LIMIT 10",
 ];
 
+/// Messages are never taken out of the outbox. It is gone through once, and not for each batch.
+const OF_OUTBOX: &str = "SELECT 'the registration of account ' || account.id || ' is not in the outbox' AS what FROM account \
+     LEFT JOIN outbox ON outbox.account_id = account.id AND outbox.topic = 'account.registered' \
+     WHERE account.kind = 'customer' AND outbox.id IS NULL ORDER BY account.id LIMIT 10";
+
 /// What is odd in a batch of accounts, in sentences.
 ///
 /// # Errors
@@ -153,13 +181,13 @@ pub(super) async fn of_accounts(
     Ok(found)
 }
 
-/// What is odd in no account of its own: receipts, and the feed.
+/// What is odd in no batch of accounts: receipts, the feed, and the outbox.
 ///
 /// # Errors
 /// What the database says.
 pub async fn of_all(connection: &mut Connection) -> Result<Vec<String>, Error> {
     let mut found = of_receipts(connection).await?;
-    for statement in OF_FEED {
+    for statement in OF_FEED.into_iter().chain([OF_OUTBOX]) {
         for row in sqlx::query(statement).fetch_all(&mut *connection).await? {
             found.push(text(&row, "what")?);
         }

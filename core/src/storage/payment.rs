@@ -296,12 +296,17 @@ pub async fn confirm(
     .fetch_optional(&mut *connection)
     .await?;
     let id = number(&row.ok_or(Error::Raced)?, "id")?;
-    let receipt_number = issue_receipt(connection, id, now).await?;
+    let receipt_number = issue_receipt(connection, id, &payment.seller, now).await?;
     Ok(Stored { id, receipt_number })
 }
 
 /// The counter's row is held until the transaction ends, so numbers leave no gap.
-async fn issue_receipt(connection: &mut Connection, payment_id: i64, now: Timestamp) -> Result<i64, Error> {
+async fn issue_receipt(
+    connection: &mut Connection,
+    payment_id: i64,
+    seller: &str,
+    now: Timestamp,
+) -> Result<i64, Error> {
     let row =
         sqlx::query("UPDATE receipt_counter SET last_number = last_number + 1 WHERE id = 1 RETURNING last_number")
             .fetch_one(&mut *connection)
@@ -309,14 +314,15 @@ async fn issue_receipt(connection: &mut Connection, payment_id: i64, now: Timest
     let receipt_number = number(&row, "last_number")?;
     sqlx::query(
         "INSERT INTO receipt (number, account_id, payment_id, account_name, payer_name, plan_name, amount_minor, \
-         currency, method, external_payment_id, period_start_us, period_end_us, issued_at_us) \
+         currency, method, external_payment_id, period_start_us, period_end_us, issued_at_us, seller) \
          SELECT CAST($1 AS BIGINT), account.id, payment.id, account.name, payment.payer_name, plan.name, \
          payment.amount_minor, payment.currency, payment.method, payment.external_payment_id, payment.period_start_us, \
-         payment.period_end_us, CAST($2 AS BIGINT) FROM payment JOIN account ON account.id = payment.account_id \
-         JOIN plan ON plan.id = payment.plan_id WHERE payment.id = $3",
+         payment.period_end_us, CAST($2 AS BIGINT), CAST($3 AS TEXT) FROM payment \
+         JOIN account ON account.id = payment.account_id JOIN plan ON plan.id = payment.plan_id WHERE payment.id = $4",
     )
     .bind(receipt_number)
     .bind(now.0)
+    .bind(seller)
     .bind(payment_id)
     .execute(connection)
     .await?;

@@ -2,7 +2,7 @@
 //! transaction can carry many debits.
 
 use super::account::Locked;
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::hold;
 use super::row::{number, optional_number, word};
@@ -37,47 +37,33 @@ pub async fn load(
             (locked.account.id, purse)
         })
         .collect();
-    for group in groups(accounts) {
-        let text = format!(
-            "SELECT account_id, number, kind, priority, remaining, held, expires_at_us, subscription_number, \
-             period_sequence, grant_number FROM credit_bucket WHERE remaining > 0 AND account_id IN {} \
-             ORDER BY account_id, number",
-            ids(group.len())
-        );
-        let mut select = query(text);
-        for locked in group {
-            select = select.bind(locked.account.id.0);
+    let text = "SELECT account_id, number, kind, priority, remaining, held, expires_at_us, subscription_number, \
+                period_sequence, grant_number FROM credit_bucket WHERE remaining > 0 AND account_id IN {} \
+                ORDER BY account_id, number";
+    let ids: Vec<AccountId> = accounts.iter().map(|locked| locked.account.id).collect();
+    for row in bulk::find(connection, text, &ids, |select, id| select.bind(id.0)).await? {
+        if let Some(purse) = purses.get_mut(&AccountId(number(&row, "account_id")?)) {
+            purse.buckets.push(bucket(&row)?);
         }
-        for row in select.fetch_all(&mut *connection).await? {
-            if let Some(purse) = purses.get_mut(&AccountId(number(&row, "account_id")?)) {
-                purse.buckets.push(bucket(&row)?);
-            }
-        }
-        if with_holds {
-            load_holds(connection, group, &mut purses).await?;
-        }
+    }
+    if with_holds {
+        load_holds(connection, &ids, &mut purses).await?;
     }
     Ok(purses)
 }
 
 async fn load_holds(
     connection: &mut Connection,
-    group: &[Locked],
+    ids: &[AccountId],
     purses: &mut HashMap<AccountId, Purse>,
 ) -> Result<(), Error> {
-    let text = format!(
-        "SELECT credit_hold.account_id, credit_hold.number, credit_hold.expires_at_us, credit_hold_part.bucket_number, \
-         credit_hold_part.amount FROM credit_hold JOIN credit_hold_part \
-         ON credit_hold_part.account_id = credit_hold.account_id AND credit_hold_part.hold_number = credit_hold.number \
-         WHERE credit_hold.status = 'open' AND credit_hold.account_id IN {} \
-         ORDER BY credit_hold.account_id, credit_hold.number, credit_hold_part.position",
-        ids(group.len())
-    );
-    let mut select = query(text);
-    for locked in group {
-        select = select.bind(locked.account.id.0);
-    }
-    for row in select.fetch_all(connection).await? {
+    let text = "SELECT credit_hold.account_id, credit_hold.number, credit_hold.expires_at_us, \
+                credit_hold_part.bucket_number, credit_hold_part.amount FROM credit_hold JOIN credit_hold_part \
+                ON credit_hold_part.account_id = credit_hold.account_id \
+                AND credit_hold_part.hold_number = credit_hold.number \
+                WHERE credit_hold.status = 'open' AND credit_hold.account_id IN {} \
+                ORDER BY credit_hold.account_id, credit_hold.number, credit_hold_part.position";
+    for row in bulk::find(connection, text, ids, |select, id| select.bind(id.0)).await? {
         let Some(purse) = purses.get_mut(&AccountId(number(&row, "account_id")?)) else {
             continue;
         };
@@ -93,12 +79,6 @@ async fn load_holds(
         }
     }
     Ok(())
-}
-
-/// `($1, $2, …)`.
-pub(super) fn ids(count: usize) -> String {
-    let placeholders: Vec<String> = (1..=count).map(|index| format!("${index}")).collect();
-    format!("({})", placeholders.join(", "))
 }
 
 fn bucket(row: &AnyRow) -> Result<Bucket, Error> {
@@ -172,31 +152,26 @@ async fn insert_entries(
             entries.map(|(movement, reason)| (purse.account_id, movement, reason))
         })
         .collect();
-    let mut stored = EntryIds::with_capacity(entries.len());
-    for group in groups(&entries) {
-        let text = format!(
-            "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
-             metadata, created_at_us) VALUES {} RETURNING id, account_id, sequence",
-            values(group.len(), &["?"; 8])
-        );
-        let mut insert = query(text);
-        for (account_id, movement, reason) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(movement.sequence)
-                .bind(reason.transaction_type.as_str())
-                .bind(movement.amount.0)
-                .bind(movement.balance_after.0)
-                .bind(&reason.description)
-                .bind(&reason.metadata)
-                .bind(now.0);
-        }
-        for row in insert.fetch_all(&mut *connection).await? {
-            let key = (AccountId(number(&row, "account_id")?), number(&row, "sequence")?);
-            stored.insert(key, number(&row, "id")?);
-        }
-    }
-    Ok(stored)
+    let text = "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
+                metadata, created_at_us) VALUES {} RETURNING id, account_id, sequence";
+    let rows = bulk::fetch(connection, text, &["?"; 8], &entries, |insert, entry| {
+        let (account_id, movement, reason) = entry;
+        insert
+            .bind(account_id.0)
+            .bind(movement.sequence)
+            .bind(reason.transaction_type.as_str())
+            .bind(movement.amount.0)
+            .bind(movement.balance_after.0)
+            .bind(&reason.description)
+            .bind(&reason.metadata)
+            .bind(now.0)
+    })
+    .await?;
+    let stored = |row: &AnyRow| {
+        let key = (AccountId(number(row, "account_id")?), number(row, "sequence")?);
+        Ok((key, number(row, "id")?))
+    };
+    rows.iter().map(stored).collect()
 }
 
 /// A bucket that was emptied as soon as it was made is stored, too: it says that its grant was made.
@@ -218,29 +193,23 @@ async fn insert_buckets(connection: &mut Connection, changed: &[Changed<'_>], no
             rows.push((purse.account_id, stored));
         }
     }
-    for group in groups(&rows) {
-        let text = format!(
-            "INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, expires_at_us, \
-             subscription_number, period_sequence, grant_number, created_at_us) VALUES {}",
-            values(group.len(), &["?"; 11])
-        );
-        let mut insert = query(text);
-        for (account_id, bucket) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(bucket.number)
-                .bind(bucket.kind.as_str())
-                .bind(bucket.priority)
-                .bind(bucket.remaining.0)
-                .bind(bucket.held.0)
-                .bind(bucket.expires_at.map(|end| end.0))
-                .bind(bucket.grant.map(|grant| grant.subscription))
-                .bind(bucket.grant.map(|grant| grant.period))
-                .bind(bucket.grant.map(|grant| grant.grant))
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, expires_at_us, \
+                subscription_number, period_sequence, grant_number, created_at_us) VALUES {}";
+    bulk::execute(connection, text, &["?"; 11], &rows, |insert, (account_id, bucket)| {
+        insert
+            .bind(account_id.0)
+            .bind(bucket.number)
+            .bind(bucket.kind.as_str())
+            .bind(bucket.priority)
+            .bind(bucket.remaining.0)
+            .bind(bucket.held.0)
+            .bind(bucket.expires_at.map(|end| end.0))
+            .bind(bucket.grant.map(|grant| grant.subscription))
+            .bind(bucket.grant.map(|grant| grant.period))
+            .bind(bucket.grant.map(|grant| grant.grant))
+            .bind(now.0)
+    })
+    .await?;
     Ok(())
 }
 
@@ -260,24 +229,18 @@ async fn update_buckets(connection: &mut Connection, changed: &[Changed<'_>]) ->
             }
         }
     }
-    for group in groups(&rows) {
-        // Both engines name the columns of a VALUES list column1, column2, … by themselves.
-        let text = format!(
-            "UPDATE credit_bucket SET remaining = now_has.column3, held = now_has.column4, \
-             expires_at_us = now_has.column5 FROM (VALUES {}) AS now_has \
-             WHERE credit_bucket.account_id = now_has.column1 AND credit_bucket.number = now_has.column2",
-            values(group.len(), &["CAST(? AS BIGINT)"; 5])
-        );
-        let mut update = query(text);
-        for (account_id, bucket) in group {
-            update = update
-                .bind(account_id.0)
-                .bind(bucket.number)
-                .bind(bucket.remaining.0)
-                .bind(bucket.held.0)
-                .bind(bucket.expires_at.map(|end| end.0));
-        }
-        update.execute(&mut *connection).await?;
-    }
+    let text = "UPDATE credit_bucket SET remaining = now_has.column3, held = now_has.column4, \
+                expires_at_us = now_has.column5 FROM (VALUES {}) AS now_has \
+                WHERE credit_bucket.account_id = now_has.column1 AND credit_bucket.number = now_has.column2";
+    let columns = ["CAST(? AS BIGINT)"; 5];
+    bulk::execute(connection, text, &columns, &rows, |update, (account_id, bucket)| {
+        update
+            .bind(account_id.0)
+            .bind(bucket.number)
+            .bind(bucket.remaining.0)
+            .bind(bucket.held.0)
+            .bind(bucket.expires_at.map(|end| end.0))
+    })
+    .await?;
     Ok(())
 }

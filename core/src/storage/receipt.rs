@@ -11,9 +11,9 @@ use sqlx::any::AnyRow;
 /// The columns that are read, by name: a migration under a running core must not change what a statement answers.
 macro_rules! columns {
     () => {
-        "receipt.number, receipt.account_name, receipt.payer_name, receipt.plan_name, receipt.amount_minor, \
-         receipt.currency, receipt.method, receipt.external_payment_id, receipt.period_start_us, receipt.period_end_us, \
-         receipt.issued_at_us"
+        "receipt.number, receipt.seller, receipt.account_name, receipt.payer_name, receipt.plan_name, \
+         receipt.amount_minor, receipt.currency, receipt.method, receipt.external_payment_id, receipt.period_start_us, \
+         receipt.period_end_us, receipt.issued_at_us"
     };
 }
 
@@ -22,6 +22,8 @@ macro_rules! columns {
 pub struct Receipt {
     /// 1 for the first receipt of the house, then one more each time, without a gap.
     pub number: i64,
+    /// Who issued it, in lines; empty where nobody is named.
+    pub seller: String,
     pub account_name: String,
     pub payer_name: String,
     pub plan_name: String,
@@ -38,6 +40,7 @@ pub struct Receipt {
 fn receipt(row: &AnyRow) -> Result<Receipt, Error> {
     Ok(Receipt {
         number: number(row, "number")?,
+        seller: text(row, "seller")?,
         account_name: text(row, "account_name")?,
         payer_name: text(row, "payer_name")?,
         plan_name: text(row, "plan_name")?,

@@ -2,7 +2,7 @@
 //!
 //! Whoever ends sign-ins does so here: in [`end`], [`end_by_id`], [`end_all`] or [`end_others`].
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{bytes, instant, number, optional_number, text};
 use super::store::Connection;
@@ -75,51 +75,42 @@ pub async fn insert(
 /// # Errors
 /// What the database says.
 pub async fn insert_all(connection: &mut Connection, new: &[(UserId, &NewSignIn, Timestamp)]) -> Result<(), Error> {
-    let mut links = Vec::with_capacity(new.len());
-    for group in groups(new) {
-        let mut insert = query(format!(
-            "INSERT INTO sign_in (sid, user_id, created_at_us, last_used_at_us, expires_at_us, address, user_agent, \
-             family_hash) VALUES {} RETURNING id, sid",
-            values(group.len(), &["?"; 8])
-        ));
-        for (user_id, new, now) in group {
-            insert = insert
-                .bind(&new.sid)
-                .bind(user_id.0)
-                .bind(now.0)
-                .bind(now.0)
-                .bind(new.expires_at.0)
-                .bind(&new.address)
-                .bind(&new.user_agent)
-                .bind(new.family_hash.to_vec());
-        }
-        let rows = insert.fetch_all(&mut *connection).await?;
-        let hashes: HashMap<&str, &[u8; 32]> = group
-            .iter()
-            .map(|(_, new, _)| (new.sid.as_str(), &new.token_hash))
-            .collect();
-        for row in &rows {
-            let sid = text(row, "sid")?;
-            let hash = hashes.get(sid.as_str()).copied();
-            let hash = hash.ok_or_else(|| Error::Unexpected("another sign-in than was added".into()))?;
-            links.push((number(row, "id")?, 1, hash));
-        }
+    let insert = "INSERT INTO sign_in (sid, user_id, created_at_us, last_used_at_us, expires_at_us, address, \
+                  user_agent, family_hash) VALUES {} RETURNING id, sid";
+    let rows = bulk::fetch(connection, insert, &["?"; 8], new, |insert, (user_id, new, now)| {
+        insert
+            .bind(&new.sid)
+            .bind(user_id.0)
+            .bind(now.0)
+            .bind(now.0)
+            .bind(new.expires_at.0)
+            .bind(&new.address)
+            .bind(&new.user_agent)
+            .bind(new.family_hash.to_vec())
+    })
+    .await?;
+    let hashes: HashMap<&str, &[u8; 32]> = new
+        .iter()
+        .map(|(_, new, _)| (new.sid.as_str(), &new.token_hash))
+        .collect();
+    let mut links = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let sid = text(row, "sid")?;
+        let hash = hashes.get(sid.as_str()).copied();
+        let hash = hash.ok_or_else(|| Error::Unexpected("another sign-in than was added".into()))?;
+        links.push((number(row, "id")?, 1, hash));
     }
     add_links(connection, &links).await
 }
 
 /// Adds refresh tokens: of which sign-in, of which generation, and their SHA-256.
 async fn add_links(connection: &mut Connection, links: &[(i64, i64, &[u8; 32])]) -> Result<(), Error> {
-    for group in groups(links) {
-        let mut insert = query(format!(
-            "INSERT INTO refresh_token (sign_in_id, generation, token_hash) VALUES {}",
-            values(group.len(), &["?"; 3])
-        ));
-        for (id, generation, token_hash) in group {
-            insert = insert.bind(*id).bind(*generation).bind(token_hash.to_vec());
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO refresh_token (sign_in_id, generation, token_hash) VALUES {}";
+    bulk::execute(connection, text, &["?"; 3], links, |insert, link| {
+        let (id, generation, token_hash) = *link;
+        insert.bind(id).bind(generation).bind(token_hash.to_vec())
+    })
+    .await?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Subscriptions and their periods. A subscription is named by its account and its number within it.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{flag, instant, number, optional_number, optional_text, text, word};
 use super::store::Connection;
@@ -16,7 +16,7 @@ macro_rules! columns {
         "subscription.number, subscription.status, subscription.plan_id, subscription.payment_method, \
          subscription.external_payment_id, subscription.stripe_subscription_id, subscription.trial_days, \
          subscription.trial_grace_days, subscription.cancel_at_period_end, subscription.anchor_us, subscription.grants, \
-         subscription.grace_end_us, subscription.ended_at_us"
+         subscription.granting_sequence, subscription.grace_end_us, subscription.ended_at_us"
     };
 }
 pub(super) use columns;
@@ -30,34 +30,30 @@ pub async fn begin(
     begun: &[(AccountId, &Subscription, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for group in groups(begun) {
-        let mut insert = query(format!(
-            "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, \
-             trial_grace_days, cancel_at_period_end, anchor_us, grants, stripe_subscription_id, external_payment_id, \
-             grace_end_us, ended_at_us, created_at_us, updated_at_us) VALUES {}",
-            values(group.len(), &["?"; 16])
-        ));
-        for (account_id, new, _) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(new.number)
-                .bind(new.plan_id.0)
-                .bind(new.status.as_str())
-                .bind(new.payment_method.as_str())
-                .bind(new.trial_days)
-                .bind(new.trial_grace_days)
-                .bind(i64::from(new.cancel_at_period_end))
-                .bind(new.anchor.0)
-                .bind(new.grants)
-                .bind(new.stripe_subscription_id.as_deref())
-                .bind(new.external_payment_id.as_deref())
-                .bind(new.grace_end.map(|end| end.0))
-                .bind(new.ended_at.map(|end| end.0))
-                .bind(now.0)
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO subscription (account_id, number, plan_id, status, payment_method, trial_days, \
+                trial_grace_days, cancel_at_period_end, anchor_us, grants, stripe_subscription_id, \
+                external_payment_id, granting_sequence, grace_end_us, ended_at_us, created_at_us, updated_at_us) VALUES {}";
+    bulk::execute(connection, text, &["?"; 17], begun, |insert, (account_id, new, _)| {
+        insert
+            .bind(account_id.0)
+            .bind(new.number)
+            .bind(new.plan_id.0)
+            .bind(new.status.as_str())
+            .bind(new.payment_method.as_str())
+            .bind(new.trial_days)
+            .bind(new.trial_grace_days)
+            .bind(i64::from(new.cancel_at_period_end))
+            .bind(new.anchor.0)
+            .bind(new.grants)
+            .bind(new.stripe_subscription_id.as_deref())
+            .bind(new.external_payment_id.as_deref())
+            .bind(granting_sequence(new))
+            .bind(new.grace_end.map(|end| end.0))
+            .bind(new.ended_at.map(|end| end.0))
+            .bind(now.0)
+            .bind(now.0)
+    })
+    .await?;
     let periods: Vec<(AccountId, i64, Period)> = begun
         .iter()
         .map(|(account_id, new, first)| (*account_id, new.number, *first))
@@ -75,27 +71,29 @@ pub async fn begin_periods(
     periods: &[(AccountId, i64, Period)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for group in groups(periods) {
-        let mut insert = query(format!(
-            "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
-             created_at_us) SELECT subscription.id, begun.column3, begun.column4, begun.column5, begun.column6, \
-             begun.column7 FROM (VALUES {}) AS begun JOIN subscription \
-             ON subscription.account_id = begun.column1 AND subscription.number = begun.column2",
-            values(group.len(), &["CAST(? AS BIGINT)"; 7])
-        ));
-        for (account_id, subscription, period) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(*subscription)
-                .bind(period.sequence)
-                .bind((period.sequence > 1).then_some(period.sequence - 1))
-                .bind(period.start.0)
-                .bind(period.end.0)
-                .bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
+                created_at_us) SELECT subscription.id, begun.column3, begun.column4, begun.column5, begun.column6, \
+                begun.column7 FROM (VALUES {}) AS begun JOIN subscription \
+                ON subscription.account_id = begun.column1 AND subscription.number = begun.column2";
+    let columns = ["CAST(? AS BIGINT)"; 7];
+    bulk::execute(connection, text, &columns, periods, |insert, begun| {
+        let (account_id, subscription, period) = *begun;
+        insert
+            .bind(account_id.0)
+            .bind(subscription)
+            .bind(period.sequence)
+            .bind((period.sequence > 1).then_some(period.sequence - 1))
+            .bind(period.start.0)
+            .bind(period.end.0)
+            .bind(now.0)
+    })
+    .await?;
     Ok(())
+}
+
+/// The sequence of the earlier period whose grants come now, if it is an earlier one.
+fn granting_sequence(subscription: &Subscription) -> Option<i64> {
+    subscription.earlier.first().map(|earlier| earlier.sequence)
 }
 
 /// Moves the end of a period, the latest of its subscription.
@@ -133,8 +131,8 @@ pub async fn update(
 ) -> Result<(), Error> {
     sqlx::query(
         "UPDATE subscription SET plan_id = $3, status = $4, payment_method = $5, external_payment_id = $6, \
-         stripe_subscription_id = $7, cancel_at_period_end = $8, anchor_us = $9, grants = $10, grace_end_us = $11, \
-         ended_at_us = $12, updated_at_us = $13 WHERE account_id = $1 AND number = $2",
+         stripe_subscription_id = $7, cancel_at_period_end = $8, anchor_us = $9, grants = $10, \
+         granting_sequence = $11, grace_end_us = $12, ended_at_us = $13, updated_at_us = $14 WHERE account_id = $1 AND number = $2",
     )
     .bind(account_id.0)
     .bind(subscription.number)
@@ -146,6 +144,7 @@ pub async fn update(
     .bind(i64::from(subscription.cancel_at_period_end))
     .bind(subscription.anchor.0)
     .bind(subscription.grants)
+    .bind(granting_sequence(subscription))
     .bind(subscription.grace_end.map(|end| end.0))
     .bind(subscription.ended_at.map(|end| end.0))
     .bind(now.0)
@@ -168,22 +167,57 @@ pub async fn latest(connection: &mut Connection, account_id: AccountId) -> Resul
          ORDER BY subscription.number DESC, subscription_period.sequence DESC LIMIT 1"
     ))
     .bind(account_id.0)
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
-    row.as_ref().map(subscription).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let mut periods = match optional_number(&row, "granting_sequence")? {
+        Some(first) => earlier(connection, account_id, number(&row, "number")?, first).await?,
+        None => Vec::new(),
+    };
+    let latest = period(&row)?;
+    periods.retain(|earlier| earlier.sequence < latest.sequence);
+    periods.push(latest);
+    with_periods(&row, &periods).map(Some)
 }
 
-fn subscription(row: &AnyRow) -> Result<Subscription, Error> {
-    let period = Period {
+/// The periods of a subscription from this sequence on, oldest first.
+async fn earlier(
+    connection: &mut Connection,
+    account_id: AccountId,
+    subscription: i64,
+    first: i64,
+) -> Result<Vec<Period>, Error> {
+    let rows = sqlx::query(
+        "SELECT sequence, start_us, end_us FROM subscription_period WHERE sequence >= $3 AND subscription_id = \
+         (SELECT id FROM subscription WHERE account_id = $1 AND number = $2) ORDER BY sequence",
+    )
+    .bind(account_id.0)
+    .bind(subscription)
+    .bind(first)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(period).collect()
+}
+
+/// The period of a row.
+pub(super) fn period(row: &AnyRow) -> Result<Period, Error> {
+    Ok(Period {
         sequence: number(row, "sequence")?,
         start: instant(row, "start_us")?,
         end: instant(row, "end_us")?,
-    };
-    with_period(row, period)
+    })
 }
 
-/// The subscription of a row, whose latest period was read elsewhere.
-pub(super) fn with_period(row: &AnyRow, period: Period) -> Result<Subscription, Error> {
+/// The subscription of a row, whose periods were read elsewhere: at least those from the one on whose grants come now, in the
+/// order of their sequence. One without any gets an empty period.
+pub(super) fn with_periods(row: &AnyRow, periods: &[Period]) -> Result<Subscription, Error> {
+    let nowhere = Period {
+        sequence: 0,
+        start: Timestamp(0),
+        end: Timestamp(0),
+    };
+    let (latest, before) = periods.split_last().unwrap_or((&nowhere, &[]));
+    let granting = optional_number(row, "granting_sequence")?.unwrap_or(latest.sequence);
     Ok(Subscription {
         number: number(row, "number")?,
         status: word(row, "status", SubscriptionStatus::parse)?,
@@ -196,9 +230,14 @@ pub(super) fn with_period(row: &AnyRow, period: Period) -> Result<Subscription, 
         cancel_at_period_end: flag(row, "cancel_at_period_end")?,
         anchor: instant(row, "anchor_us")?,
         grants: number(row, "grants")?,
+        earlier: before
+            .iter()
+            .filter(|earlier| earlier.sequence >= granting)
+            .copied()
+            .collect(),
         grace_end: optional_number(row, "grace_end_us")?.map(Timestamp),
         ended_at: optional_number(row, "ended_at_us")?.map(Timestamp),
-        period,
+        period: *latest,
     })
 }
 

@@ -275,7 +275,8 @@ async fn subscriptions(
         ", CASE WHEN EXISTS (SELECT 1 FROM credit_bucket WHERE credit_bucket.account_id = subscription.account_id \
          AND credit_bucket.subscription_number = subscription.number \
          AND credit_bucket.grant_number = subscription.grants AND credit_bucket.period_sequence = \
-         (SELECT MAX(sequence) FROM subscription_period WHERE subscription_id = subscription.id)) \
+         COALESCE(subscription.granting_sequence, \
+         (SELECT MAX(sequence) FROM subscription_period WHERE subscription_id = subscription.id))) \
          THEN 1 ELSE 0 END AS has_bucket, plan.updated_at_us AS plan_updated_at_us \
          FROM subscription JOIN plan ON plan.id = subscription.plan_id \
          WHERE subscription.account_id > $1 AND subscription.account_id <= $2 \
@@ -288,16 +289,12 @@ async fn subscriptions(
     let mut found: HashMap<AccountId, Vec<SubscriptionSurvey>> = HashMap::new();
     for row in &rows {
         let periods = periods.remove(&number(row, "id")?).unwrap_or_default();
-        let nowhere = Period {
-            sequence: 0,
-            start: Timestamp(0),
-            end: Timestamp(0),
-        };
-        let (latest, stored_at) = periods.last().copied().unwrap_or((nowhere, Timestamp(0)));
+        let period_stored_at = periods.last().map_or(Timestamp(0), |(_, stored_at)| *stored_at);
+        let periods: Vec<Period> = periods.into_iter().map(|(period, _)| period).collect();
         let survey = SubscriptionSurvey {
-            subscription: subscription::with_period(row, latest)?,
-            periods: periods.into_iter().map(|(period, _)| period).collect(),
-            period_stored_at: stored_at,
+            subscription: subscription::with_periods(row, &periods)?,
+            periods,
+            period_stored_at,
             plan_changed_at: instant(row, "plan_updated_at_us")?,
             has_bucket: flag(row, "has_bucket")?,
         };
@@ -322,11 +319,7 @@ async fn periods(connection: &mut Connection, batch: Batch) -> Result<HashMap<i6
     .await?;
     let mut found: HashMap<i64, Vec<(Period, Timestamp)>> = HashMap::new();
     for row in &rows {
-        let period = Period {
-            sequence: number(row, "sequence")?,
-            start: instant(row, "start_us")?,
-            end: instant(row, "end_us")?,
-        };
+        let period = subscription::period(row)?;
         let of = found.entry(number(row, "subscription_id")?).or_default();
         of.push((period, instant(row, "created_at_us")?));
     }

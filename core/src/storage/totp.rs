@@ -1,6 +1,6 @@
 //! The second factor of users: its sealed secret, the newest code that was used, and recovery codes by their hashes.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::row::{number, optional_number};
 use super::store::Connection;
@@ -84,16 +84,11 @@ pub async fn confirm(
         .bind(now.0)
         .execute(&mut *connection)
         .await?;
-    for group in groups(code_hashes) {
-        let mut insert = query(format!(
-            "INSERT INTO totp_recovery_code (user_id, code_hash) VALUES {}",
-            values(group.len(), &["?"; 2])
-        ));
-        for hash in group {
-            insert = insert.bind(user_id.0).bind(hash.to_vec());
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO totp_recovery_code (user_id, code_hash) VALUES {}";
+    bulk::execute(connection, text, &["?"; 2], code_hashes, |insert, hash| {
+        insert.bind(user_id.0).bind(hash.to_vec())
+    })
+    .await?;
     Ok(())
 }
 

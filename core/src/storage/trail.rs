@@ -1,6 +1,6 @@
 //! The trail that a story leaves: audit rows for people, outbox rows for machines, both within its transaction.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
 use super::store::Connection;
 use igny8_contract::ids::{AccountId, ApiKeyId, UserId};
@@ -47,32 +47,27 @@ pub async fn audit(connection: &mut Connection, line: &Audit<'_>, now: Timestamp
 /// # Errors
 /// What the database says.
 pub async fn audit_all(connection: &mut Connection, lines: &[Audit<'_>], now: Timestamp) -> Result<(), Error> {
-    for group in groups(lines) {
-        let mut insert = query(format!(
-            "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us, \
-             actor_key_id) VALUES {}",
-            values(group.len(), &["?"; 8])
-        ));
-        for line in group {
-            let (kind, user, key) = match line.actor {
-                Actor::User(user) => ("user", Some(user.0), None),
-                Actor::Key(user, key) => ("user", Some(user.0), Some(key.0)),
-                Actor::Staff(user) => ("staff", Some(user.0), None),
-                Actor::Command => ("command", None, None),
-                Actor::System => ("system", None, None),
-            };
-            insert = insert
-                .bind(line.account_id.map(|id| id.0))
-                .bind(kind)
-                .bind(user)
-                .bind(line.action)
-                .bind(&line.detail)
-                .bind(line.request_id)
-                .bind(now.0)
-                .bind(key);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO audit (account_id, actor_kind, actor_user_id, action, detail, request_id, created_at_us, \
+                actor_key_id) VALUES {}";
+    bulk::execute(connection, text, &["?"; 8], lines, |insert, line| {
+        let (kind, user, key) = match line.actor {
+            Actor::User(user) => ("user", Some(user.0), None),
+            Actor::Key(user, key) => ("user", Some(user.0), Some(key.0)),
+            Actor::Staff(user) => ("staff", Some(user.0), None),
+            Actor::Command => ("command", None, None),
+            Actor::System => ("system", None, None),
+        };
+        insert
+            .bind(line.account_id.map(|id| id.0))
+            .bind(kind)
+            .bind(user)
+            .bind(line.action)
+            .bind(&line.detail)
+            .bind(line.request_id)
+            .bind(now.0)
+            .bind(key)
+    })
+    .await?;
     Ok(())
 }
 
@@ -100,15 +95,11 @@ pub async fn announce_all(
     messages: &[(AccountId, &str)],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for group in groups(messages) {
-        let mut insert = query(format!(
-            "INSERT INTO outbox (topic, account_id, payload, created_at_us) VALUES {}",
-            values(group.len(), &["?"; 4])
-        ));
-        for (account_id, payload) in group {
-            insert = insert.bind(topic).bind(account_id.0).bind(*payload).bind(now.0);
-        }
-        insert.execute(&mut *connection).await?;
-    }
+    let text = "INSERT INTO outbox (topic, account_id, payload, created_at_us) VALUES {}";
+    bulk::execute(connection, text, &["?"; 4], messages, |insert, message| {
+        let (account_id, payload) = *message;
+        insert.bind(topic).bind(account_id.0).bind(payload).bind(now.0)
+    })
+    .await?;
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! Users.
 
-use super::bulk::{groups, query, values};
+use super::bulk;
 use super::error::Error;
-use super::purse;
 use super::row::{flag, instant, number, optional_number, optional_word, text, word};
 use super::store::Connection;
 use crate::domain::user::{NewUser, User};
@@ -64,35 +63,28 @@ pub async fn insert_all(
     // A transaction waits for another that adds the same address. All of them go by one order, so that no two wait for each other.
     let mut ordered = new.to_vec();
     ordered.sort_by(|(_, one), (_, other)| one.email.cmp(&other.email));
-    let mut added = Vec::with_capacity(new.len());
-    for group in groups(&ordered) {
-        let mut insert = query(format!(
-            concat!(
-                "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
-                 is_superuser, is_active, created_at_us, updated_at_us) VALUES {} \
-                 ON CONFLICT (email) DO NOTHING RETURNING ",
-                columns!()
-            ),
-            values(group.len(), &["?", "?", "?", "?", "?", "?", "?", "?", "1", "?", "?"])
-        ));
-        for (account_id, new) in group {
-            insert = insert
-                .bind(account_id.0)
-                .bind(&new.email)
-                .bind(&new.password_hash)
-                .bind(&new.first_name)
-                .bind(&new.last_name)
-                .bind(new.role.as_str())
-                .bind(new.platform_role.map(PlatformRole::as_str))
-                .bind(i64::from(new.is_superuser))
-                .bind(now.0)
-                .bind(now.0);
-        }
-        for row in insert.fetch_all(&mut *connection).await? {
-            added.push(user(&row)?);
-        }
-    }
-    Ok(added)
+    let text = concat!(
+        "INSERT INTO users (account_id, email, password_hash, first_name, last_name, role, platform_role, \
+         is_superuser, is_active, created_at_us, updated_at_us) VALUES {} \
+         ON CONFLICT (email) DO NOTHING RETURNING ",
+        columns!()
+    );
+    let columns = ["?", "?", "?", "?", "?", "?", "?", "?", "1", "?", "?"];
+    let rows = bulk::fetch(connection, text, &columns, &ordered, |insert, (account_id, new)| {
+        insert
+            .bind(account_id.0)
+            .bind(&new.email)
+            .bind(&new.password_hash)
+            .bind(&new.first_name)
+            .bind(&new.last_name)
+            .bind(new.role.as_str())
+            .bind(new.platform_role.map(PlatformRole::as_str))
+            .bind(i64::from(new.is_superuser))
+            .bind(now.0)
+            .bind(now.0)
+    })
+    .await?;
+    rows.iter().map(user).collect()
 }
 
 /// Which of these addresses in their normal form somebody has.
@@ -100,20 +92,9 @@ pub async fn insert_all(
 /// # Errors
 /// What the database says.
 pub async fn taken(connection: &mut Connection, emails: &[&str]) -> Result<HashSet<String>, Error> {
-    let mut taken = HashSet::new();
-    for group in groups(emails) {
-        let mut select = query(format!(
-            "SELECT email FROM users WHERE email IN {}",
-            purse::ids(group.len())
-        ));
-        for email in group {
-            select = select.bind(*email);
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            taken.insert(text(&row, "email")?);
-        }
-    }
-    Ok(taken)
+    let select = "SELECT email FROM users WHERE email IN {}";
+    let rows = bulk::find(connection, select, emails, |select, email| select.bind(*email)).await?;
+    rows.iter().map(|row| text(row, "email")).collect()
 }
 
 /// One user.
@@ -299,21 +280,11 @@ pub async fn facts_of(
     connection: &mut Connection,
     ids: &[UserId],
 ) -> Result<BTreeMap<UserId, (AccountId, UserFacts)>, Error> {
-    let mut found = BTreeMap::new();
-    for group in groups(ids) {
-        let mut select = query(format!(
-            concat!("SELECT ", columns!(), " FROM users WHERE users.id IN {}"),
-            purse::ids(group.len())
-        ));
-        for id in group {
-            select = select.bind(id.0);
-        }
-        for row in select.fetch_all(&mut *connection).await? {
-            let user = user(&row)?;
-            found.insert(user.id, (user.account_id, of_facts(&user)));
-        }
-    }
-    Ok(found)
+    let text = concat!("SELECT ", columns!(), " FROM users WHERE users.id IN {}");
+    let rows = bulk::find(connection, text, ids, |select, id| select.bind(id.0)).await?;
+    rows.iter()
+        .map(|row| user(row).map(|user| (user.id, (user.account_id, of_facts(&user)))))
+        .collect()
 }
 
 /// The same of the first `limit` users after one, in the order of their ids.

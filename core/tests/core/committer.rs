@@ -31,7 +31,10 @@ fn committer(site: &Site) -> (Committer, Store) {
     .unwrap();
     let store = Store::open(&config.database).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    (Committer::spawn(store.clone(), clock, config.billing), store)
+    (
+        Committer::spawn(store.clone(), Arc::clone(&clock), clock, config.billing),
+        store,
+    )
 }
 
 fn command(account: i64, debit: Debit) -> Command {

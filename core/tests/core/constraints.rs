@@ -1,7 +1,7 @@
 //! What the database refuses whoever asks: the rules hold even where the program is wrong.
 
 use super::filled::fill;
-use super::site::on_both;
+use super::site::{Site, on_both};
 
 #[test]
 fn the_ledger_cannot_be_changed_skipped_or_overdrawn() {
@@ -90,8 +90,76 @@ fn periods_tile_or_are_refused() {
             end + 50
         ))
         .expect("the last period can be closed early");
-        site.is_healthy();
+        // A trial has one period; that there are two is all that is found.
+        let found = site.findings();
+        assert!(
+            found.iter().all(|(_, what)| what.contains("its trial is of")),
+            "{found:?}"
+        );
     });
+}
+
+/// The file may be opened by any program: here by the interpreter of the system, with its own SQLite, which checks no foreign
+/// keys unless it is asked to.
+#[test]
+fn a_program_of_somebody_elses_can_write_to_the_file_and_not_part_its_periods() {
+    let site = Site::sqlite();
+    site.must(&["migrate", "up"]);
+    site.must(&["seed-plans"]);
+    site.serve().sign_up();
+    let end = site.number("SELECT end_us FROM subscription_period");
+    let file = site.url.trim_start_matches("sqlite://");
+    let writes = |sql: &str| {
+        let program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as file: file.execute(sys.argv[2])";
+        let done = std::process::Command::new("python3")
+            .args(["-c", program, file, sql])
+            .output();
+        let done = done.unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        done.status.success().then_some(()).ok_or(told)
+    };
+    let insert = |sequence: i64, start: i64| {
+        format!(
+            "INSERT INTO subscription_period (subscription_id, sequence, previous_sequence, start_us, end_us, \
+             created_at_us) VALUES (1, {sequence}, {} , {start}, {}, 0)",
+            sequence - 1,
+            start + 100
+        )
+    };
+    let feed = "SELECT MAX(seq) FROM feed_change";
+    let before = site.number(feed);
+    assert_eq!(
+        writes("UPDATE account SET status = 'suspended', suspend_reason = 'staff'"),
+        Ok(())
+    );
+    assert_eq!(site.number(feed), before + 1, "proxies are told");
+    for (sql, what) in [
+        (insert(2, end + 1), "a gap"),
+        (insert(2, end - 1), "an overlap"),
+        (insert(3, end), "a missing sequence"),
+    ] {
+        assert!(
+            writes(&sql).is_err_and(|told| told.contains("begins where the one before it ends")),
+            "{what}"
+        );
+    }
+    assert_eq!(writes(&insert(2, end)), Ok(()));
+    for set in [
+        format!("start_us = {} WHERE sequence = 2", end + 1),
+        format!("end_us = {} WHERE sequence = 1", end - 1),
+        "sequence = 5 WHERE sequence = 2".to_owned(),
+        "subscription_id = 2 WHERE sequence = 2".to_owned(),
+    ] {
+        let told = writes(&format!("UPDATE subscription_period SET {set}"));
+        assert!(told.is_err_and(|told| told.contains("the end alone changes")), "{set}");
+    }
+    assert_eq!(
+        writes(&format!(
+            "UPDATE subscription_period SET end_us = {} WHERE sequence = 2",
+            end + 50
+        )),
+        Ok(())
+    );
 }
 
 #[test]

@@ -110,12 +110,29 @@ fn a_target_that_is_not_empty_is_refused_by_the_name_of_its_table() {
 }
 
 #[test]
+fn a_target_without_a_schema_gets_it() {
+    let [source, _] = empty_ones();
+    source.must(&["seed-plans"]);
+    for target in [Site::sqlite(), Site::postgres()] {
+        let (code, report) = copy(&source, &target);
+        assert_eq!(code, Some(0), "{}: {report}", target.engine);
+        let plans = "SELECT COUNT(*) FROM plan";
+        assert_eq!(target.number(plans), source.number(plans));
+    }
+}
+
+#[test]
 fn databases_that_are_not_fit_for_a_copy_are_refused() {
     let [sqlite, postgres] = empty_ones();
-    let bare = Site::sqlite();
+    let (bare, older) = (Site::sqlite(), [Site::sqlite(), Site::postgres()]);
+    for site in &older {
+        site.must(&["migrate", "up"]);
+        site.must(&["migrate", "down", "--to", "20"]);
+    }
     for (from, to, sentence) in [
-        (&sqlite, &Site::sqlite(), "the schema of the target is not up to date"),
-        (&sqlite, &Site::postgres(), "the schema of the target is not up to date"),
+        (&sqlite, &older[0], "the schema of the target is not up to date"),
+        (&sqlite, &older[1], "the schema of the target is not up to date"),
+        (&older[0], &postgres, "the schema of the source is not up to date"),
         (&sqlite, &sqlite, "the same database"),
         (&postgres, &postgres, "the same database"),
         (&bare, &sqlite, "there is no such file"),

@@ -2,6 +2,7 @@
 
 mod bad_bodies;
 mod looked_at;
+mod standing;
 mod together;
 
 use super::site::{Member, PASSWORD, Server, Site, new_email, on_both};

@@ -150,6 +150,72 @@ fn more_breaks() -> Vec<(&'static str, i64, &'static str)> {
     ]
 }
 
+/// And of plans, trials and how they are paid.
+fn breaks_of_terms() -> Vec<(&'static str, i64, &'static str)> {
+    vec![
+        (
+            "UPDATE account SET plan_id = (SELECT id FROM plan WHERE slug = 'growth') WHERE id = 5",
+            PAST_DUE,
+            "its plan is not that of subscription 1",
+        ),
+        (
+            "UPDATE subscription SET plan_id = (SELECT id FROM plan WHERE slug = 'growth') WHERE account_id = 12 AND number = 2",
+            RESTARTED,
+            "bought another plan than subscription 2 has",
+        ),
+        (
+            "DELETE FROM credit_bucket WHERE account_id = 4 AND period_sequence = 2 AND grant_number = 1",
+            ANNUAL,
+            "period 2 of subscription 1 is without its first grant",
+        ),
+        (
+            "DELETE FROM credit_bucket WHERE account_id = 13 AND period_sequence = 3",
+            STRIPE,
+            "period 3 of subscription 1 is without its first grant",
+        ),
+        (
+            "UPDATE subscription SET granting_sequence = 9 WHERE account_id = 13",
+            STRIPE,
+            "no bucket of its latest grant",
+        ),
+        (
+            "UPDATE subscription SET granting_sequence = NULL WHERE account_id = 13",
+            STRIPE,
+            "no bucket of its latest grant",
+        ),
+        (
+            "UPDATE subscription SET payment_method = 'trial' WHERE account_id = 5",
+            PAST_DUE,
+            "it is past_due and paid by trial",
+        ),
+        (
+            "UPDATE subscription SET payment_method = 'manual' WHERE account_id = 1",
+            1,
+            "it is trialing and paid by manual",
+        ),
+        (
+            "UPDATE account SET payment_method = 'stripe' WHERE id = 5",
+            PAST_DUE,
+            "it pays by stripe and its subscription is paid by bank_transfer",
+        ),
+        (
+            "UPDATE subscription SET trial_days = 15 WHERE account_id = 1",
+            1,
+            "its trial is of 15 days",
+        ),
+        (
+            "DELETE FROM audit WHERE account_id = 12 AND action = 'account.registered'",
+            RESTARTED,
+            "its registration is not in the audit",
+        ),
+        (
+            "DELETE FROM outbox WHERE account_id = 12 AND topic = 'account.registered'",
+            0,
+            "the registration of account 12 is not in the outbox",
+        ),
+    ]
+}
+
 /// And of payments, receipts and what Stripe has said.
 fn breaks_of_payments() -> Vec<(&'static str, i64, &'static str)> {
     vec![
@@ -271,6 +337,7 @@ fn whatever_is_broken_is_found_where_it_is() {
         let all = [
             breaks(),
             more_breaks(),
+            breaks_of_terms(),
             breaks_of_payments(),
             broken_people(),
             breaks_of_identity(),

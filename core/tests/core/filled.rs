@@ -35,7 +35,8 @@ fn reason(transaction_type: TransactionType) -> Reason {
 
 /// Fills a database that has its schema and plans.
 pub fn fill(site: &Site) {
-    let inside = Inside::of(site, BEGUN);
+    let mut inside = Inside::of(site, BEGUN);
+    inside.core.billing.seller = "Igny8 Ltd\n1 High Street".into();
     yearly_plan(site);
     let ids: Vec<AccountId> = (0..13).map(|_| inside.sign_up()).collect();
     assert_eq!(ids.last(), Some(&AccountId(13)));
@@ -69,7 +70,7 @@ pub fn fill(site: &Site) {
     for id in [past_due, overdue, cancelled] {
         inside.at(BEGUN.plus_seconds(1)).pay(id, "starter", bank);
     }
-    inside.pay(stripe, "starter", PaymentMethod::Stripe);
+    inside.pay(stripe, "yearly", PaymentMethod::Stripe);
     inside.change(stripe, |book, _, _| {
         book.running()?.stripe_subscription_id = Some("sub_1".into());
         Ok(())
@@ -96,6 +97,8 @@ pub fn fill(site: &Site) {
     ] {
         assert!(inside.at(day(on)).tick(id), "{id}");
     }
+    // Of the period that runs there are grants to come, and of the one that was paid ahead.
+    inside.at(day(125)).pay(stripe, "yearly", PaymentMethod::Stripe);
     make_root(&inside);
     drop(inside);
     what_no_story_makes(site);

@@ -10,6 +10,7 @@ mod attempts;
 mod audited;
 mod bad_input;
 mod billing;
+mod bulk;
 mod commands;
 mod committer;
 mod constraints;

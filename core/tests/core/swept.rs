@@ -17,16 +17,27 @@ fn answers_are_kept_under_their_key_for_as_long_as_the_configuration_says() {
             scope: [1; 32],
             body_digest: [2; 32],
         };
-        let consumed = timed.inside().change_with_key(id, Some(key), |book, _, now| {
-            book.purse
-                .consume(Credits(1), reason(TransactionType::Consumption), now)
-        });
-        assert!(consumed.is_ok());
+        let consume = || {
+            timed.inside().change_with_key(id, Some(key), |book, _, now| {
+                book.purse
+                    .consume(Credits(1), reason(TransactionType::Consumption), now)
+            })
+        };
+        assert!(!consume().unwrap().replayed);
         let kept = "SELECT COUNT(*) FROM idempotency_key";
-        timed.pass(29);
+        // The service's time says nothing about it: whoever sends a request again goes by the machine's.
+        timed.pass(31);
         assert_eq!(timed.site.number(kept), 1);
-        timed.pass(2);
-        assert_eq!(timed.site.number(kept), 0);
+        assert!(consume().unwrap().replayed);
+        for (days, left) in [(29, 1), (31, 0)] {
+            let given = SystemClock::new().now().plus_days(-days);
+            timed
+                .site
+                .sql(&format!("UPDATE idempotency_key SET created_at_us = {}", given.0))
+                .unwrap();
+            timed.pass(1);
+            assert_eq!(timed.site.number(kept), left, "{days} days");
+        }
         timed.end();
     });
 }

@@ -1,5 +1,7 @@
 //! The worker: what falls due is carried out, once, in time, whatever happens to processes and databases.
 
+mod years;
+
 use super::inside::Inside;
 use super::site::{Member, Server, Site, on_both, staff};
 use super::test_clock::{DAY, ON, advance};
@@ -170,47 +172,6 @@ fn a_plan_without_a_price_renews_by_itself() {
         assert_eq!(timed.site.number(&periods), 5, "the trial's, and one each thirty days");
         assert_eq!(amounts(&timed.site, id, "subscription"), [2000, 100, 100, 100, 100]);
         assert_eq!(amounts(&timed.site, id, "expiry"), [-2000, -100, -100, -100]);
-        timed.end();
-    });
-}
-
-#[test]
-fn a_year_has_twelve_grants_whether_the_core_was_there_or_not() {
-    on_both(|site| {
-        site.sql(
-            "INSERT INTO plan (slug, name, price_minor, currency, billing_cycle, included_credits, credits_per_month, \
-             trial_days, is_active, by_agreement, position, created_at_us, updated_at_us) \
-             VALUES ('yearly', 'Yearly', 29900, 'USD', 'annual', 1200, 0, 14, 1, 0, 9, 0, 0)",
-        )
-        .unwrap();
-        let mut timed = Timed::on(site);
-        let (_, id) = timed.sign_up();
-        timed.inside().pay(id, "yearly", PaymentMethod::BankTransfer);
-        let granted = |timed: &Timed| amounts(&timed.site, id, "subscription").len() - 1;
-        for (days, grants) in [(29, 1), (1, 2), (100, 5)] {
-            timed.pass(days);
-            assert_eq!(granted(&timed), grants);
-        }
-        // Time goes on while no core is there to see it.
-        drop(timed.server);
-        timed
-            .site
-            .sql(&format!(
-                "UPDATE test_clock SET ahead_us = ahead_us + {}",
-                200 * DAY * 1_000_000
-            ))
-            .unwrap();
-        timed.server = timed.site.serve_with(&[ON]);
-        wait_until("the grants that were missed", PATIENCE, || {
-            (granted(&timed) == 12).then_some(())
-        });
-        timed.pass(34);
-        assert_eq!(
-            (granted(&timed), timed.standing(id)),
-            (12, ["active", "", "active"].map(str::to_owned))
-        );
-        timed.pass(1);
-        assert_eq!(timed.standing(id), ["past_due", "", "past_due"]);
         timed.end();
     });
 }

@@ -8,6 +8,7 @@ use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::{AccountStatus, SuspendReason};
 use igny8_contract::time::Timestamp;
 use igny8_core::domain::book::{Book, Rules};
+use igny8_core::domain::period::Period;
 use igny8_core::domain::plan::BillingCycle;
 use igny8_core::domain::stripe::Fact;
 use igny8_core::domain::stripe::decision::Outcome as Told;
@@ -59,12 +60,12 @@ pub fn stands(book: &Book, history: &History, rules: &Rules<'_>, now: Timestamp)
     periods_tile(book, history)?;
     grants_are_right(history, rules)?;
     status_is_legal(book)?;
-    // An end that was asked for after the period was over is carried out by the next step of time.
+    // An end that was asked for after the grace was over is carried out by the next step of time.
     let due = book.due(rules);
     let waits_for_its_end = book
         .subscription
         .as_ref()
-        .is_some_and(|latest| latest.cancel_at_period_end);
+        .is_some_and(|latest| latest.cancel_at_period_end && latest.grace_end.is_none());
     ensure(due.is_none_or(|due| due > now) || waits_for_its_end, || {
         format!("time has already something to do: it was due at {due:?}")
     })
@@ -152,20 +153,20 @@ fn grants_are_right(history: &History, rules: &Rules<'_>) -> Result<(), Fault> {
     for (number, told) in &history.subscriptions {
         for (period, plan) in &told.periods {
             let terms = &rules.plan(*plan).map_err(|error| format!("{error:?}"))?.terms;
-            let most = if terms.billing_cycle == BillingCycle::Annual {
-                12
-            } else {
-                1
-            };
+            let is_annual = terms.billing_cycle == BillingCycle::Annual;
+            let most = if is_annual { 12 } else { 1 };
             let made = history.grants_of(*number, period.sequence);
+            if is_annual {
+                come_at_their_times(*period, terms.calendar_anchor, made, &told.latest, history.furthest)?;
+            }
             ensure((1..=most).contains(&made), || {
                 format!("period {} of subscription {number} has {made} grants", period.sequence)
             })?;
         }
-        let latest = history.grants_of(*number, told.latest.period.sequence);
-        ensure(usize::try_from(told.latest.grants) == Ok(latest), || {
+        let now = history.grants_of(*number, told.latest.granting().sequence);
+        ensure(usize::try_from(told.latest.grants) == Ok(now), || {
             format!(
-                "subscription {number} counts {} grants and had {latest}",
+                "subscription {number} counts {} grants and had {now}",
                 told.latest.grants
             )
         })?;
@@ -178,6 +179,26 @@ fn grants_are_right(history: &History, rules: &Rules<'_>) -> Result<(), Fault> {
         ensure(key.grant == 1 || follows, || format!("{key:?} follows {before:?}"))?;
     }
     Ok(())
+}
+
+/// Every grant of a year but its first waits for its month, whoever has paid ahead; and a year that is over has had all.
+fn come_at_their_times(
+    period: Period,
+    by_calendar: bool,
+    made: usize,
+    latest: &Subscription,
+    furthest: Timestamp,
+) -> Result<(), Fault> {
+    let month = if by_calendar { 28 } else { 30 };
+    let waited = i64::try_from(made).map_err(|error| error.to_string())? - 1;
+    ensure(
+        waited == 0 || period.start.plus_days(month * waited) <= furthest,
+        || format!("{made} grants of {period:?} have come by {furthest:?}"),
+    )?;
+    let was_closed = period.end < period.start.plus_days(365) || latest.ended_at.is_some_and(|end| end < period.end);
+    ensure(was_closed || period.end > furthest || made == 12, || {
+        format!("{period:?} is over and had {made} grants")
+    })
 }
 
 /// What an account's status may be, by its subscription's, by whether a payment is waited for, and by whether it is in grace.

@@ -122,6 +122,11 @@ fn payment_taken(
     mode: Option<LateMode>,
 ) -> Result<(), Fault> {
     ensure(turn.after.payment_method == Some(method), || "by another method".into())?;
+    let (before, after) = (latest(turn.passed)?, latest(turn.after)?);
+    let stripe_goes_on = method == PaymentMethod::Stripe && before.payment_method == method;
+    ensure(stripe_goes_on || !after.cancel_at_period_end, || {
+        "who has paid is to be cancelled".into()
+    })?;
     let is_payment = |change: &&Change| matches!(change, Change::PaymentConfirmed(_));
     ensure(turn.after.changes.iter().filter(is_payment).count() == 1, || {
         "not one payment".into()

@@ -117,6 +117,7 @@ impl Engine {
         let billing = BillingTerms {
             trial_grace_days: terms.trial_grace_days,
             past_due_grace_days: terms.past_due_grace_days,
+            seller: Arc::default(),
         };
         let shared: Arc<dyn Clock> = clock.clone();
         // Whoever would say that the process stops is gone, so nobody does.
@@ -131,8 +132,8 @@ impl Engine {
             mailer: Mailer::open(&identity.mail, Arc::clone(&random)).map_err(told)?,
             mail_waits: Arc::default(),
             totp_issuer: identity.totp_issuer,
-            committer: Committer::spawn(store.clone(), Arc::clone(&shared), billing),
-            sign_ups: SignUps::spawn(store.clone(), Arc::clone(&shared), billing, true),
+            committer: Committer::spawn(store.clone(), Arc::clone(&shared), Arc::clone(&shared), billing.clone()),
+            sign_ups: SignUps::spawn(store.clone(), Arc::clone(&shared), billing.clone(), true),
             store,
             machine: Arc::clone(&shared),
             clock: shared,
@@ -176,8 +177,8 @@ impl Engine {
     async fn restart(&mut self) -> Result<(), Fault> {
         self.core.store.close().await;
         let store = Store::open(&self.database).map_err(told)?;
-        let (clock, billing) = (&self.core.clock, self.core.billing);
-        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), billing);
+        let (clock, billing) = (&self.core.clock, self.core.billing.clone());
+        self.core.committer = Committer::spawn(store.clone(), Arc::clone(clock), Arc::clone(clock), billing.clone());
         self.core.sign_ups = SignUps::spawn(store.clone(), Arc::clone(clock), billing, true);
         self.core.store = store;
         Ok(())
@@ -342,7 +343,7 @@ impl Engine {
 
     /// What the doctor has to say.
     pub async fn findings(&self) -> Result<Vec<String>, Fault> {
-        let examined = doctor::examine(&self.core.store, self.core.billing, &mut |_, _| {}).await;
+        let examined = doctor::examine(&self.core.store, &self.core.billing, &mut |_, _| {}).await;
         let report = examined.map_err(told)?;
         Ok(report.findings.into_iter().map(|finding| finding.what).collect())
     }

@@ -2,6 +2,7 @@
 
 use super::checks::Fault;
 use igny8_contract::ids::PlanId;
+use igny8_contract::time::Timestamp;
 use igny8_core::domain::book::{Book, Change};
 use igny8_core::domain::ledger::{Movement, TransactionType};
 use igny8_core::domain::payment::ConfirmedPayment;
@@ -17,7 +18,7 @@ pub struct Told {
     pub periods: Vec<(Period, PlanId)>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct History {
     pub entries: Vec<(Movement, TransactionType)>,
     /// By number.
@@ -29,11 +30,22 @@ pub struct History {
     pub ended_holds: Vec<EndedHold>,
     /// Actions of the audit, and whether nobody of the account's or the house's did them.
     pub audit: Vec<(&'static str, bool)>,
+    /// The latest moment that it has come to: the clock may have stepped back since.
+    pub furthest: Timestamp,
 }
 
 impl History {
-    pub fn of_new(book: &Book) -> Result<Self, Fault> {
-        let mut history = Self::default();
+    pub fn of_new(book: &Book, now: Timestamp) -> Result<Self, Fault> {
+        let mut history = Self {
+            entries: Vec::new(),
+            subscriptions: BTreeMap::new(),
+            grants: BTreeSet::new(),
+            payments: Vec::new(),
+            references: BTreeSet::new(),
+            ended_holds: Vec::new(),
+            audit: Vec::new(),
+            furthest: now,
+        };
         for change in &book.changes {
             history.add(change, book)?;
         }

@@ -95,6 +95,7 @@ impl World {
             plans: &self.plans,
             trial_grace_days: self.terms.trial_grace_days,
             past_due_grace_days: self.terms.past_due_grace_days,
+            seller: "",
         }
     }
 
@@ -140,7 +141,7 @@ impl World {
         let rules = self.rules();
         let book = Book::open(plan, &rules, self.now).map_err(|error| format!("{error:?}"))?;
         let book = book.of(AccountId(id));
-        let history = History::of_new(&book)?;
+        let history = History::of_new(&book, self.now)?;
         checks::stands(&book, &history, &rules, self.now)?;
         let book = stored(book);
         self.accounts.push(Account { book, history });
@@ -269,6 +270,7 @@ impl World {
         let mut history = account.history.clone();
         history.follow(&account.book, passed, true)?;
         history.follow(passed, &after, matches!(cause, Cause::Event(..)))?;
+        history.furthest = history.furthest.max(self.now);
         let turn = Turn {
             before: &account.book,
             passed,
@@ -294,15 +296,15 @@ fn stored(mut book: Book) -> Book {
 /// Whether the account's standing lets its people ask for this. What staff, the provider or time do is never asked.
 fn may_ask(book: &Book, decision: &Decision, now: Timestamp) -> Result<(), Refusal> {
     match decision {
-        _ if decision.is_about_credits() => {}
-        // Whoever can still put things right may.
-        Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. } => {
+        // Whoever can still put things right may, and letting go of a hold costs nothing.
+        Decision::Upgrade { .. } | Decision::CancelAtPeriodEnd { .. } | Decision::ReleaseHold { .. } => {
             return match book.suspend_reason {
                 Some(SuspendReason::Abuse | SuspendReason::Staff) => Err(Refusal::AccountSuspended),
                 _ if book.status == AccountStatus::Cancelled => Err(Refusal::AccountCancelled),
                 _ => Ok(()),
             };
         }
+        _ if decision.is_about_credits() => {}
         _ => return Ok(()),
     }
     let running = book.subscription.as_ref().filter(|latest| latest.ended_at.is_none());

@@ -14,7 +14,7 @@ pub use load::{ConfigError, ours};
 pub use wider::{Wider, limits as wider_limits};
 
 use crate::edge::EdgeKey;
-use crate::policy::cookies::CookieRules;
+use crate::policy::cookies::{self, CookieRules};
 use crate::policy::edits::OwnFieldSet;
 use crate::policy::route::{HostRule, Route, RouteKind, RouteSessions, Routes};
 use crate::policy::security::SecurityFields;
@@ -300,8 +300,13 @@ impl Checker {
                 ),
             );
         }
-        if sessions.cookies.is_empty() {
-            return self.wrong("sessions.cookies", "name at least one cookie");
+        if !(1..=cookies::MAX_NAMES).contains(&sessions.cookies.len()) {
+            let message = format!("name at least one cookie, and at most {}", cookies::MAX_NAMES);
+            return self.wrong("sessions.cookies", message);
+        }
+        let unsendable = |name: &&String| !cookies::is_plain_name(name.as_bytes());
+        if let Some(name) = sessions.cookies.iter().find(unsendable) {
+            return self.wrong("sessions.cookies", format!("`{name}`: no cookie can have this name"));
         }
         let app = upstreams.iter().find(|upstream| upstream.name == sessions.app_upstream);
         if app_introspection.is_some() && app.is_none() {

@@ -89,6 +89,10 @@ fn whatever_is_wrong_is_named() {
         ),
         (&format!("{ROUTE}[server]\nheader_timeout = \"10\"\n"), "not a duration"),
         (
+            &format!("{ROUTE}[sessions]\ncookies = [\"session id\"]\n"),
+            "no cookie can have this name",
+        ),
+        (
             &format!("{ROUTE}[sessions]\ncookies = [\"__Host-sessionid\"]\n"),
             "__Host-",
         ),

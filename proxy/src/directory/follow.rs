@@ -110,6 +110,10 @@ impl Follower {
         match (decide(from, newest, &told), told) {
             (Next::Apply, Told::Changes(changes)) => {
                 self.carry_out(self.gate.directory.apply(&changes, asked_at)).await;
+                // After what it told has been carried out: a word about another key set does not confirm the old one.
+                if let (Some(keys), Some(at)) = (self.gate.tokens.core_keys(), self.gate.directory.confirmed_at()) {
+                    keys.confirm(at);
+                }
                 *place = Some(changes.upto);
                 Ok(if changes.changes.is_empty() {
                     "nothing"
@@ -120,6 +124,7 @@ impl Follower {
             (Next::BeginAnew | Next::Apply, _) => {
                 tracing::warn!("what is known is not what core goes on from: a new snapshot is taken");
                 self.gate.directory.distrust();
+                self.gate.keys.forget_all();
                 *place = None;
                 Ok("lost")
             }
@@ -168,13 +173,14 @@ impl Follower {
             self.gate.keys.forget(digest);
         }
         if effects.key_set {
+            if let Some(keys) = self.gate.tokens.core_keys() {
+                keys.doubt();
+            }
             let gate = Arc::clone(&self.gate);
             // A slow key set does not hold up the feed.
             tokio::spawn(async move {
-                let Some(core) = gate.tokens.issuers().first() else {
-                    return;
-                };
-                if let Err(error) = core.keys.refresh().await {
+                let Some(keys) = gate.tokens.core_keys() else { return };
+                if let Err(error) = keys.refresh().await {
                     tracing::warn!(%error, "the key set could not be fetched");
                 }
             });

@@ -1,8 +1,9 @@
 //! What core has said of API keys: short-lived copies, found by the SHA-256 of the whole key, filled on demand.
 //!
 //! A copy is fresh for less than a second, so that a key that is revoked or a standing that changes is felt within one. Who
-//! asks for the same key at the same time asks once. When core does not answer, the last copy serves up to `stale_max`. That a
-//! key does not exist is remembered as long, apart from the others: made-up keys take no room from real ones.
+//! asks for the same key at the same time asks once. When core does not answer, the last copy serves up to `stale_max`, with what
+//! the directory has been told since in the place of what it says. That a key does not exist is remembered as long as a copy is
+//! fresh, apart from the others: made-up keys take no room from real ones.
 
 use super::FRESH;
 use super::client::ClientError;
@@ -60,6 +61,17 @@ pub enum Known {
     Granted(Arc<Grant>),
     /// Core knows no such key, or knows that it opens nothing any more.
     Refused,
+}
+
+/// What came of asking about a key.
+#[derive(Debug)]
+pub enum Word {
+    Said(Known),
+    /// Core is silent. This is the last copy, and the time of the clock that it was asked for at: what has been told since of
+    /// its account and its maker goes before it.
+    Old(Arc<Grant>, Duration),
+    /// Core is silent, and there is no copy that still serves.
+    Nothing,
 }
 
 /// Where the question about a key stands.
@@ -130,29 +142,32 @@ impl Keys {
         }
     }
 
-    /// Asks core, or falls back on the last copy while core is silent. Nothing when neither helps.
-    pub async fn ask(&self, hash: &KeyHash) -> Option<Known> {
+    /// Asks core, or falls back on the last copy while core is silent.
+    pub async fn ask(&self, hash: &KeyHash) -> Word {
         let slot = self.slot(hash);
         let _asking = slot.asking.lock().await;
         // Somebody else has asked meanwhile.
         if let Fresh::Known(known) = self.fresh(hash, self.clock.elapsed()) {
-            return Some(known);
+            return Word::Said(known);
         }
         if !self.peace.holds(self.clock.elapsed()) {
             // The age counts from the question, not from the answer.
             let at = self.clock.elapsed();
             if let Ok(answer) = self.core.resolve(&query(hash)).await {
-                return Some(self.take(hash, &slot, answer.key.map(|facts| Grant::of(*hash, facts)), at));
+                return Word::Said(self.take(hash, &slot, answer.key.map(|facts| Grant::of(*hash, facts)), at));
             }
             self.peace.begin(self.clock.elapsed());
         }
         let Some(copy) = slot.copy.load_full() else {
             // Nothing is kept of a key that nobody has answered for.
             self.copies.remove_if(hash, |_, kept| kept.copy.load().is_none());
-            return None;
+            return Word::Nothing;
         };
-        let age = self.clock.elapsed().saturating_sub(copy.at);
-        (age < self.stale_max).then(|| Known::Granted(Arc::clone(&copy.grant)))
+        if self.clock.elapsed().saturating_sub(copy.at) < self.stale_max {
+            Word::Old(Arc::clone(&copy.grant), copy.at)
+        } else {
+            Word::Nothing
+        }
     }
 
     /// Keeps what core has said at `at`.

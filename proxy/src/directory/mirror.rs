@@ -113,7 +113,7 @@ pub struct Mirror {
     accounts: Map<AccountId, Known<Account>>,
     users: Map<UserId, Known<(AccountId, UserFacts)>>,
     sign_ins: Map<Box<str>, SignIn>,
-    /// Until when revoked keys are remembered, in Unix seconds, by the SHA-256 of the key.
+    /// When it was told that a key is revoked or changed, in Unix seconds, by the SHA-256 of the key.
     keys: Map<[u8; 32], i64>,
     /// Each plan's word once.
     plans: Mutex<HashSet<Arc<str>>>,
@@ -167,8 +167,9 @@ impl Mirror {
                     self.bounds.sign_ins,
                 )
             }
-            Item::ApiKey { digest } => digest_of(digest)
-                .is_none_or(|digest| keep(&self.keys, digest, now + KEPT_KEY_SECONDS, self.bounds.keys)),
+            Item::ApiKey { digest } => {
+                digest_of(digest).is_none_or(|digest| keep(&self.keys, digest, now, self.bounds.keys))
+            }
             // Others keep those.
             Item::Session { .. } | Item::KeySet => true,
         };
@@ -245,6 +246,23 @@ impl Mirror {
         }
     }
 
+    /// What was told of an API key's account and maker at `asked_at` (Unix seconds), with what is known in its place. A key that
+    /// has been revoked or changed since opens nothing.
+    #[must_use]
+    pub fn complete_key(
+        &self,
+        query: &StandingQuery,
+        told: &StandingFacts,
+        digest: &[u8; 32],
+        asked_at: i64,
+    ) -> StandingFacts {
+        StandingFacts {
+            account: self.account(query.account_id).unwrap_or_else(|| told.account.clone()),
+            user: self.user(query).unwrap_or_else(|| told.user.clone()),
+            sid_active: told.sid_active && !self.has_key_changed(digest, asked_at),
+        }
+    }
+
     /// What is known of an account; within, nothing where core does not know it.
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<Option<AccountFacts>> {
@@ -264,10 +282,10 @@ impl Mirror {
         })
     }
 
-    /// Whether the feed has told that the key with this SHA-256 is revoked or changed.
+    /// Whether the feed has told since `asked_at` (Unix seconds) that the key with this SHA-256 is revoked or changed.
     #[must_use]
-    pub fn is_key_revoked(&self, digest: &[u8; 32]) -> bool {
-        self.keys.contains_key(digest)
+    pub fn has_key_changed(&self, digest: &[u8; 32], asked_at: i64) -> bool {
+        self.keys.get(digest).is_some_and(|told_at| *told_at >= asked_at)
     }
 
     /// The highest number of the feed as of which anything is known. A history whose feed has not come so far is not the
@@ -280,7 +298,7 @@ impl Mirror {
     /// Lets go of what nobody can ask for any more. `now` is in Unix seconds.
     pub fn sweep(&self, now: i64) {
         self.sign_ins.retain(|_, sign_in| sign_in.until() > now);
-        self.keys.retain(|_, until| *until > now);
+        self.keys.retain(|_, told_at| *told_at + KEPT_KEY_SECONDS > now);
     }
 
     /// How many of each kind there are.

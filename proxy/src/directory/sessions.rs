@@ -185,12 +185,25 @@ impl SessionSources {
     /// # Errors
     /// When a source that named it does not confirm its end.
     pub async fn end(&self, cookie: &str, session: &str, seen: &Sighting) -> Result<(), ClientError> {
+        let lives = |found: &Found| matches!(found, Found::Facts(facts) if facts.authenticated);
+        self.end_at(cookie, session, lives(&seen.core), lives(&seen.app)).await
+    }
+
+    /// Ends a session where its source did not say whose it is: it may live there.
+    ///
+    /// # Errors
+    /// When such a source does not confirm its end.
+    pub async fn end_unseen(&self, cookie: &str, session: &str, seen: &Sighting) -> Result<(), ClientError> {
+        let (at_core, at_app) = (seen.core == Found::Silent, seen.app == Found::Silent);
+        self.end_at(cookie, session, at_core, at_app).await
+    }
+
+    async fn end_at(&self, cookie: &str, session: &str, at_core: bool, at_app: bool) -> Result<(), ClientError> {
         let query = SessionQuery {
             session: session.to_owned(),
         };
-        let lives = |found: &Found| matches!(found, Found::Facts(facts) if facts.authenticated);
         let core = async {
-            if lives(&seen.core) {
+            if at_core {
                 self.core.end_session(&query).await
             } else {
                 Ok(())
@@ -198,7 +211,7 @@ impl SessionSources {
         };
         let app = async {
             match &self.app {
-                Some(app) if lives(&seen.app) => app.end(cookie, session, self.clock.now().unix_seconds()).await,
+                Some(app) if at_app => app.end(cookie, session, self.clock.now().unix_seconds()).await,
                 _ => Ok(()),
             }
         };

@@ -9,7 +9,7 @@ use super::FRESH;
 use super::core::CoreClient;
 use super::mirror::{Bounds, Learned, Mirror};
 use super::peace::{Peace, nanos};
-use crate::policy::identity::Identity;
+use crate::policy::identity::{Grant, Identity};
 use arc_swap::ArcSwap;
 use igny8_contract::feed::{Changes, Item, StandingAnswer};
 use igny8_contract::messages::{StandingFacts, StandingQuery};
@@ -135,6 +135,25 @@ impl Directory {
         known.then(|| self.mirror.load().compose(query).map(Arc::new))?
     }
 
+    /// The last copy of what core has said of an API key, asked for at `at`, with what has been told of its account and its maker
+    /// since. Nothing where the two differ and it is not known which is the newer, and where its maker has another role now than
+    /// the app would be told of.
+    #[must_use]
+    pub fn bring_up_to_date(&self, grant: &Arc<Grant>, at: Duration) -> Option<Arc<Grant>> {
+        let (query, _) = grant.identity.asks_core()?;
+        let age = self.clock.elapsed().saturating_sub(at);
+        // In whole seconds, and rather too early: what was told of the key at about the same time counts as told later.
+        let age_seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        let asked_at = self.clock.now().unix_seconds().saturating_sub(age_seconds);
+        let known = self.mirror.load();
+        let standing = known.complete_key(query, &grant.standing, &grant.hash, asked_at);
+        if standing == *grant.standing {
+            return Some(Arc::clone(grant));
+        }
+        let is_newer = self.age().is_some_and(|confirmed| confirmed <= age);
+        (is_newer && !grant.is_outdated_by(&standing)).then(|| Arc::new(grant.with_standing(standing)))
+    }
+
     /// An answer that was asked for less than [`FRESH`] ago; nothing when core is silent.
     async fn answer(&self, query: &StandingQuery) -> Option<Arc<Answered>> {
         for _ in 0..MAX_TRIES {
@@ -218,8 +237,7 @@ impl Directory {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// What is known now, for whoever keeps something by it: an answer about an API key is good while its digest is not
-    /// among the revoked ones of the mirror that was there when it was asked for.
+    /// What is known now.
     #[must_use]
     pub fn mirror(&self) -> Arc<Mirror> {
         self.mirror.load_full()
@@ -228,9 +246,14 @@ impl Directory {
     /// How long ago the feed confirmed what is known; nothing where it never did.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
+        self.confirmed_at().map(|at| self.clock.elapsed().saturating_sub(at))
+    }
+
+    /// As of which time of the clock the feed last confirmed what is known; nothing where it never did.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Duration> {
         let at = self.confirmed_at.load(Ordering::Acquire);
-        let now = nanos(self.clock.elapsed());
-        (at != NEVER).then(|| Duration::from_nanos(now.saturating_sub(at)))
+        (at != NEVER).then(|| Duration::from_nanos(at))
     }
 
     /// Lets go of what nobody can ask for any more.

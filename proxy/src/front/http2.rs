@@ -161,7 +161,7 @@ impl Front {
         let framed = match written.and_then(|()| framing::parse(&block)) {
             Ok(framed) => framed,
             Err(refusal) => {
-                let refused = self.malformed(&block, refusal, client);
+                let refused = self.malformed(&block, refusal, client).await;
                 self.tell_stream(&mut session, &refused, self.gate.ids.next()).await;
                 return Form::Malformed;
             }
@@ -206,6 +206,7 @@ impl Front {
                 route: Some(passage.forward.route_index()),
                 method: permitted.as_ref().map_or("", |permitted| permitted.method.as_str()),
                 brought: passage.brought,
+                identity: passage.forward.identity().cloned(),
                 host: loggable(permitted.and_then(|permitted| permitted.host).unwrap_or_default()),
                 path: loggable(session.req_header().raw_path()),
                 ..Refused::cut_off(Refusal::RequestTimeout, Arc::clone(&passage.client), passage.started)

@@ -71,7 +71,12 @@ impl Front {
         early: BytesMut,
         mut passage: Box<Passage>,
     ) {
-        let (status, ended) = match self.ask(block, &passage).await {
+        let asked_at = self.gate.clock.elapsed();
+        let answered = self.ask(block, &passage).await;
+        if answered.is_ok() {
+            passage.upstream_took = Some(self.gate.clock.elapsed().saturating_sub(asked_at));
+        }
+        let (status, ended) = match answered {
             Err(refusal) => {
                 passage.refusal = Some(refusal);
                 self.tell_tunnel(&mut stream, refusal, &passage).await;
@@ -293,11 +298,12 @@ impl Front {
                 "forwarded"
             },
             code: passage.refusal.or(ended_by).map_or("", Refusal::code),
-            shadow: passage.forward.shadow().map_or("", Refusal::code),
+            shadow: passage.shadow(),
             status,
             brought: passage.brought.words(),
             account: text_of(identity.map(|identity| &identity.account_value)),
             user: text_of(identity.map(|identity| &identity.user_value)),
+            upstream: passage.upstream_took,
             took,
         });
     }

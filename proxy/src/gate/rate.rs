@@ -1,16 +1,23 @@
 //! Asking the throttle: this process's buckets, or the store that proxies share.
 
 use super::{Gate, Stop, Way};
-use crate::policy::{Payer, Permit, Standing};
+use crate::facts::Client;
+use crate::policy::{Denied, Payer, Permit, Standing};
 use crate::throttle::shared::{OnStoreDown, StoreDown};
 use crate::throttle::{ScopeId, Shared, Verdict, Who};
 use igny8_contract::refusal::Refusal;
 use metrics::counter;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Way<'_> {
-    /// A refusal for a credential that proved nothing. The client's address pays for it.
+    /// A refusal for a credential that proved nothing, or nothing any more. The client's address pays for it, unless it has paid
+    /// for this very request already.
     pub(super) async fn failed_authentication(&self, refusal: Refusal) -> Stop {
+        if self.has_paid.load(Ordering::Relaxed) {
+            return refusal.into();
+        }
         match self.pay_for_cold_work().await {
             Ok(()) => refusal.into(),
             Err(throttled) => throttled,
@@ -19,49 +26,78 @@ impl Way<'_> {
 
     /// Charges the client's address for one piece of cold work, before it is done.
     pub(super) async fn pay_for_cold_work(&self) -> Result<(), Stop> {
-        let limits = self.gate.limits.load_full();
-        let ip = self.client.ip;
-        let local = || self.gate.throttle.charge_cold(&limits, ip, self.nanos());
-        let rate = match &self.gate.shared_throttle {
-            None => local(),
-            Some(shared) => match shared.charge_cold(&limits, ip).await {
-                Ok(rate) => rate,
-                Err(StoreDown) => without_store(shared, local)?,
-            },
-        };
+        let rate = self.gate.charge_cold(self.client.ip, self.elapsed).await?;
         if rate.allowed {
+            self.has_paid.store(true, Ordering::Relaxed);
+            if rate.would_refuse.is_some() {
+                self.cold_watched.store(true, Ordering::Relaxed);
+            }
             return Ok(());
         }
         Err(Stop {
-            refusal: Refusal::Throttled,
             rate: Some(rate),
-            expire_sessions: false,
+            ..Refusal::Throttled.into()
         })
+    }
+
+    /// A refusal for somebody who is known. A credential that is good no more is a failed authentication; whose standing does
+    /// not suffice has asked like everybody else, and is told to ask less often before anything else.
+    pub(super) async fn deny(&self, denied: Denied<'_>) -> Stop {
+        let identity = denied.identity().cloned();
+        let refusal = denied.refusal();
+        let stop = match refusal.status() {
+            401 => self.failed_authentication(refusal).await,
+            402 | 403 => match self.ask(self.who(denied.payer(), denied.route_index())).await {
+                Ok(rate) => {
+                    let refusal = if rate.allowed { refusal } else { Refusal::Throttled };
+                    Stop {
+                        rate: Some(rate),
+                        ..refusal.into()
+                    }
+                }
+                Err(stop) => stop,
+            },
+            // Nobody's limits are known while the core is silent.
+            _ => refusal.into(),
+        };
+        Stop { identity, ..stop }
     }
 
     /// Asks on the account's or the address's behalf.
     pub(super) async fn admit<'r>(&self, standing: Standing<'r>) -> Result<(Permit<'r>, Verdict), Stop> {
-        let scope = self.gate.scopes[standing.routed().route_index()];
-        let who = match standing.payer() {
+        let who = self.who(standing.payer(), standing.routed().route_index());
+        // Nothing is waited for where this proxy counts by itself: most requests.
+        let rate = match &self.gate.shared_throttle {
+            None => self.gate.ask_here(who, self.elapsed),
+            Some(shared) => match Box::pin(self.gate.ask_shared(shared, who, self.elapsed)).await {
+                Ok(rate) => rate,
+                Err(refusal) => {
+                    return Err(Stop {
+                        identity: standing.identity().cloned(),
+                        ..refusal.into()
+                    });
+                }
+            },
+        };
+        match standing.admit(rate.allowed) {
+            Ok(permit) => Ok((permit, rate)),
+            Err(denied) => Err(Stop {
+                rate: Some(rate),
+                ..denied.into()
+            }),
+        }
+    }
+
+    /// Whose buckets a payer's are, on the route of this place.
+    fn who<'p>(&self, payer: Payer<'p>, route: usize) -> Who<'p> {
+        let scope = self.gate.scopes[route];
+        match payer {
             Payer::Account { id, plan } => Who::Account { id, plan, scope },
             Payer::Foreign { account, digest } => Who::Foreign { account, digest, scope },
             Payer::Address => Who::Address {
                 ip: self.client.ip,
                 scope,
             },
-        };
-        // Nothing is waited for where this proxy counts by itself: most requests.
-        let rate = match &self.gate.shared_throttle {
-            None => self.gate.ask_here(who, self.elapsed),
-            Some(shared) => Box::pin(self.gate.ask_shared(shared, who, self.elapsed)).await?,
-        };
-        match standing.admit(rate.allowed) {
-            Ok(permit) => Ok((permit, rate)),
-            Err(refusal) => Err(Stop {
-                refusal,
-                rate: Some(rate),
-                expire_sessions: false,
-            }),
         }
     }
 
@@ -74,13 +110,38 @@ impl Way<'_> {
     async fn ask(&self, who: Who<'_>) -> Result<Verdict, Stop> {
         Ok(self.gate.ask(who, self.elapsed).await?)
     }
-
-    fn nanos(&self) -> u64 {
-        nanos(self.elapsed)
-    }
 }
 
 impl Gate {
+    /// Charges an address for one piece of cold work or one failed authentication; `elapsed` is the clock's.
+    ///
+    /// # Errors
+    /// `throttled` when the shared store is down and nothing is admitted then.
+    pub(crate) async fn charge_cold(&self, ip: IpAddr, elapsed: Duration) -> Result<Verdict, Refusal> {
+        let limits = self.limits.load_full();
+        let local = || self.throttle.charge_cold(&limits, ip, nanos(elapsed));
+        match &self.shared_throttle {
+            None => Ok(local()),
+            Some(shared) => match shared.charge_cold(&limits, ip).await {
+                Ok(rate) => Ok(rate),
+                Err(StoreDown) => without_store(shared, local),
+            },
+        }
+    }
+
+    /// What is told of bytes in which no request was found, and the throttle's word on it: two credentials in the place of one
+    /// are a failed authentication, for which the address at the other end of the connection pays.
+    pub(crate) async fn price(&self, refusal: Refusal, client: &Client) -> (Refusal, Option<Verdict>) {
+        if refusal.status() != 401 {
+            return (refusal, None);
+        }
+        match self.charge_cold(client.ip, self.clock.elapsed()).await {
+            Ok(rate) if rate.allowed => (refusal, None),
+            Ok(rate) => (Refusal::Throttled, Some(rate)),
+            Err(throttled) => (throttled, None),
+        }
+    }
+
     /// Asks the throttle; `elapsed` is the clock's.
     ///
     /// # Errors
@@ -92,7 +153,7 @@ impl Gate {
         }
     }
 
-    fn ask_here(&self, who: Who<'_>, elapsed: Duration) -> Verdict {
+    pub(super) fn ask_here(&self, who: Who<'_>, elapsed: Duration) -> Verdict {
         self.throttle.admit(&self.limits.load(), who, nanos(elapsed))
     }
 

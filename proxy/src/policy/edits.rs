@@ -63,11 +63,13 @@ pub type OwnField<'a> = (&'static str, &'a [u8]);
 
 /// Writes the header block that goes on: the canonical path, the fields that may pass byte for byte, the rebuilt cookies
 /// and the proxy's own fields. Nothing can nominate those away: `Connection` is written anew, and names no field.
+/// `token_proven` says that the request's token is what proved its identity.
 pub fn write_block(
     out: &mut BytesMut,
     framed: &Framed<'_>,
     canonical: &Canonical<'_>,
     route: &Route,
+    token_proven: bool,
     cookies: &[u8],
     own: &[OwnField<'_>],
 ) {
@@ -83,7 +85,7 @@ pub fn write_block(
     } else {
         b" HTTP/1.1\r\n"
     });
-    for field in framed.fields.iter().filter(|field| goes_on(field, route)) {
+    for field in framed.fields.iter().filter(|field| goes_on(field, route, token_proven)) {
         put_field(out, field.name, field.value);
     }
     if !cookies.is_empty() {
@@ -110,7 +112,7 @@ fn put_field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
 }
 
 /// Whether a field of the client goes on as it came.
-fn goes_on(field: &Field<'_>, route: &Route) -> bool {
+fn goes_on(field: &Field<'_>, route: &Route, token_proven: bool) -> bool {
     match field.name_kind {
         FieldName::Host
         | FieldName::Origin
@@ -120,10 +122,15 @@ fn goes_on(field: &Field<'_>, route: &Route) -> bool {
         | FieldName::TransferEncoding
         | FieldName::Expect
         | FieldName::Other => true,
-        // On an api route the token has been verified by the time anything goes on. A key never goes on: it is exchanged.
+        // To an api route only what was verified goes on, whatever the route says. A key never goes on: it is exchanged.
         FieldName::Authorization => {
-            (matches!(route.kind, RouteKind::Api) || matches!(route.authorization, Authorization::Pass))
-                && !api_key::is_in(field.value)
+            let passes = match route.kind {
+                RouteKind::Api => token_proven,
+                RouteKind::Public | RouteKind::Page | RouteKind::Admin => {
+                    matches!(route.authorization, Authorization::Pass)
+                }
+            };
+            passes && !api_key::is_in(field.value)
         }
         FieldName::ApiKey
         | FieldName::Connection
@@ -163,7 +170,7 @@ pub fn set_cookie(value: &[u8], route: &Route, rules: &CookieRules, secure: bool
     if rules.session_name(name).is_none() {
         return SetCookie::Keep;
     }
-    let plain = rules.names().iter().any(|plain| plain.as_bytes() == name);
+    let plain = rules.names().any(|plain| plain.as_bytes() == name);
     match (route.kind, std::str::from_utf8(value)) {
         (RouteKind::Admin, Ok(text)) => rescope(text, route, secure),
         // Signing in on such a page has to be possible; whose session it is, is asked when it comes back.
@@ -202,23 +209,39 @@ fn rescope(text: &str, route: &Route, secure: bool) -> SetCookie {
 /// The `Set-Cookie` value that makes a browser forget `name` at `path`.
 #[must_use]
 pub fn expired(name: &str, path: &str, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
+    // A browser takes no word about a prefixed name that is not `Secure` (RFC 6265bis, section 4.1.3).
+    let secure = if secure || has_prefix(name, "__secure-") || has_prefix(name, "__host-") {
+        "; Secure"
+    } else {
+        ""
+    };
     format!("{name}=; Path={path}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Every `Set-Cookie` value that together make a browser forget its sessions: each name, at `/` and where admins live.
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Every `Set-Cookie` value that together make a browser forget its sessions: each configured name and each other one that
+/// it `brought`, at `/` and where admins live.
 #[must_use]
 pub fn expired_sessions<'a>(
     rules: &CookieRules,
-    admin_prefixes: impl Iterator<Item = &'a str> + Clone,
+    brought: &[String],
+    admin_prefixes: impl Iterator<Item = &'a str>,
     secure: bool,
 ) -> Vec<String> {
     let at_admin = admin_prefixes.map(|prefix| format!("{}/", prefix.trim_end_matches('/')));
     let paths: Vec<String> = std::iter::once("/".to_owned())
         .chain(at_admin.filter(|path| path != "/"))
         .collect();
-    let every = |name: &String| paths.iter().map(|path| expired(name, path, secure)).collect::<Vec<_>>();
-    rules.names().iter().flat_map(every).collect()
+    let every = |name| paths.iter().map(move |path| expired(name, path, secure));
+    rules
+        .names()
+        .chain(brought.iter().map(String::as_str))
+        .flat_map(every)
+        .collect()
 }
 
 #[cfg(test)]
@@ -247,6 +270,10 @@ mod tests {
     }
 
     fn written(block: &str, route: &Route) -> String {
+        written_as(block, route, true)
+    }
+
+    fn written_as(block: &str, route: &Route, token_proven: bool) -> String {
         let block = block.replace('\n', "\r\n");
         let framed = framing::parse(block.as_bytes()).unwrap();
         let canonical = path::canonicalize(framed.target).unwrap();
@@ -256,6 +283,7 @@ mod tests {
             &framed,
             &canonical,
             route,
+            token_proven,
             b"a=1",
             &[("X-User-Id", b"7"), ("X-User-Role", b"")],
         );
@@ -281,6 +309,17 @@ mod tests {
         assert!(has_token(RouteKind::Public, Authorization::Pass));
         assert!(!has_token(RouteKind::Public, Authorization::Drop));
         assert!(!has_token(RouteKind::Admin, Authorization::Drop));
+    }
+
+    #[test]
+    fn an_api_gets_no_authorization_that_did_not_prove_who_asks() {
+        for value in ["Bearer t", "Basic YTpi", "Token 1234"] {
+            let request = REQUEST.replace("Bearer t", value);
+            for authorization in [Authorization::Drop, Authorization::Pass] {
+                let block = written_as(&request, &route(RouteKind::Api, authorization), false);
+                assert!(!block.contains("Authorization"), "{value}: {block}");
+            }
+        }
     }
 
     #[test]
@@ -355,9 +394,53 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_capitals_or_dots_is_set_and_rescoped_as_it_is_configured() {
+        for name in ["connect.sid", "PHPSESSID", "JSESSIONID"] {
+            let rules = CookieRules::new(&[name.into()]);
+            let page = Route {
+                sessions: RouteSessions::NonSuperuser,
+                ..route(RouteKind::Page, Authorization::Drop)
+            };
+            let set = format!("{name}=s; Path=/");
+            let other = format!("{}=s; Path=/", name.to_lowercase().replace('.', "_"));
+            assert_eq!(set_cookie(set.as_bytes(), &page, &rules, false), SetCookie::Keep);
+            assert_eq!(set_cookie(other.as_bytes(), &page, &rules, false), SetCookie::Drop);
+            let admin = route(RouteKind::Admin, Authorization::Drop);
+            let SetCookie::Rescope { cookie, expiry } = set_cookie(set.as_bytes(), &admin, &rules, false) else {
+                panic!("not rescoped")
+            };
+            assert!(cookie.starts_with(&format!("{name}=s; Path=/admin/;")), "{cookie}");
+            assert!(expiry.starts_with(&format!("{name}=; Path=/; Max-Age=0;")), "{expiry}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_expired_under_its_configured_name_and_the_one_that_was_brought() {
+        let rules = CookieRules::new(&["connect.sid".into()]);
+        let brought = ["__Secure-connect.sid".to_owned()];
+        let all = expired_sessions(&rules, &brought, ["/admin"].into_iter(), false);
+        let starts: Vec<&str> = all
+            .iter()
+            .map(|value| value.split("; Max-Age").next().unwrap())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "connect.sid=; Path=/",
+                "connect.sid=; Path=/admin/",
+                "__Secure-connect.sid=; Path=/",
+                "__Secure-connect.sid=; Path=/admin/"
+            ]
+        );
+        // A browser takes no word about a prefixed name that is not Secure.
+        let secure: Vec<bool> = all.iter().map(|value| value.ends_with("; Secure")).collect();
+        assert_eq!(secure, [false, false, true, true]);
+    }
+
+    #[test]
     fn sessions_are_expired_at_the_root_and_at_the_admin_prefix() {
         let rules = CookieRules::new(&["sessionid".into(), "remember".into()]);
-        let all = expired_sessions(&rules, ["/admin"].into_iter(), false);
+        let all = expired_sessions(&rules, &[], ["/admin"].into_iter(), false);
         let starts: Vec<&str> = all
             .iter()
             .map(|value| value.split("; Max-Age").next().unwrap())

@@ -227,6 +227,23 @@ impl Grant {
         }
     }
 
+    /// The same key with another standing.
+    #[must_use]
+    pub fn with_standing(&self, standing: StandingFacts) -> Self {
+        Self {
+            standing: Arc::new(standing),
+            ..self.clone()
+        }
+    }
+
+    /// Whether its maker has another role by a later word, and with it perhaps the key: the token that goes on in its place
+    /// tells of the old one. Epochs are nothing to keys, and who is gone has a plainer answer.
+    #[must_use]
+    pub fn is_outdated_by(&self, later: &StandingFacts) -> bool {
+        let role = |facts: &StandingFacts| facts.user.as_ref().map(|user| user.role);
+        role(later).is_some() && role(later) != role(&self.standing)
+    }
+
     /// Whether the app could still verify what it would get. A token ends on a whole second, and so does a key that has one
     /// with it.
     ///

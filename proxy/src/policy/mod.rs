@@ -20,8 +20,10 @@
 pub mod cookies;
 pub mod cors;
 pub mod credential;
+pub mod denied;
 pub mod edits;
 pub mod fields;
+mod forward;
 pub mod framing;
 pub mod http2;
 pub mod identity;
@@ -33,11 +35,13 @@ pub mod session;
 pub mod steps;
 pub mod upgrade;
 
+pub use denied::{Denied, Payer};
+pub use forward::Forward;
+
 use cookies::{CookieRules, Cookies, SessionPair};
 use credential::Presented;
 use framing::{Body, Framed};
 use identity::{Grant, Holder, Identity};
-use igny8_contract::ids::AccountId;
 use igny8_contract::messages::StandingFacts;
 use igny8_contract::refusal::Refusal;
 use igny8_contract::standing::validate_key;
@@ -157,10 +161,33 @@ impl<'a> Routed<'a> {
         self.shadow
     }
 
-    /// The session cookies that the request brought.
+    /// Whether the request brought a session cookie.
     #[must_use]
-    pub fn sessions(&self) -> &[SessionPair<'a>] {
-        self.cookies.sessions()
+    pub fn brings_session(&self) -> bool {
+        !self.cookies.sessions().is_empty()
+    }
+
+    /// The session cookies that the request brought, where each of them counts.
+    ///
+    /// # Errors
+    /// `malformed_request` for more than anybody looks at.
+    pub fn sessions(&self) -> Result<&[SessionPair<'a>], Refusal> {
+        if self.cookies.has_too_many_sessions() {
+            Err(Refusal::MalformedRequest)
+        } else {
+            Ok(self.cookies.sessions())
+        }
+    }
+
+    /// The names of session cookies that were brought under another name than the configured one.
+    #[must_use]
+    pub fn session_spellings(&self) -> Vec<String> {
+        let otherwise = self
+            .cookies
+            .sessions()
+            .iter()
+            .filter(|session| session.spelled_otherwise());
+        otherwise.map(|session| session.name.to_owned()).collect()
     }
 
     /// The credential that decides on this route; routes that ask for none have none.
@@ -169,7 +196,7 @@ impl<'a> Routed<'a> {
     /// See [`credential::presented`]. A credential that cannot be read is an error on every kind of route where a
     /// session came with it, so that a bad token never turns into a look at the session.
     pub fn credential(&self) -> Result<Presented<'a>, Refusal> {
-        let brought_session = !self.cookies.sessions().is_empty();
+        let brought_session = self.brings_session();
         match self.route.kind {
             RouteKind::Api | RouteKind::Public | RouteKind::Page if brought_session => {
                 // Another scheme than Bearer does not speak for the session that came with it.
@@ -187,7 +214,7 @@ impl<'a> Routed<'a> {
     #[must_use]
     pub fn needs_session_look_up(&self, credential: Presented<'_>) -> bool {
         let has_bearer = credential != Presented::Nothing;
-        session::needs_look_up(self.route.kind, has_bearer, !self.cookies.sessions().is_empty())
+        session::needs_look_up(self.route.kind, has_bearer, self.brings_session())
     }
 
     /// Goes on with a verified token.
@@ -218,7 +245,8 @@ impl<'a> Routed<'a> {
     /// on its one session lets that pass.
     ///
     /// # Errors
-    /// What the verdict on sessions says; `credentials_required` on `api` routes.
+    /// What the verdict on sessions says; `credentials_required` on `api` routes, `credentials_ambiguous` for a session that
+    /// would act beside a credential in the query.
     pub fn prove_open(mut self: Box<Self>, sessions: SessionVerdict) -> Result<Proven<'a>, Refusal> {
         let identity = match (sessions, self.route.kind) {
             (SessionVerdict::Refuse(refusal), _) => return Err(refusal),
@@ -227,6 +255,10 @@ impl<'a> Routed<'a> {
             (SessionVerdict::Pass, RouteKind::Public | RouteKind::Page | RouteKind::Admin) => {
                 self.cookies.pass_session();
                 None
+            }
+            // As with a token: a second credential in the query is one too many.
+            (SessionVerdict::PassAs { .. }, _) if self.canonical.query.is_some_and(credential::holds_credential) => {
+                return Err(Refusal::CredentialsAmbiguous);
             }
             (SessionVerdict::PassAs { account, user }, _) => {
                 self.cookies.pass_session();
@@ -268,24 +300,40 @@ impl<'a> Proven<'a> {
     /// # Errors
     /// See [`validate_key`]; `core_unavailable` when the app could no longer verify what it would get in the key's place,
     /// `api_key_invalid` where that is because the key itself is about to end.
-    pub fn stand_by_key(mut self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand_by_key(self, asks_standing: bool, now: Timestamp) -> Result<Standing<'a>, Denied<'a>> {
         let Some(grant) = &self.grant else {
             return self.stand(None, now);
         };
         let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
         let (need, key_use) = (self.routed.route.standing, grant.key_use(asks_standing, now));
         let stands = validate_key(key_use, &grant.standing, need, reads, now);
-        grant.serves(now)?;
+        let serves = grant.serves(now);
         let facts = Some(Arc::clone(&grant.standing));
-        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
-        Ok(Standing { proven: self, facts })
+        match serves {
+            Ok(()) => self.judged(facts, stands),
+            Err(refusal) => Err(Denied::new(Standing { proven: self, facts }, refusal)),
+        }
+    }
+
+    /// Goes on by this verdict, or by the route that only watches.
+    fn judged(
+        mut self,
+        facts: Option<Arc<StandingFacts>>,
+        verdict: Result<(), Refusal>,
+    ) -> Result<Standing<'a>, Denied<'a>> {
+        let verdict = verdict.or_else(|refusal| self.routed.shadowed(refusal));
+        let standing = Standing { proven: self, facts };
+        match verdict {
+            Ok(()) => Ok(standing),
+            Err(refusal) => Err(Denied::new(standing, refusal)),
+        }
     }
 
     /// Judges the standing that core reported; a request without an identity has none to judge.
     ///
     /// # Errors
     /// See [`Identity::stands`].
-    pub fn stand(mut self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Refusal> {
+    pub fn stand(self, facts: Option<Arc<StandingFacts>>, now: Timestamp) -> Result<Standing<'a>, Denied<'a>> {
         let Some(identity) = &self.identity else {
             return Ok(Standing {
                 proven: self,
@@ -295,8 +343,7 @@ impl<'a> Proven<'a> {
         // What goes through a tunnel may write.
         let reads = self.routed.framed.method.reads() && !self.routed.opens_tunnel();
         let stands = identity.stands(facts.as_deref(), self.routed.route.standing, reads, now);
-        stands.or_else(|refusal| self.routed.shadowed(refusal))?;
-        Ok(Standing { proven: self, facts })
+        self.judged(facts, stands)
     }
 }
 
@@ -311,6 +358,12 @@ impl<'a> Standing<'a> {
     #[must_use]
     pub const fn routed(&self) -> &Routed<'a> {
         &self.proven.routed
+    }
+
+    /// Whose request it is; nothing where nobody had to be proven.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Arc<Identity>> {
+        self.proven.identity.as_ref()
     }
 
     /// Who pays for the request.
@@ -340,7 +393,7 @@ impl<'a> Standing<'a> {
     ///
     /// # Errors
     /// `throttled` when it did not.
-    pub fn admit(self, admitted: bool) -> Result<Permit<'a>, Refusal> {
+    pub fn admit(self, admitted: bool) -> Result<Permit<'a>, Denied<'a>> {
         if admitted {
             Ok(Permit {
                 routed: self.proven.routed,
@@ -348,20 +401,9 @@ impl<'a> Standing<'a> {
                 grant: self.proven.grant,
             })
         } else {
-            Err(Refusal::Throttled)
+            Err(Denied::new(self, Refusal::Throttled))
         }
     }
-}
-
-/// Whose bucket a request is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payer<'a> {
-    /// An account of the core, on this plan.
-    Account { id: AccountId, plan: &'a str },
-    /// An account of another issuer: its name, and the name's digest.
-    Foreign { account: &'a str, digest: u64 },
-    /// The client's address.
-    Address,
 }
 
 /// What only the steps above can make, and without which nothing is forwarded.
@@ -389,6 +431,15 @@ impl<'a> Permit<'a> {
         self.grant.as_ref().map_or(b"", |grant| grant.authorization.as_bytes())
     }
 
+    /// Whether a token proved who asks: then it is that token that `Authorization` holds.
+    fn is_proven_by_token(&self) -> bool {
+        let by_token = |identity: &Arc<Identity>| match &identity.holder {
+            Holder::Core { .. } | Holder::Foreign(_) => true,
+            Holder::Session { .. } => false,
+        };
+        self.grant.is_none() && self.identity.as_ref().is_some_and(by_token)
+    }
+
     /// Writes the header block that goes on, the proxy's `own` fields in it.
     pub fn write_block(&self, out: &mut bytes::BytesMut, own: &[edits::OwnField<'_>]) {
         let routed = &self.routed;
@@ -397,6 +448,7 @@ impl<'a> Permit<'a> {
             &routed.framed,
             &routed.canonical,
             routed.route,
+            self.is_proven_by_token(),
             &routed.cookies.forward,
             own,
         );
@@ -412,75 +464,6 @@ impl<'a> Permit<'a> {
             identity: self.identity,
             grant: self.grant,
         }
-    }
-}
-
-/// A verdict on standing, on a route that may only watch.
-fn unless_shadowed(route: &Route, verdict: Result<(), Refusal>) -> Result<(), Refusal> {
-    match verdict {
-        Err(refusal) if route.edge.shadow && route::can_be_shadowed(refusal) => Ok(()),
-        verdict => verdict,
-    }
-}
-
-/// A permit that has let go of the client's bytes. Made by a permit alone.
-#[derive(Debug)]
-pub struct Forward {
-    route_index: usize,
-    opens_tunnel: bool,
-    shadow: Option<Refusal>,
-    identity: Option<Arc<Identity>>,
-    grant: Option<Arc<Grant>>,
-}
-
-impl Forward {
-    /// Whether the request opens a WebSocket.
-    #[must_use]
-    pub const fn opens_tunnel(&self) -> bool {
-        self.opens_tunnel
-    }
-
-    /// Judges again the standing of whoever opened what lasts on `route`. What goes through it may write.
-    ///
-    /// # Errors
-    /// As for [`Proven::stand`].
-    pub fn stands(&self, facts: Option<&StandingFacts>, route: &Route, now: Timestamp) -> Result<(), Refusal> {
-        let Some(identity) = &self.identity else { return Ok(()) };
-        unless_shadowed(route, identity.stands(facts, route.standing, false, now))
-    }
-
-    /// The same where an API key opened it, by what core says of the key now.
-    ///
-    /// # Errors
-    /// As for [`Proven::stand_by_key`].
-    pub fn stands_by_key(grant: &Grant, asks_standing: bool, route: &Route, now: Timestamp) -> Result<(), Refusal> {
-        let key_use = grant.key_use(asks_standing, now);
-        unless_shadowed(
-            route,
-            validate_key(key_use, &grant.standing, route.standing, false, now),
-        )
-    }
-
-    /// What core had said of the API key that this was opened with.
-    #[must_use]
-    pub fn grant(&self) -> Option<&Arc<Grant>> {
-        self.grant.as_ref()
-    }
-
-    /// What would have been refused if the route did not only watch.
-    #[must_use]
-    pub const fn shadow(&self) -> Option<Refusal> {
-        self.shadow
-    }
-
-    #[must_use]
-    pub const fn route_index(&self) -> usize {
-        self.route_index
-    }
-
-    #[must_use]
-    pub fn identity(&self) -> Option<&Arc<Identity>> {
-        self.identity.as_ref()
     }
 }
 

@@ -153,7 +153,7 @@ fn normalize(raw: &[u8], slash: bool) -> Result<String, Refusal> {
 }
 
 /// The value of two hex digits at the start of `bytes`.
-fn escaped(bytes: &[u8]) -> Option<u8> {
+pub(super) fn escaped(bytes: &[u8]) -> Option<u8> {
     let [high, low, ..] = bytes else { return None };
     let value = char::from(*high).to_digit(16)? * 16 + char::from(*low).to_digit(16)?;
     u8::try_from(value).ok()

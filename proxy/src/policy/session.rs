@@ -130,10 +130,13 @@ pub fn is_foreign_origin(origin: &[u8], host: Option<&[u8]>) -> bool {
     authority.is_none() || authority != host
 }
 
+/// How long a session's value may be: what a browser keeps of one cookie. Some apps keep the whole session in it, sealed.
+const MAX_VALUE: usize = 4096;
+
 /// Whether a session's value can be asked about: what else it holds is nobody's session.
 #[must_use]
 pub fn is_plausible(value: &[u8]) -> bool {
-    (8..=256).contains(&value.len())
+    (8..=MAX_VALUE).contains(&value.len())
         && value
             .iter()
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b';' | b',' | b'"' | b'\\'))
@@ -350,6 +353,8 @@ mod tests {
     #[test]
     fn what_could_inject_into_a_field_is_no_session() {
         assert!(is_plausible(b"8w7ecv0sdh2qkmx1u5n3abcdefghijkl"));
+        assert!(is_plausible(&[b'a'; 4096]));
+        assert!(!is_plausible(&[b'a'; 4097]));
         for value in [
             &b"short"[..],
             b"has space here",

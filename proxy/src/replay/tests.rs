@@ -114,3 +114,63 @@ fn a_key_that_was_good_stays_good_and_a_network_that_is_new_shuts_out() {
     .concat();
     assert_eq!(counts(&new, &log), (5, 3, 1, 1));
 }
+
+#[test]
+fn what_hung_on_the_hour_is_unknown_against_the_rules_that_wrote_the_log() {
+    let same = config(&(route("/", "page") + &route("/api", "api")));
+    const OTHERS: &str = ",\"account\":\"acme-7\",\"user\":\"acme-9\"";
+    let log = [
+        line("/", "refused", "upstream_unreachable", "", ""),
+        line("/x", "refused", "upstream_timeout", "", ""),
+        line("/x", "refused", "internal", "", ""),
+        line("/api/x", "refused", "upstream_unreachable", "bearer", MEMBER),
+        line("/api/x", "refused", "upstream_unreachable", "key", MEMBER),
+        line("/api/x", "refused", "upstream_unreachable", "bearer", OTHERS),
+        line("/ws", "forwarded", "token_revoked", "bearer", MEMBER),
+        line("/api/ws", "forwarded", "token_revoked", "bearer", MEMBER),
+        line("/api/ws", "forwarded", "account_suspended", "key", MEMBER),
+        line("/x", "refused", "malformed_path", "", ""),
+        line("/api/x", "refused", "credentials_ambiguous", "", ""),
+        line("/api/x", "refused", "credentials_ambiguous", "bearer", ""),
+        line("/api/x", "refused", "throttled", "", ""),
+        line("/api/x", "refused", "core_unavailable", "bearer", MEMBER),
+        line("/api/x", "refused", "session_source_unavailable", "session", ""),
+        line("/x", "refused", "session_source_unavailable", "session", ""),
+        // Whose it was is told, and what they may do is not.
+        line("/api/x", "refused", "account_suspended", "bearer", MEMBER),
+        line("/api/x", "refused", "account_suspended", "key", MEMBER),
+        line("/api/x", "refused", "account_missing", "bearer", OTHERS),
+        line("/api/x", "refused", "throttled", "bearer", MEMBER),
+        line("/api/x", "refused", "throttled", "key", MEMBER),
+        line("/api/x", "refused", "throttled", "bearer", OTHERS),
+    ]
+    .concat();
+    assert_eq!(counts(&same, &log), (22, 0, 0, 22));
+    let known = [
+        line("/api/x", "refused", "credentials_ambiguous", "bearer,key", ""),
+        line("/api/x", "refused", "token_revoked", "bearer", MEMBER),
+        line("/API", "refused", "malformed_path", "", ""),
+        line("/a%2fb", "refused", "malformed_path", "", ""),
+    ]
+    .concat();
+    assert_eq!(counts(&same, &known), (4, 4, 0, 0));
+}
+
+#[test]
+fn what_hung_on_the_hour_changes_where_the_new_rules_refuse_it_before() {
+    let new = config(&(route("/x", "page") + "allow = [\"encoded_slash\"]\n"));
+    let log = [
+        line("/gone", "refused", "upstream_unreachable", "", ""),
+        line("/gone", "forwarded", "token_revoked", "bearer", MEMBER),
+        line("/x%2fy", "refused", "malformed_path", "", ""),
+        line("/x/a%2fb", "refused", "malformed_path", "", ""),
+    ]
+    .concat();
+    let findings = replay(&new, log.as_bytes()).unwrap();
+    assert_eq!((findings.changed(), findings.unknown), (4, 0), "{}", findings.as_text());
+    assert!(
+        findings
+            .as_text()
+            .contains("/gone: refused upstream_unreachable -> refused no_route")
+    );
+}

@@ -72,7 +72,13 @@ impl Tokens {
     /// Whether tokens of the core can be verified.
     #[must_use]
     pub fn ready(&self, now: Timestamp) -> bool {
-        self.issuers.first().is_some_and(|core| core.keys.ready(now))
+        self.core_keys().is_some_and(|keys| keys.ready(now))
+    }
+
+    /// The keys of the core.
+    #[must_use]
+    pub fn core_keys(&self) -> Option<&KeyStore> {
+        self.issuers.first().map(|core| &core.keys)
     }
 
     /// Every issuer, the core first.

@@ -2,6 +2,10 @@
 //!
 //! A `kid` that is not in the set fetches it again at most once in ten seconds, whoever sends it. A set that cannot be
 //! fetched serves on until it is older than `stale_max`; then, as before the first one came, there are no keys.
+//!
+//! The core's set is also as young as the last word of the change feed, which tells when it becomes another one. That holds as
+//! long as the last fetch was answered and nothing has been told since it began: whoever says that nothing has changed then
+//! speaks of this very set. A source that fails while the feed goes on is found out by the next fetch that is due.
 
 use super::keys::{Algorithm, KeySet, KeySetError};
 use arc_swap::ArcSwapOption;
@@ -78,11 +82,31 @@ pub struct KeyStore {
     loaded: ArcSwapOption<Loaded>,
     /// The generation of `loaded`, 0 before the first: hot look-ups read this number and leave the set alone.
     generation: AtomicU64,
-    /// When a key set, changed or not, was last fetched, in wall-clock microseconds; [`NEVER`] before the first.
+    /// When a key set, changed or not, was last fetched or confirmed, in wall-clock microseconds; [`NEVER`] before the first.
     fetched_at_us: AtomicI64,
-    /// When a fetch last began, on the clock's monotonic side. The lock is what makes a fetch single: the others wait for
-    /// its outcome. It is an async lock, released when its holder is cancelled, and no hot path takes it.
-    last_attempt: Mutex<Option<Duration>>,
+    /// Raised whenever there is a reason to think that the source has another set by now, or none.
+    doubts: AtomicU64,
+    /// What `doubts` was when the last fetch began that was answered. Less than it is now: the set is in doubt.
+    settled: AtomicU64,
+    /// The lock is what makes a fetch single: the others wait for its outcome. It is an async lock, released when its holder
+    /// is cancelled, and no hot path takes it.
+    attempts: Mutex<Attempts>,
+}
+
+/// Why a request wants the key set fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    NoneFresh,
+    UnknownKid,
+}
+
+/// When fetches last began, on the clock's monotonic side.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// For whatever reason.
+    any: Option<Duration>,
+    /// For a `kid` that was not in the set.
+    unknown_kid: Option<Duration>,
 }
 
 const NEVER: i64 = i64::MIN;
@@ -115,7 +139,10 @@ impl KeyStore {
             loaded: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             fetched_at_us: AtomicI64::new(NEVER),
-            last_attempt: Mutex::new(None),
+            // In doubt until the first one is there.
+            doubts: AtomicU64::new(1),
+            settled: AtomicU64::new(0),
+            attempts: Mutex::default(),
         }
     }
 
@@ -132,6 +159,32 @@ impl KeyStore {
         fetched_at != NEVER && now.0.saturating_sub(fetched_at) <= self.stale_max_us
     }
 
+    /// How old a set may be that serves.
+    #[must_use]
+    pub const fn stale_max(&self) -> Duration {
+        Duration::from_micros(self.stale_max_us.unsigned_abs())
+    }
+
+    /// The source has another set than the one that is here: no word but its own confirms this one any more.
+    pub fn doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whoever would know says that the source had no other set at this time of the clock.
+    pub fn confirm(&self, at: Duration) {
+        if self.settled.load(Ordering::Acquire) != self.doubts.load(Ordering::Acquire) {
+            return;
+        }
+        let now = self.clock.now().0;
+        let age = self.clock.elapsed().saturating_sub(at).as_micros();
+        let at = now.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
+        let known = self.fetched_at_us.load(Ordering::Acquire);
+        // A wall clock that was put back leaves a time behind that has not come yet.
+        if at > known || known > now {
+            self.fetched_at_us.store(at, Ordering::Release);
+        }
+    }
+
     /// Which key set is in force; 0 before the first.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -144,7 +197,7 @@ impl KeyStore {
     /// `core_unavailable` when there are none that are fresh enough.
     pub async fn keys(&self, now: Timestamp) -> Result<Arc<Loaded>, Refusal> {
         if !self.ready(now) {
-            self.fetch_if_due(self.generation(), RETRY_INTERVAL, now).await;
+            self.fetch_if_due(Why::NoneFresh, self.generation(), now).await;
         }
         self.usable(now)
     }
@@ -154,7 +207,7 @@ impl KeyStore {
     /// # Errors
     /// As [`Self::keys`].
     pub async fn newer_keys(&self, seen: u64, now: Timestamp) -> Result<Arc<Loaded>, Refusal> {
-        self.fetch_if_due(seen, REFETCH_INTERVAL, now).await;
+        self.fetch_if_due(Why::UnknownKid, seen, now).await;
         self.usable(now)
     }
 
@@ -164,8 +217,8 @@ impl KeyStore {
     /// # Errors
     /// The set could not be fetched or is not accepted; the last good one stays.
     pub async fn refresh(&self) -> Result<bool, RefreshError> {
-        let mut last_attempt = self.last_attempt.lock().await;
-        *last_attempt = Some(self.clock.elapsed());
+        let mut attempts = self.attempts.lock().await;
+        attempts.any = Some(self.clock.elapsed());
         self.fetch().await
     }
 
@@ -177,16 +230,24 @@ impl KeyStore {
     }
 
     /// Fetches the key set unless somebody has just tried, or has brought another one than `seen` meanwhile.
-    async fn fetch_if_due(&self, seen: u64, interval: Duration, now: Timestamp) {
-        let mut last_attempt = self.last_attempt.lock().await;
+    async fn fetch_if_due(&self, why: Why, seen: u64, now: Timestamp) {
+        let mut attempts = self.attempts.lock().await;
         if self.generation.load(Ordering::Acquire) != seen && self.ready(now) {
             return;
         }
         let elapsed = self.clock.elapsed();
-        if last_attempt.is_some_and(|last| elapsed.saturating_sub(last) < interval) {
+        let (last, interval) = match why {
+            Why::NoneFresh => (attempts.any, RETRY_INTERVAL),
+            Why::UnknownKid => (attempts.unknown_kid, REFETCH_INTERVAL),
+        };
+        if last.is_some_and(|last| elapsed.saturating_sub(last) < interval) {
             return;
         }
-        *last_attempt = Some(elapsed);
+        attempts.any = Some(elapsed);
+        // Noted before it is done: whoever goes away meanwhile has asked all the same.
+        if why == Why::UnknownKid {
+            attempts.unknown_kid = Some(elapsed);
+        }
         if let Err(error) = self.fetch().await {
             tracing::warn!(issuer = %self.name, %error, "key set not renewed");
         }
@@ -194,11 +255,16 @@ impl KeyStore {
 
     /// Fetches the key set and puts it in force. The caller holds the lock.
     async fn fetch(&self) -> Result<bool, RefreshError> {
+        let doubts = self.doubts.load(Ordering::Acquire);
         let outcome = match tokio::time::timeout(FETCH_DEADLINE, self.source.fetch()).await {
             Ok(Ok(bytes)) => self.take(bytes).map_err(RefreshError::from),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(RefreshError::Deadline),
         };
+        match outcome {
+            Ok(_) => self.settled.store(doubts, Ordering::Release),
+            Err(_) => self.doubt(),
+        }
         let word = match outcome {
             Ok(true) => "changed",
             Ok(false) => "unchanged",

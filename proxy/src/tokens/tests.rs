@@ -153,19 +153,43 @@ async fn an_unknown_kid_fetches_at_most_once_in_ten_seconds() {
     for _ in 0..20 {
         assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
     }
-    assert_eq!(setting.endpoint.asked(), 1, "the set was fetched a moment ago");
-    setting.clock.advance(10);
-    for _ in 0..20 {
-        assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
-    }
-    assert_eq!(setting.endpoint.asked(), 2);
+    assert_eq!(
+        setting.endpoint.asked(),
+        2,
+        "that the set was fetched a moment ago says nothing of this kid"
+    );
+    setting.clock.advance(9);
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
+    assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
+    assert_eq!(setting.endpoint.asked(), 3);
     setting.endpoint.say(Some(Signer::new(2).key_set_as("k2")));
-    setting.clock.advance(10);
+    setting.clock.advance(1);
     assert!(
         setting.verify(&token).await.is_ok(),
-        "a key that has been added is found"
+        "a key that has been added is found, however lately another fetch was made"
     );
-    assert_eq!(setting.endpoint.asked(), 3);
+    assert_eq!(setting.endpoint.asked(), 4);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_during_a_fetch_for_an_unknown_kid_has_asked_all_the_same() {
+    let (_, signer) = good();
+    let setting = Arc::new(Setting::new(Some(signer.key_set())));
+    setting.tokens.issuers()[0].keys.refresh().await.unwrap();
+    setting.endpoint.gate.forget_permits(100);
+    let token = Signer::new(2).token("k2", "j");
+    let gone = {
+        let (setting, token) = (Arc::clone(&setting), token.clone());
+        tokio::spawn(async move { setting.verify(&token).await })
+    };
+    while setting.endpoint.asked() == 1 {
+        tokio::task::yield_now().await;
+    }
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    setting.endpoint.gate.add_permits(1);
+    assert_eq!(setting.verify(&token).await.unwrap_err(), Refusal::TokenInvalid);
+    assert_eq!(setting.endpoint.asked(), 2);
 }
 
 #[tokio::test]
@@ -281,4 +305,65 @@ async fn a_key_set_that_is_not_accepted_keeps_the_last_good_one() {
         KeySetError::Malformed.into()
     );
     assert!(setting.cached(&token));
+}
+
+#[tokio::test]
+async fn the_feeds_word_keeps_a_set_young_to_the_second_and_no_set_that_is_in_doubt() {
+    let (token, signer) = good();
+    let setting = Setting::new(Some(signer.key_set()));
+    let keys = &setting.tokens.issuers()[0].keys;
+    let elapsed = || setting.clock.elapsed();
+    keys.confirm(elapsed());
+    assert!(!keys.ready(setting.clock.now()), "there is nothing to confirm");
+    setting.verify(&token).await.unwrap();
+    setting.clock.advance(50);
+    keys.confirm(elapsed().saturating_sub(Duration::from_secs(2)));
+    setting.clock.advance(58);
+    assert!(keys.ready(setting.clock.now()));
+    setting.clock.advance(1);
+    assert!(!keys.ready(setting.clock.now()));
+
+    let gone_in = |seconds| {
+        setting.clock.advance(seconds);
+        keys.confirm(elapsed());
+        setting.clock.advance(60 - seconds);
+        assert!(keys.ready(setting.clock.now()));
+        setting.clock.advance(1);
+        !keys.ready(setting.clock.now())
+    };
+    keys.refresh().await.unwrap();
+    keys.doubt();
+    assert!(gone_in(30), "another set was told of");
+    setting.endpoint.say(None);
+    keys.refresh().await.unwrap_err();
+    setting.endpoint.say(Some(signer.key_set()));
+    keys.refresh().await.unwrap();
+    setting.endpoint.say(None);
+    keys.refresh().await.unwrap_err();
+    assert!(gone_in(30), "its source has failed since");
+    setting.endpoint.say(Some(signer.key_set()));
+    keys.refresh().await.unwrap();
+    assert!(!gone_in(30), "its source has answered since");
+}
+
+#[tokio::test]
+async fn a_fetch_that_began_before_another_set_was_told_of_settles_nothing() {
+    let (_, signer) = good();
+    let setting = Arc::new(Setting::new(Some(signer.key_set())));
+    setting.endpoint.gate.forget_permits(100);
+    let fetch = {
+        let setting = Arc::clone(&setting);
+        tokio::spawn(async move { setting.tokens.issuers()[0].keys.refresh().await })
+    };
+    while setting.endpoint.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let keys = &setting.tokens.issuers()[0].keys;
+    keys.doubt();
+    setting.endpoint.gate.add_permits(1);
+    fetch.await.unwrap().unwrap();
+    setting.clock.advance(30);
+    keys.confirm(setting.clock.elapsed());
+    setting.clock.advance(31);
+    assert!(!keys.ready(setting.clock.now()));
 }

@@ -164,6 +164,18 @@ pub(super) const FORMS: &[(&str, &[u8], Holds)] = &[
     ("with an escaped equals sign", b"Cookie: sessionid%3Duser1\r\n", Unclear),
     ("a name in quotes", b"Cookie: \"sessionid\"=user1\r\n", Unclear),
     ("after a comma", b"Cookie: a=1, sessionid=user1\r\n", Unclear),
+    ("after a blank", b"Cookie: a=1 sessionid=user1\r\n", Unclear),
+    ("after a tab", b"Cookie: a=1\tsessionid=user1\r\n", Unclear),
+    (
+        "after a value in quotes and a blank",
+        b"Cookie: a=\"1\" sessionid =user1\r\n",
+        Unclear,
+    ),
+    (
+        "blanks in a value",
+        b"Cookie: a=the quick = brown; b=2\r\n",
+        Pairs(&[("a", "the quick = brown"), ("b", "2")]),
+    ),
     ("a pair without a name", b"Cookie: =sessionid=user1\r\n", Unclear),
     ("a name without a value", b"Cookie: sessionid\r\n", Unclear),
     (

@@ -77,6 +77,18 @@ const TARGETS: &[Row] = &[
     ("an account in the query", b"/api/v1/x?account_id=666", NOT_PROVEN),
 ];
 
+/// Targets of a request with a valid token in its field.
+const BESIDE_A_TOKEN: &[Row] = &[
+    ("the same token", b"/api/v1/x?access_token={TOKEN}", AMBIGUOUS),
+    ("a name with an escape", b"/api/v1/x?access%5Ftoken=1", AMBIGUOUS),
+    ("after a semicolon", b"/api/v1/x?a=1;access_token=1", AMBIGUOUS),
+    ("a token by another name", b"/api/v1/x?a=1&t={TOKEN}", AMBIGUOUS),
+    ("a token after its scheme", b"/api/v1/x?t=Bearer%20{TOKEN}", AMBIGUOUS),
+    ("a token without a name", b"/api/v1/x?{TOKEN}", AMBIGUOUS),
+    ("a key by another name", b"/api/v1/x?t=%69gk_1234567890", AMBIGUOUS),
+    ("a parameter of the app's own", b"/api/v1/x?token=abc", To("/api/v1/x")),
+];
+
 pub(super) fn add(cases: &mut Vec<Case>) {
     for (name, fields, outcome) in FIELDS {
         let parts: &[&[u8]] = &[b"GET /api/v1/x HTTP/1.1\r\n", OWN_FIELDS, fields, b"\r\n"];
@@ -85,5 +97,10 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     for (name, target, outcome) in TARGETS {
         let parts: &[&[u8]] = &[b"GET ", target, b" HTTP/1.1\r\n", OWN_FIELDS, b"\r\n"];
         cases.push(Case::new("credentials", *name, parts, outcome.verdict()));
+    }
+    for (name, target, outcome) in BESIDE_A_TOKEN {
+        let token: &[u8] = b"Authorization: Bearer {TOKEN}\r\n";
+        let parts: &[&[u8]] = &[b"GET ", target, b" HTTP/1.1\r\n", OWN_FIELDS, token, b"\r\n"];
+        cases.push(Case::new("a credential in the query", *name, parts, outcome.verdict()));
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::book::tests::{Desk, START, day};
+use crate::domain::book::tests::{Desk, SELLER, START, day};
 use crate::domain::period::first_fault;
 
 const ACTIVE: (AccountStatus, Option<SuspendReason>, SubscriptionStatus) =
@@ -34,6 +34,19 @@ fn a_payment_ends_the_trial_now_and_begins_thirty_paid_days() {
     assert_eq!(desk.book.payment_method, Some(PaymentMethod::BankTransfer));
     assert_eq!(desk.book.plan_id, Some(desk.plan("starter").id));
     assert_eq!(desk.actions(), ["subscription.activated", "payment.confirmed"]);
+}
+
+#[test]
+fn a_payment_says_who_issues_its_receipt_however_it_came() {
+    for method in [PaymentMethod::BankTransfer, PaymentMethod::Stripe] {
+        let mut desk = Desk::new();
+        let confirmation = Confirmation {
+            method,
+            ..desk.transfer("starter")
+        };
+        let payment = desk.at(day(1), |book, rules, now| book.confirm(rules, confirmation, now));
+        assert_eq!(payment.unwrap().seller, SELLER);
+    }
 }
 
 #[test]
@@ -85,6 +98,50 @@ fn paying_again_before_the_end_renews_from_the_end() {
     desk.pass(Timestamp(day(61).0 - 1));
     assert_eq!(desk.stands(), ACTIVE);
     assert_eq!(desk.grants(1, 3), [1]);
+}
+
+#[test]
+fn who_pays_goes_on_whatever_end_was_asked_for_and_stripe_says_itself_what_it_goes_on_with() {
+    use PaymentMethod::{BankTransfer, Stripe};
+    // On time, and in the grace. A gift of staff's says nothing about what the owner wants.
+    for now in [day(20), day(33)] {
+        for (first, renewed_by, cancels) in [
+            (BankTransfer, Some(BankTransfer), false),
+            (BankTransfer, Some(Stripe), false),
+            (Stripe, Some(BankTransfer), false),
+            (Stripe, Some(Stripe), true),
+            (BankTransfer, None, true),
+        ] {
+            let mut desk = Desk::new();
+            let transfer = desk.transfer("starter");
+            let pay = |desk: &mut Desk, method, now| {
+                let confirmation = Confirmation {
+                    method,
+                    ..transfer.clone()
+                };
+                desk.at(now, |book, rules, now| book.confirm(rules, confirmation, now).map(drop))
+            };
+            pay(&mut desk, first, day(1)).unwrap();
+            desk.at(now, |book, _, _| book.cancel_at_period_end(true)).unwrap();
+            match renewed_by {
+                Some(method) => pay(&mut desk, method, now),
+                None => desk.at(now, |book, rules, now| book.renew(rules, None, now)),
+            }
+            .unwrap();
+            assert_eq!(desk.stands(), ACTIVE);
+            assert_eq!(desk.latest().cancel_at_period_end, cancels, "{first:?} {renewed_by:?}");
+            let told = desk.book.changes.iter().rev().find_map(|change| match change {
+                Change::Noted {
+                    action: "payment.confirmed",
+                    detail,
+                    ..
+                } => Some(&detail["cancel_at_period_end"]),
+                _ => None,
+            });
+            let expected = json!({"before": true, "after": false});
+            assert!(cancels || told == Some(&expected), "{told:?}");
+        }
+    }
 }
 
 /// How a renewal comes: by a payment, or by staff without one.
@@ -196,8 +253,26 @@ fn periods_tile_over_48_months_of_renewals_sooner_and_later() {
     }
 }
 
+/// Which grants come while time passes a day at a time until `until`: the day after sign-up, the period and the number.
+fn granted_until(desk: &mut Desk, until: i64) -> Vec<(i64, i64, i64)> {
+    let mut granted = Vec::new();
+    let first = desk.day();
+    for on in first..=until {
+        let known = desk.book.purse.journal.buckets.len();
+        desk.pass(day(on));
+        let made = desk.book.purse.journal.buckets[known..].iter();
+        granted.extend(made.filter_map(|bucket| bucket.grant.map(|key| (on, key.period, key.grant))));
+    }
+    granted
+}
+
+/// The days on which the grants `from` to 12 come of the period that began on day `start`.
+fn days_of(period: i64, start: i64, from: i64) -> impl Iterator<Item = (i64, i64, i64)> {
+    (from..=12).map(move |grant| (start + 30 * (grant - 1), period, grant))
+}
+
 #[test]
-fn an_annual_plan_renewed_months_too_soon_still_grants_twelve_times_a_period() {
+fn an_annual_plan_renewed_early_grants_once_at_once_and_every_other_grant_at_its_time() {
     let mut desk = Desk::new();
     desk.pay("yearly", day(1)).unwrap();
     desk.at(day(2), |book, _, now| {
@@ -206,11 +281,78 @@ fn an_annual_plan_renewed_months_too_soon_still_grants_twelve_times_a_period() {
             .add(BucketKind::Bonus, Credits(50), Some(now.plus_days(300)), reason)
     })
     .unwrap();
+    desk.pass(day(200));
+    assert_eq!(desk.grants(1, 2), (1..=7).collect::<Vec<_>>());
+    let before = desk.entries(0).len();
     desk.pay("yearly", day(200)).unwrap();
-    assert_eq!(desk.grants(1, 2), (1..=12).collect::<Vec<_>>());
+    assert_eq!(desk.entries(before), [("expiry", -1_000), ("subscription", 1_000)]);
     assert_eq!(desk.book.purse.head.balance.0, 1_050, "the bonus is not touched");
-    desk.pass(Timestamp(day(1 + 730).0 - 1));
-    assert_eq!(desk.grants(1, 3), (1..=12).collect::<Vec<_>>());
+    assert_eq!(desk.grants(1, 3), [1]);
+    let expected: Vec<_> = days_of(2, 1, 8).chain(days_of(3, 366, 2)).collect();
+    assert_eq!(granted_until(&mut desk, 730), expected);
+    assert_eq!(desk.latest().earlier, []);
+    desk.pass(day(1 + 730));
+    assert_eq!(desk.stands().2, SubscriptionStatus::PastDue);
+}
+
+#[test]
+fn an_annual_plan_renewed_twice_early_grants_thirty_six_times() {
+    for (slug, first) in [("yearly", 3), ("by-year", 3)] {
+        let mut desk = Desk::new();
+        desk.pay(slug, day(first)).unwrap();
+        desk.pay(slug, day(first)).unwrap();
+        desk.pass(day(100));
+        desk.pay(slug, day(100)).unwrap();
+        assert_eq!(desk.grants(1, 2), (1..=4).collect::<Vec<_>>(), "{slug}");
+        assert_eq!((desk.grants(1, 3), desk.grants(1, 4)), (vec![1], vec![1]), "{slug}");
+        let granted = granted_until(&mut desk, first + 3 * 365 - 1);
+        if slug == "yearly" {
+            let expected = days_of(2, 3, 5).chain(days_of(3, 368, 2)).chain(days_of(4, 733, 2));
+            assert_eq!(granted, expected.collect::<Vec<_>>());
+        }
+        for period in 2..=4 {
+            assert_eq!(desk.grants(1, period), (1..=12).collect::<Vec<_>>(), "{slug}");
+        }
+        assert!(granted.is_sorted(), "{slug}: {granted:?}");
+        assert_eq!(desk.latest().granting(), desk.latest().period, "{slug}");
+    }
+}
+
+#[test]
+fn a_late_annual_renewal_makes_what_is_overdue_at_once_and_the_rest_at_its_time() {
+    for mode in [None, Some(LateMode::CatchUp)] {
+        let mut desk = Desk::new();
+        desk.pay("yearly", day(0)).unwrap();
+        desk.pass(day(365 + 70));
+        assert_eq!(desk.grants(2, 1), (1..=12).collect::<Vec<_>>());
+        let before = desk.entries(0).len();
+        renew(&mut desk, "yearly", day(365 + 70), mode, true).unwrap();
+        assert_eq!(desk.grants(2, 2), [1, 2, 3]);
+        let reset = [("expiry", -1_000), ("subscription", 1_000)];
+        assert_eq!(desk.entries(before), [reset; 3].concat());
+        assert_eq!(granted_until(&mut desk, 729), days_of(2, 365, 4).collect::<Vec<_>>());
+    }
+    // Two years late: what is missed is made in its order, and the period that runs goes on as if nothing had been.
+    let mut desk = Desk::new();
+    desk.pay("yearly", day(0)).unwrap();
+    renew(&mut desk, "yearly", day(365 * 2 + 45), Some(LateMode::CatchUp), true).unwrap();
+    assert_eq!(desk.grants(2, 2), (1..=12).collect::<Vec<_>>());
+    assert_eq!(desk.grants(2, 3), [1, 2]);
+    assert_eq!(
+        granted_until(&mut desk, 365 * 3 - 1),
+        days_of(3, 730, 3).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn another_plan_instead_of_one_that_was_paid_ahead_begins_now_and_nothing_of_the_old_one_comes() {
+    let mut desk = Desk::new();
+    desk.pay("yearly", day(1)).unwrap();
+    desk.pay("yearly", day(40)).unwrap();
+    desk.pay("growth", day(50)).unwrap();
+    assert_eq!((desk.latest().number, desk.latest().earlier.len()), (2, 0));
+    assert_eq!(granted_until(&mut desk, 79), []);
+    assert_eq!(desk.book.purse.head.balance.0, 20_000);
 }
 
 #[test]
@@ -467,6 +609,7 @@ fn a_reason_is_written_to_what_was_decided_and_not_to_what_time_did() {
         plans: &desk.plans,
         trial_grace_days: 0,
         past_due_grace_days: 7,
+        seller: "",
     };
     desk.book.pass_time(&rules, day(32)).unwrap();
     desk.book.renew(&rules, None, day(32)).unwrap();

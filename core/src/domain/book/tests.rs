@@ -5,6 +5,7 @@ use crate::domain::plan::tests::terms;
 use crate::domain::plan::{BillingCycle, PlanTerms};
 use crate::domain::purse::BucketKind;
 use igny8_contract::credits::Credits;
+use igny8_contract::time::MICROS_PER_DAY;
 use proptest::prelude::*;
 
 /// When every test's account signs up.
@@ -15,6 +16,9 @@ pub(crate) const fn day(days: i64) -> Timestamp {
     START.plus_days(days)
 }
 
+/// Who issues receipts.
+pub(crate) const SELLER: &str = "Igny8 Ltd\n1 High Street";
+
 /// A catalogue, the terms of the house and one account's book, together with everything that ever happened to it: unlike
 /// in storage, the changes and the journal are never cleared.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Desk {
     pub trial_grace_days: i64,
     pub past_due_grace_days: i64,
     pub book: Book,
+    /// When the last decision was taken.
+    now: Timestamp,
 }
 
 impl Desk {
@@ -66,6 +72,7 @@ impl Desk {
             plans: &plans,
             trial_grace_days,
             past_due_grace_days: 7,
+            seller: SELLER,
         };
         let book = Book::open(&plans[0], &rules, START).unwrap().of(AccountId(1));
         Self {
@@ -73,6 +80,7 @@ impl Desk {
             trial_grace_days,
             past_due_grace_days: 7,
             book,
+            now: START,
         }
     }
 
@@ -90,13 +98,20 @@ impl Desk {
             plans: &self.plans,
             trial_grace_days: self.trial_grace_days,
             past_due_grace_days: self.past_due_grace_days,
+            seller: SELLER,
         };
         let mut book = self.book.clone();
         book.pass_time(&rules, now)?;
         let outcome = decide(&mut book, &rules, now)?;
         self.book = book;
+        self.now = now;
         self.is_sound();
         Ok(outcome)
+    }
+
+    /// How many days after sign-up the last decision was taken.
+    pub const fn day(&self) -> i64 {
+        (self.now.0 - START.0).div_euclid(MICROS_PER_DAY)
     }
 
     pub fn pass(&mut self, now: Timestamp) {
@@ -263,11 +278,11 @@ fn a_trial_that_ends_while_a_payment_is_waited_for_waits_with_it() {
 
 #[test]
 fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
-    // On trial the grace is not waited for; past due it comes at once.
+    // On trial the grace is not waited for; past due it is what is left.
     for (status, asked_on, ends_on) in [
         (SubscriptionStatus::Trialing, 1, 14),
         (SubscriptionStatus::Active, 1, 30),
-        (SubscriptionStatus::PastDue, 31, 31),
+        (SubscriptionStatus::PastDue, 31, 37),
     ] {
         let mut desk = Desk::with_trial_grace(3);
         if status != SubscriptionStatus::Trialing {
@@ -278,11 +293,11 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
         let mut kept = desk.clone();
         desk.at(day(asked_on), |book, _, _| book.cancel_at_period_end(true))
             .unwrap();
-        if asked_on < ends_on {
-            desk.pass(before(day(ends_on)));
-        }
-        assert_eq!(desk.latest().status, status);
+        let stood = desk.stands();
+        desk.pass(before(day(ends_on)));
+        assert_eq!(desk.stands(), stood, "it goes on until then");
         desk.pass(day(ends_on));
+        assert_eq!(desk.latest().ended_at, Some(day(ends_on)));
         assert_eq!(
             desk.stands(),
             (AccountStatus::Cancelled, None, SubscriptionStatus::Cancelled)
@@ -291,10 +306,7 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
             let refused = desk.at(day(40), |book, _, _| book.cancel_at_period_end(cancel));
             assert_eq!(refused, Err(Refusal::SubscriptionEnded));
         }
-        // Taken back in time it is as if nothing had been asked for. Past due there is no time for that.
-        if status == SubscriptionStatus::PastDue {
-            continue;
-        }
+        // Taken back in time it is as if nothing had been asked for.
         for cancel in [true, false, false] {
             kept.at(day(asked_on), |book, _, _| book.cancel_at_period_end(cancel))
                 .unwrap();
@@ -304,6 +316,19 @@ fn the_end_that_its_owner_asked_for_comes_with_the_period_in_every_status() {
         let noted = kept.actions().iter().filter(|action| action.contains("cancel")).count();
         assert_eq!(noted, 2, "asking for what is so already leaves no line");
     }
+}
+
+#[test]
+fn an_end_that_is_asked_for_once_the_grace_is_over_comes_at_once() {
+    let mut desk = Desk::new();
+    desk.pay("starter", START).unwrap();
+    desk.pass(day(38));
+    desk.at(day(38), |book, _, _| book.cancel_at_period_end(true)).unwrap();
+    desk.pass(day(38));
+    assert_eq!(
+        desk.stands(),
+        (AccountStatus::Cancelled, None, SubscriptionStatus::Cancelled)
+    );
 }
 
 #[test]
@@ -413,6 +438,7 @@ enum Beginning {
     Yearly,
     ByMonth,
     ByYear,
+    PaidAhead,
     Enterprise,
     Cancelled,
 }
@@ -425,6 +451,11 @@ fn begun(beginning: Beginning) -> Desk {
         Beginning::Yearly => drop(desk.pay("yearly", day(2))),
         Beginning::ByMonth => drop(desk.pay("by-month", day(2))),
         Beginning::ByYear => drop(desk.pay("by-year", day(2))),
+        Beginning::PaidAhead => {
+            for slug in ["yearly"; 2] {
+                desk.pay(slug, day(2)).unwrap();
+            }
+        }
         Beginning::Enterprise | Beginning::Cancelled => {
             let plan = desk.plan("enterprise");
             desk.at(day(2), |book, _, now| book.assign(&plan, now)).unwrap();
@@ -440,7 +471,7 @@ proptest! {
     fn time_passes_to_the_same_book_in_one_step_or_in_many(
         beginning in prop_oneof![
             Just(Beginning::Trial), Just(Beginning::Starter), Just(Beginning::Yearly), Just(Beginning::ByMonth),
-            Just(Beginning::ByYear), Just(Beginning::Enterprise), Just(Beginning::Cancelled)
+            Just(Beginning::ByYear), Just(Beginning::PaidAhead), Just(Beginning::Enterprise), Just(Beginning::Cancelled)
         ],
         holds in proptest::collection::vec((1..200_i64, 1..5_000_i64), 0..4),
         bonus in proptest::option::of(1..3_000_i64),

@@ -8,6 +8,7 @@ use crate::app::{StoryError, api_keys, customers, payments, read, sign_in_list, 
 use crate::domain::account::AccountKind;
 use crate::http::Service;
 use crate::http::answer::Refused;
+use crate::http::query::PageQuery;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -97,11 +98,6 @@ async fn whole(service: &Service, seat: &Seat, id: i64, problem: &str) -> Result
     Ok(shown(service, seat, "account.html", body))
 }
 
-/// The head of a customer's other pages.
-async fn head(service: &Service, id: i64) -> Result<Value, Response> {
-    Ok(view::head(&customer(service, id).await?))
-}
-
 /// A customer's account; staff's own is none.
 pub async fn customer(service: &Service, id: i64) -> Result<AccountProfile, Response> {
     let found = read::account(&service.core, AccountId(id)).await;
@@ -116,6 +112,25 @@ pub async fn customer(service: &Service, id: i64) -> Result<AccountProfile, Resp
     }
 }
 
+/// One of a customer's lists. Its name is that of its tab and of its template, which finds what stands in it in `rows`.
+async fn listed(
+    service: &Service,
+    seat: &Seat,
+    id: i64,
+    uri: &Uri,
+    name: &str,
+    read: impl AsyncFnOnce(AccountId, PageQuery) -> Result<(Vec<Value>, Option<i64>), StoryError>,
+) -> Result<Response, Response> {
+    let page = query::page(uri).map_err(|error| refused(&error))?;
+    let account = customer(service, id).await?;
+    let (rows, next_before) = read(account.account.id, page).await.map_err(failed)?;
+    let body = json!({
+        "tab": name, "account": view::head(&account), "rows": rows,
+        "next": next_before.map_or_else(String::new, query::next),
+    });
+    Ok(shown(service, seat, &format!("{name}.html"), body))
+}
+
 /// The ledger with its running balance.
 pub async fn ledger(
     State(service): State<Service>,
@@ -123,15 +138,11 @@ pub async fn ledger(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri).map_err(|error| refused(&error))?;
-    let account = head(&service, id).await?;
-    let found = read::entries(&service.core, AccountId(id), page.before, page.limit).await;
-    let found = found.map_err(failed)?;
-    let body = json!({
-        "tab": "ledger", "account": account, "entries": found.entries.iter().map(view::entry).collect::<Vec<_>>(),
-        "next": found.next_before.map_or_else(String::new, query::next),
-    });
-    Ok(shown(&service, &seat, "ledger.html", body))
+    listed(&service, &seat, id, &uri, "ledger", async |id, page| {
+        let found = read::entries(&service.core, id, page.before, page.limit).await?;
+        Ok((found.entries.iter().map(view::entry).collect(), found.next_before))
+    })
+    .await
 }
 
 /// Who did what.
@@ -141,17 +152,13 @@ pub async fn audit(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri).map_err(|error| refused(&error))?;
-    let account = head(&service, id).await?;
-    let found = trail::page(&service.core, AccountId(id), page.before, page.limit).await;
-    let found = found.map_err(failed)?;
-    let plans = read::plans(&service.core).await.map_err(failed)?;
-    let lines: Vec<Value> = found.lines.iter().map(|line| view::line(line, &plans)).collect();
-    let body = json!({
-        "tab": "audit", "account": account, "lines": lines,
-        "next": found.next_before.map_or_else(String::new, query::next),
-    });
-    Ok(shown(&service, &seat, "audit.html", body))
+    listed(&service, &seat, id, &uri, "audit", async |id, page| {
+        let found = trail::page(&service.core, id, page.before, page.limit).await?;
+        let plans = read::plans(&service.core).await?;
+        let lines = found.lines.iter().map(|line| view::line(line, &plans));
+        Ok((lines.collect(), found.next_before))
+    })
+    .await
 }
 
 /// The API keys.
@@ -161,17 +168,13 @@ pub async fn keys(
     Number(id): Number,
     uri: Uri,
 ) -> Result<Response, Response> {
-    let page = query::page(&uri).map_err(|error| refused(&error))?;
-    let account = head(&service, id).await?;
-    let found = api_keys::list(&service.core.store, AccountId(id), page.before, page.limit).await;
-    let found = found.map_err(failed)?;
-    let now = service.core.machine_now();
-    let body = json!({
-        "tab": "keys", "account": account,
-        "keys": found.keys.iter().map(|key| view::key(key, now)).collect::<Vec<_>>(),
-        "next": found.next_before.map_or_else(String::new, query::next),
-    });
-    Ok(shown(&service, &seat, "keys.html", body))
+    listed(&service, &seat, id, &uri, "keys", async |id, page| {
+        let found = api_keys::list(&service.core.store, id, page.before, page.limit).await?;
+        let now = service.core.machine_now();
+        let keys = found.keys.iter().map(|key| view::key(key, now));
+        Ok((keys.collect(), found.next_before))
+    })
+    .await
 }
 
 /// The account's people and their sign-ins.

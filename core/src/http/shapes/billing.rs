@@ -281,6 +281,9 @@ pub struct Receipt {
     /// The number as people write it.
     #[schema(example = "R-000001")]
     pub name: String,
+    /// Who issued it: name, address, tax number, a line each. Empty where nobody is named.
+    #[schema(example = "Igny8 Ltd\n1 High Street\nVAT GB123456789")]
+    pub seller: String,
     pub account_name: String,
     pub payer_name: String,
     #[schema(example = "Starter")]
@@ -306,6 +309,7 @@ impl From<&receipt::Receipt> for Receipt {
         Self {
             number: receipt.number,
             name: receipt_name(receipt.number),
+            seller: receipt.seller.clone(),
             account_name: receipt.account_name.clone(),
             payer_name: receipt.payer_name.clone(),
             plan_name: receipt.plan_name.clone(),

@@ -15,6 +15,8 @@ use sqlx::Row;
 use std::sync::Barrier;
 
 pub const CONFIRM: &str = "/api/v1/billing/confirm-bank-transfer/";
+/// Who issues receipts, in the environment.
+pub const SELLER: &str = "IGNY8_CORE__BILLING__SELLER";
 pub const UPGRADE: &str = "/api/v1/account/upgrade/";
 
 /// Tables that money moves in.

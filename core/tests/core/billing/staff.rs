@@ -274,6 +274,26 @@ fn a_suspended_account_is_shut_out_until_it_is_reinstated() {
 }
 
 #[test]
+fn staff_who_give_no_reason_are_told_of_as_such() {
+    on_both(|site| {
+        let server = site.serve();
+        let (staff, member) = (staff(&site, &server), server.sign_up());
+        let account = id(&member);
+        let call = |path: &str, body: Value| data(&server.asks(&staff, path, &body).send());
+        call(ASSIGN, json!({"account_id": account, "plan_slug": "enterprise"}));
+        call(RENEW, json!({"account_id": account}));
+        for action in ["plan.assigned", "subscription.renewed"] {
+            assert_eq!(detail(&site, action)["reason"], "not given", "{action}");
+        }
+        call(&format!("/api/v1/staff/accounts/{account}/suspend/"), json!({}));
+        let reasons = site.rows("SELECT suspend_reason FROM account WHERE status = 'suspended'", |row| {
+            row.get::<String, _>(0)
+        });
+        assert_eq!(reasons, ["staff"]);
+    });
+}
+
+#[test]
 fn each_call_of_staffs_takes_effect_once_under_its_key() {
     on_both(|site| {
         let server = site.serve();

@@ -1,7 +1,7 @@
 //! Credits looked at: usage by day, pages of holds.
 
 use super::{Asker, HOLDS};
-use crate::site::on_both;
+use crate::site::{PASSWORD, Site, new_email, on_both};
 use serde_json::{Value, json};
 
 #[test]
@@ -100,5 +100,106 @@ fn pages_of_holds_are_walked_by_cursor_and_filtered_by_status() {
         assert_eq!(walk("&status=released"), [6, 4, 2]);
         assert_eq!(walk("&status=confirmed"), Vec::<i64>::new());
         site.is_healthy();
+    });
+}
+
+/// The trial is over, and with it two holds that were made; nobody has said so yet.
+fn time_has_passed(site: &Site) {
+    for statement in [
+        "UPDATE subscription_period SET start_us = start_us - 86400000000 * 20, end_us = end_us - 86400000000 * 20",
+        "UPDATE credit_hold SET expires_at_us = created_at_us + 1",
+        "UPDATE account SET due_us = 1",
+    ] {
+        site.sql(statement).unwrap();
+    }
+}
+
+/// Paths, where in their data the present shows, and how.
+fn the_present() -> [(&'static str, &'static str, Value); 6] {
+    [
+        ("/api/v1/credits/", "/held", json!(0)),
+        (HOLDS, "/items/0/status", json!("expired")),
+        ("/api/v1/account/", "/status", json!("suspended")),
+        ("/api/v1/account/subscription/", "/status", json!("expired")),
+        ("/api/v1/auth/me/", "/account/status", json!("suspended")),
+        (
+            "/api/v1/credits/transactions/",
+            "/items/0/transaction_type",
+            json!("expiry"),
+        ),
+    ]
+}
+
+#[test]
+fn whoever_looks_sees_the_present_though_no_worker_has_come() {
+    on_both(|site| {
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        for (path, at, expected) in the_present() {
+            let member = server.sign_up();
+            let asker = Asker::new(&server, &member);
+            asker.hold(30);
+            // A bonus that has ended leaves an entry.
+            let id = member.data["account"]["id"].as_i64().unwrap();
+            site.sql(&format!(
+                "INSERT INTO ledger_entry (account_id, sequence, transaction_type, amount, balance_after, description, \
+                 metadata, created_at_us) VALUES ({id}, 2, 'bonus', 5, 2005, 'x', '{{}}', 1)"
+            ))
+            .unwrap();
+            site.sql(&format!(
+                "INSERT INTO credit_bucket (account_id, number, kind, priority, remaining, held, expires_at_us, created_at_us) \
+                 VALUES ({id}, 2, 'bonus', 20, 5, 0, 1, 1)"
+            ))
+            .unwrap();
+            site.sql(&format!("UPDATE account SET bucket_count = 2 WHERE id = {id}"))
+                .unwrap();
+            time_has_passed(&site);
+            assert_eq!(asker.data(path).pointer(at), Some(&expected), "{path}");
+            let due = format!("SELECT COUNT(*) FROM account WHERE id = {id} AND due_us IS NULL");
+            assert_eq!(site.number(&due), 1, "{path}: nothing is left to be done");
+        }
+    });
+}
+
+#[test]
+fn whoever_signs_in_or_refreshes_sees_the_present_too() {
+    on_both(|site| {
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        let new = json!({"email": new_email(), "password": PASSWORD, "refresh_delivery": "body"});
+        let refresh = server.register(&new).json()["data"]["refresh"].clone();
+        let told = |answer: &Value| {
+            let data = &answer["data"];
+            (
+                data["account"]["status"].clone(),
+                data["subscription"]["status"].clone(),
+            )
+        };
+        let present = (json!("suspended"), json!("expired"));
+        time_has_passed(&site);
+        let refreshed = server.post("/api/v1/auth/refresh/").json(&json!({"refresh": refresh}));
+        assert_eq!(told(&refreshed.send().json()), present);
+        let another = server.sign_up();
+        time_has_passed(&site);
+        assert_eq!(told(&server.login(&another.email, PASSWORD).json()), present);
+    });
+}
+
+#[test]
+fn where_nothing_can_be_written_everything_can_still_be_looked_at() {
+    on_both(|site| {
+        let server = site.serve_with(&[("IGNY8_CORE__WORKER__ENABLED", "false")]);
+        let member = server.sign_up();
+        let asker = Asker::new(&server, &member);
+        asker.hold(30);
+        time_has_passed(&site);
+        site.sql(if site.engine == "sqlite" {
+            "CREATE TRIGGER stuck BEFORE UPDATE ON account BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        } else {
+            "CREATE TRIGGER stuck BEFORE UPDATE ON account FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        })
+        .unwrap();
+        for (path, ..) in the_present() {
+            assert_eq!(asker.get(path).status, 200, "{path}");
+        }
+        assert_eq!(asker.credits(), [2000, 30, 1970], "as it was");
     });
 }

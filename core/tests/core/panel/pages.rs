@@ -338,3 +338,41 @@ fn accounts_are_found_by_words_status_and_plan_and_lists_go_on_page_by_page() {
         assert_eq!(staff.get("/admin/?status=x").status, 422);
     });
 }
+
+#[test]
+fn a_customers_ledger_audit_and_keys_go_on_page_by_page() {
+    on_both(|site| {
+        let server = site.serve();
+        let member = server.sign_up();
+        for name in ["one", "two", "three"] {
+            let body = json!({"name": name, "role": "editor"});
+            let ask = server.post("/api/v1/account/api-keys/").bearer(&member.access);
+            assert_eq!(ask.json(&body).send().status, 201);
+        }
+        let mut staff = Browser::of_staff(&site, &server, "admin");
+        let page = format!("/admin/accounts/{}/", account_id(&member));
+        let bonus = [("amount", "5"), ("kind", "bonus"), ("reason", "so")];
+        assert_eq!(staff.send(&page, &format!("{page}adjust-credits/"), &bonus).status, 303);
+        for (list, least) in [("ledger", 2), ("audit", 4), ("keys", 3)] {
+            let mut rows_and_next = |query: &str| {
+                let text = staff.get(&format!("{page}{list}/{query}")).text();
+                let (_, body) = text.split_once("<tbody>").unwrap();
+                let (table, after) = body.split_once("</tbody>").unwrap();
+                // A form's hidden fields are another time other ones.
+                let rows = table
+                    .split("<tr>")
+                    .skip(1)
+                    .map(|row| row.split("<form").next().unwrap().to_owned());
+                let rows: Vec<String> = rows.collect();
+                let next = after.split_once(&format!("href=\"{page}{list}/"));
+                (rows, next.map(|(_, next)| next.split('"').next().unwrap().to_owned()))
+            };
+            let (all, nothing) = rows_and_next("");
+            assert!(all.len() >= least && nothing.is_none(), "{list}: {all:?}");
+            let (first, next) = rows_and_next("?limit=1");
+            let (rest, nothing) = rows_and_next(&next.unwrap());
+            assert!(first.len() == 1 && nothing.is_none(), "{list}: {first:?} {rest:?}");
+            assert_eq!([first, rest].concat(), all, "{list}");
+        }
+    });
+}

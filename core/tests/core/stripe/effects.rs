@@ -3,6 +3,7 @@
 use super::{
     PATH, Payer, SECRET, SECRET_FILE, machine_seconds, send, serve, serve_widely, signature, told, write_secrets,
 };
+use crate::billing::SELLER;
 use crate::site::on_both;
 use igny8_testkit::wait::wait_until;
 use serde_json::{Value, json};
@@ -91,6 +92,33 @@ fn an_invoice_pays_where_its_checkout_could_not_say_that_the_money_had_come() {
                 assert_eq!(told(&server, &late), "unchanged");
                 assert_eq!(payer.state(&site), PAID_ONCE);
             }
+        }
+        site.is_healthy();
+    });
+}
+
+#[test]
+fn a_receipt_names_who_issued_it_when_its_event_took_effect() {
+    on_both(|site| {
+        let file = write_secrets(&site, SECRET);
+        let serve = |seller: &str| site.serve_with(&[(SECRET_FILE, &file), (SELLER, seller)]);
+        let server = serve("Igny8 Ltd\nVAT GB1");
+        let (payer, waiting) = (Payer::new(&server), Payer::new(&server));
+        assert_eq!(told(&server, &payer.checkout()), "applied");
+        assert_eq!(told(&server, &waiting.invoice_paid()), "waiting");
+        drop(server);
+        let server = serve("Another\nVAT GB2");
+        assert_eq!(told(&server, &payer.invoice_paid()), "unchanged");
+        assert_eq!(told(&server, &payer.second_invoice()), "applied");
+        assert_eq!(told(&server, &waiting.checkout()), "applied");
+        for (payer, issued) in [
+            (&payer, vec!["Another\nVAT GB2", "Igny8 Ltd\nVAT GB1"]),
+            (&waiting, vec!["Another\nVAT GB2"]),
+        ] {
+            let list = server.reads(&payer.member.access, "/api/v1/account/receipts/");
+            let items = list["items"].as_array().unwrap().iter();
+            let sellers: Vec<&str> = items.map(|item| item["seller"].as_str().unwrap()).collect();
+            assert_eq!(sellers, issued);
         }
         site.is_healthy();
     });

@@ -27,11 +27,15 @@ fn what_does_not_concern_us_is_taken_and_changes_nothing() {
             (fixture("customer_subscription_updated_renewal"), "ignored"),
             (fixture("checkout_session_completed"), "unknown_reference"),
             (json!({"id": "evt_thin", "type": "v2.core.account.updated"}), "ignored"),
+            (
+                json!({"id": "evt_odd", "type": "foo.bar", "created": "now", "data": []}),
+                "ignored",
+            ),
         ] {
             assert_eq!(told(&server, &event), expected);
             assert_eq!(told(&server, &event), expected, "again");
         }
-        assert_eq!(site.number("SELECT COUNT(*) FROM stripe_event"), 4);
+        assert_eq!(site.number("SELECT COUNT(*) FROM stripe_event"), 5);
         // Of the people who paid neither addresses nor cards are kept.
         let kept = "SELECT COUNT(*) FROM stripe_event WHERE facts LIKE '%@%' OR facts LIKE '%Square%'";
         assert_eq!(site.number(kept), 0);

@@ -36,7 +36,12 @@ export function Component() {
             </PageHead>
             <div className="card max-w-2xl p-6 sm:p-10">
               <div className="mb-8 flex flex-wrap items-start justify-between gap-4">
-                <Brand />
+                <div>
+                  <Brand />
+                  {found.seller && (
+                    <p className="mt-3 text-sm whitespace-pre-line text-ink">{found.seller}</p>
+                  )}
+                </div>
                 <p className="text-right text-sm text-ink-3">
                   Issued on
                   <br />

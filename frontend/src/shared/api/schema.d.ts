@@ -2170,6 +2170,13 @@ export interface components {
                     period_start: string;
                     /** @example Starter */
                     plan_name: string;
+                    /**
+                     * @description Who issued it: name, address, tax number, a line each. Empty where nobody is named.
+                     * @example Igny8 Ltd
+                     *     1 High Street
+                     *     VAT GB123456789
+                     */
+                    seller: string;
                 }[];
                 /** @description The `cursor` of the next page; null on the last one. */
                 next?: string | null;
@@ -2286,6 +2293,13 @@ export interface components {
                 period_start: string;
                 /** @example Starter */
                 plan_name: string;
+                /**
+                 * @description Who issued it: name, address, tax number, a line each. Empty where nobody is named.
+                 * @example Igny8 Ltd
+                 *     1 High Street
+                 *     VAT GB123456789
+                 */
+                seller: string;
             };
             /**
              * @description Always true.
@@ -2843,6 +2857,13 @@ export interface components {
             period_start: string;
             /** @example Starter */
             plan_name: string;
+            /**
+             * @description Who issued it: name, address, tax number, a line each. Empty where nobody is named.
+             * @example Igny8 Ltd
+             *     1 High Street
+             *     VAT GB123456789
+             */
+            seller: string;
         };
         /** @description Codes that each stand in once for the authenticator app. They are shown this once. */
         RecoveryCodes: {

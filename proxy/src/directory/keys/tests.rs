@@ -85,14 +85,15 @@ impl Bench {
 
     /// As the gate does: what is fresh, else core's word.
     async fn use_key(&self, hash: &KeyHash) -> &'static str {
-        let known = match self.keys.fresh(hash, self.clock.elapsed()) {
-            Fresh::Known(known) => Some(known),
+        let word = match self.keys.fresh(hash, self.clock.elapsed()) {
+            Fresh::Known(known) => Word::Said(known),
             Fresh::Due | Fresh::Cold => self.keys.ask(hash).await,
         };
-        match known {
-            Some(Known::Granted(_)) => "granted",
-            Some(Known::Refused) => "refused",
-            None => "silent",
+        match word {
+            Word::Said(Known::Granted(_)) => "granted",
+            Word::Said(Known::Refused) => "refused",
+            Word::Old(..) => "old",
+            Word::Nothing => "silent",
         }
     }
 
@@ -185,7 +186,7 @@ async fn while_core_is_silent_known_keys_serve_for_a_while_and_nobody_else_does(
     assert_eq!(bench.use_key(&KNOWN).await, "granted");
     *bench.core.silent.lock().unwrap() = true;
     bench.wait(700);
-    assert_eq!(bench.use_key(&KNOWN).await, "granted");
+    assert_eq!(bench.use_key(&KNOWN).await, "old");
     let asked = bench.asked();
     assert_eq!(bench.use_key(&[4; 32]).await, "silent");
     assert_eq!(bench.asked(), asked, "core is left in peace for a moment");
@@ -195,7 +196,7 @@ async fn while_core_is_silent_known_keys_serve_for_a_while_and_nobody_else_does(
         "nothing is kept of a key that nobody has answered for"
     );
     bench.wait(299_299);
-    assert_eq!(bench.use_key(&KNOWN).await, "granted");
+    assert_eq!(bench.use_key(&KNOWN).await, "old");
     bench.wait(1);
     assert_eq!(bench.use_key(&KNOWN).await, "silent");
     *bench.core.silent.lock().unwrap() = false;

@@ -226,7 +226,8 @@ fn the_memory_of_ended_sign_ins_and_revoked_keys_is_swept() {
         3,
         40,
     );
-    assert!(mirror.is_key_revoked(&[10; 32]) && !mirror.is_key_revoked(&[11; 32]));
+    assert!(mirror.has_key_changed(&[10; 32], 40) && !mirror.has_key_changed(&[11; 32], 40));
+    assert!(!mirror.has_key_changed(&[10; 32], 41), "asked about again since");
     mirror.sweep(159);
     assert_eq!((mirror.sizes().sign_ins, mirror.sizes().keys), (1, 1));
     mirror.sweep(40 + KEPT_KEY_SECONDS);

@@ -2,10 +2,11 @@ use super::*;
 use crate::directory::client::HttpClient;
 use crate::tokens::testing::{NOW, payload};
 use http::HeaderValue;
-use igny8_contract::claims::AccessClaims;
+use igny8_contract::claims::{AccessClaims, AccountRole};
 use igny8_contract::feed::{Change, FeedHead};
-use igny8_contract::messages::{StandingQuery, UserFacts};
-use igny8_contract::standing::{AccountFacts, AccountStatus, TokenFacts};
+use igny8_contract::ids::ApiKeyId;
+use igny8_contract::messages::{KeyFacts, StandingQuery, UserFacts};
+use igny8_contract::standing::{AccountFacts, AccountStatus, SuspendReason, TokenFacts};
 use igny8_contract::time::Timestamp;
 use std::sync::atomic::AtomicI64;
 
@@ -219,9 +220,94 @@ fn others_are_told_what_they_have_to_do() {
             key_set: true
         }
     );
-    assert!(directory.mirror().is_key_revoked(&[11; 32]));
+    assert!(directory.mirror().has_key_changed(&[11; 32], NOW));
     assert_eq!(
         directory.apply(&changes(3, vec![]), clock.elapsed()),
         Effects::default()
     );
+}
+
+/// The copy of a key of the bearer of [`identity`].
+fn grant() -> Arc<Grant> {
+    let (identity, token) = (identity(), TokenFacts::from(&claims()));
+    let maker = query(&identity);
+    Arc::new(Grant::of(
+        [11; 32],
+        KeyFacts {
+            key_id: ApiKeyId(1),
+            account_id: maker.account_id,
+            user_id: maker.user_id,
+            role: token.role,
+            expires_at_us: None,
+            standing: answer(1).facts(),
+            token: "t".into(),
+            token_exp: NOW + 900,
+        },
+    ))
+}
+
+/// What has become of a key's copy that was asked for before these changes came; the feed confirmed them unless `unsure`.
+fn copy_after(items: Vec<Item>, unsure: bool) -> Option<Arc<Grant>> {
+    let (directory, clock) = known();
+    let (copy, asked_at) = (grant(), clock.elapsed());
+    clock.advance(2_000);
+    let mut told = changes(2, items);
+    if unsure {
+        told.as_of = 3;
+    }
+    directory.apply(&told, clock.elapsed());
+    clock.advance(5_000);
+    directory.bring_up_to_date(&copy, asked_at)
+}
+
+#[test]
+fn an_old_copy_of_a_key_stands_as_its_account_and_its_maker_have_been_told_of_since() {
+    let (identity, copy) = (identity(), grant());
+    let maker = query(&identity);
+    let account = |change: fn(&mut AccountFacts)| {
+        let mut facts = copy.standing.account.clone().unwrap();
+        change(&mut facts);
+        let (id, facts) = (maker.account_id, Some(facts));
+        vec![Item::Account { id, facts }]
+    };
+    let user = |change: fn(&mut UserFacts)| {
+        let mut facts = copy.standing.user.clone().unwrap();
+        change(&mut facts);
+        let (id, account_id, facts) = (maker.user_id, Some(maker.account_id), Some(facts));
+        vec![Item::User { id, account_id, facts }]
+    };
+    let untouched = copy_after(vec![], false).unwrap();
+    assert_eq!(untouched.standing, copy.standing);
+
+    let suspended = || {
+        account(|facts| {
+            facts.status = AccountStatus::Suspended;
+            facts.reason = Some(SuspendReason::Abuse);
+        })
+    };
+    let standing = copy_after(suspended(), false).unwrap().standing.clone();
+    assert_eq!(standing.account.as_ref().unwrap().status, AccountStatus::Suspended);
+    assert!(
+        copy_after(suspended(), true).is_none(),
+        "which word is the newer one is not known"
+    );
+
+    let standing = copy_after(user(|facts| facts.is_active = false), false)
+        .unwrap()
+        .standing
+        .clone();
+    assert!(!standing.user.as_ref().unwrap().is_active);
+    assert!(copy_after(user(|facts| facts.role = AccountRole::Viewer), false).is_none());
+    let standing = copy_after(user(|facts| facts.user_epoch += 1), false);
+    assert!(standing.is_some(), "another password ends sign-ins, not programs");
+
+    let gone = vec![Item::Account {
+        id: maker.account_id,
+        facts: None,
+    }];
+    assert!(copy_after(gone, false).unwrap().standing.account.is_none());
+    let revoked = vec![Item::ApiKey {
+        digest: "0b".repeat(32),
+    }];
+    assert!(!copy_after(revoked, false).unwrap().standing.sid_active);
 }
