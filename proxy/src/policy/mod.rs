@@ -466,3 +466,6 @@ impl<'a> Permit<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
