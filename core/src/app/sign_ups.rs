@@ -28,9 +28,9 @@ use std::time::Duration;
 /// How many sign-ups one transaction carries at most.
 const MOST: usize = 64;
 /// When so many are gathered, nobody else is waited for.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 16;
 /// How long somebody else is waited for at most.
-const LONGEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// How many sign-ups each transaction carried.
 pub const SIGN_UP_BATCH_SIZE: &str = "igny8_core_signup_batch_size";
