@@ -149,22 +149,10 @@ impl Config {
 }
 
 fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
-    let wrong = |key: &str, what: &str| ConfigError(format!("{key}: {what}"));
     let address = |key: &str, text: &str| {
         text.parse::<SocketAddr>()
             .map_err(|_| wrong(key, "write an address and a port, like 127.0.0.1:8082"))
     };
-    let tokens = written.tokens;
-    if !(30..=3600).contains(&tokens.access_ttl_seconds) {
-        return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
-    }
-    if tokens.issuer.is_empty() || tokens.audience.is_empty() || tokens.app_audience.is_empty() {
-        return Err(wrong("tokens", "issuer and audiences must not be empty"));
-    }
-    if tokens.app_audience == tokens.audience {
-        // The public edge would take what is meant for apps alone.
-        return Err(wrong("tokens.app_audience", "it must not be tokens.audience"));
-    }
     let (public, internal) = (
         address("listen.public", &written.listen.public)?,
         address("listen.internal", &written.listen.internal)?,
@@ -185,14 +173,8 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         internal,
         database: Database::parse(&written.database.url).map_err(|error| ConfigError(error.to_string()))?,
         migrate_on_start: written.database.migrate_on_start,
-        tokens: TokenTerms {
-            issuer: tokens.issuer,
-            audience: tokens.audience,
-            ttl_seconds: tokens.access_ttl_seconds,
-            app_audience: tokens.app_audience,
-            key_ttl_seconds: within("tokens.key_ttl_seconds", tokens.key_ttl_seconds, 60..=7200)?,
-        },
-        keys_dir: tokens.keys_dir,
+        keys_dir: written.tokens.keys_dir.clone(),
+        tokens: token_terms(written.tokens)?,
         internal_token_file: written.internal.token_file,
         passwords: password_cost(&written.passwords)?,
         identity: identity::identity(written.secrets, written.sign_in, written.mail)?,
@@ -220,6 +202,30 @@ fn validated(written: file::ConfigFile) -> Result<Config, ConfigError> {
         frontend,
         proxies: proxies(&written.panel.proxies)?,
         grace: Duration::from_secs(written.server.grace_seconds.min(3600)),
+    })
+}
+
+fn wrong(key: &str, what: &str) -> ConfigError {
+    ConfigError(format!("{key}: {what}"))
+}
+
+fn token_terms(tokens: file::Tokens) -> Result<TokenTerms, ConfigError> {
+    if !(30..=3600).contains(&tokens.access_ttl_seconds) {
+        return Err(wrong("tokens.access_ttl_seconds", "30 to 3600"));
+    }
+    if tokens.issuer.is_empty() || tokens.audience.is_empty() || tokens.app_audience.is_empty() {
+        return Err(wrong("tokens", "issuer and audiences must not be empty"));
+    }
+    if tokens.app_audience == tokens.audience {
+        // The public edge would take what is meant for apps alone.
+        return Err(wrong("tokens.app_audience", "it must not be tokens.audience"));
+    }
+    Ok(TokenTerms {
+        issuer: tokens.issuer,
+        audience: tokens.audience,
+        ttl_seconds: tokens.access_ttl_seconds,
+        app_audience: tokens.app_audience,
+        key_ttl_seconds: within("tokens.key_ttl_seconds", tokens.key_ttl_seconds, 60..=7200)?,
     })
 }
 

@@ -280,7 +280,7 @@ pub async fn list_holds(
     Ok(data(StatusCode::OK, Page { items, next }))
 }
 
-refusals!(EndHoldRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed CredentialsRequired
+refusals!(ConfirmRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed CredentialsRequired
     TokenInvalid TokenExpired TokenRevoked AccountMissing AccountSuspended AccountCancelled RoleRequired TrialEnded
     PaymentRequired InsufficientCredits NotFound HoldEnded IdempotencyKeyReused StorageUnavailable);
 
@@ -292,7 +292,7 @@ refusals!(EndHoldRefusals: MalformedBody BodyTooLarge UnsupportedMediaType Valid
         ("Idempotency-Key" = Option<String>, Header, description = "Names this request: sent again, it takes effect once")
     ),
     request_body(content = ConfirmBody, description = "Nothing at all for the whole hold"),
-    responses((status = 200, description = "The ledger entry", body = Envelope<LedgerEntry>), EndHoldRefusals)
+    responses((status = 200, description = "The ledger entry", body = Envelope<LedgerEntry>), ConfirmRefusals)
 )]
 pub async fn confirm_hold(
     State(service): State<Service>,
@@ -309,6 +309,10 @@ pub async fn confirm_hold(
     service.stories.run(story).await.map(answered)
 }
 
+refusals!(ReleaseRefusals: MalformedBody BodyTooLarge UnsupportedMediaType ValidationFailed CredentialsRequired
+    TokenInvalid TokenExpired TokenRevoked AccountMissing AccountSuspended AccountCancelled RoleRequired NotFound HoldEnded
+    IdempotencyKeyReused StorageUnavailable);
+
 /// Lets go of what a hold has set aside.
 #[utoipa::path(
     post, path = "/api/v1/credits/holds/{id}/release/", tag = "credits", security(("bearer" = [])),
@@ -317,7 +321,7 @@ pub async fn confirm_hold(
         ("Idempotency-Key" = Option<String>, Header, description = "Names this request: sent again, it takes effect once")
     ),
     request_body(content = ReleaseBody, description = "Nothing, or an empty object"),
-    responses((status = 200, description = "The hold", body = Envelope<Hold>), EndHoldRefusals)
+    responses((status = 200, description = "The hold", body = Envelope<Hold>), ReleaseRefusals)
 )]
 pub async fn release_hold(
     State(service): State<Service>,

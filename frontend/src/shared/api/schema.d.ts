@@ -1122,7 +1122,8 @@ export interface components {
             account_id: number;
             /** @example enterprise */
             plan_slug: string;
-            reason: string;
+            /** @description For the audit. */
+            reason?: string;
         };
         /** @description Who acted. */
         AuditActor: {
@@ -2949,7 +2950,8 @@ export interface components {
              * @example catch_up
              */
             mode?: string | null;
-            reason: string;
+            /** @description For the audit. */
+            reason?: string;
         };
         /** @description Who has forgotten their password. */
         ResetBody: {
@@ -3089,10 +3091,10 @@ export interface components {
             /** @description For the audit. */
             note?: string | null;
             /**
-             * @description `abuse` or `staff`.
+             * @description `abuse` or `staff`, which it is where it is left out.
              * @example abuse
              */
-            reason: string;
+            reason?: string;
         };
         /** @description What was done, for people. */
         Told: {
@@ -10485,23 +10487,6 @@ export interface operations {
                      * @example {
                      *       "code": "credentials_required",
                      *       "error": "Send an access token as Authorization: Bearer.",
-                     *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
-                     *       "success": false
-                     *     }
-                     */
-                    "application/json": components["schemas"]["RefusalAnswer"];
-                };
-            };
-            /** @description `trial_ended`: The trial has ended; choose a plan to go on. · `payment_required`: A payment is due before this can go on. · `insufficient_credits`: The account has not enough credits. */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "trial_ended",
-                     *       "error": "The trial has ended; choose a plan to go on.",
                      *       "request_id": "5f0c1e6a9d3b47728e51c0ffee15900d",
                      *       "success": false
                      *     }
