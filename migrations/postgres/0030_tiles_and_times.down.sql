@@ -1,5 +1,3 @@
 -- Lost: nothing. Foreign keys keep the periods tiled.
-DROP TRIGGER subscription_period_stays_tiled ON subscription_period;
 DROP TRIGGER subscription_period_begins_at_an_end ON subscription_period;
-DROP FUNCTION subscription_period_stays();
 DROP FUNCTION subscription_period_begins();

@@ -1,5 +1,4 @@
 -- Lost: nothing. The triggers are those of before.
-DROP TRIGGER subscription_period_stays_tiled;
 DROP TRIGGER subscription_period_begins_at_an_end;
 DROP TRIGGER feed_account_added;
 CREATE TRIGGER feed_account_added AFTER INSERT ON account
