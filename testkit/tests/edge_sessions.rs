@@ -206,6 +206,37 @@ fn whoever_becomes_a_superuser_is_stopped_at_the_next_request() {
 }
 
 #[test]
+fn who_is_known_is_asked_about_again_for_nothing_and_who_is_not_pays() {
+    let app = Echo::start();
+    let others = GENEROUS_LIMITS.replace("[cold]", "[plan.no]");
+    let limits = format!("{others}[cold]\nrate = \"2/h\"\nburst = 2\n");
+    let builder = Stack::builder().app(App::At(app.address().to_owned())).limits(&limits);
+    // Remembered for longer than the test takes.
+    let stack = builder
+        .proxy(|file| {
+            routes(file);
+            set(file, "sessions.cache", "60s");
+        })
+        .start();
+    let page = |cookie: &str| stack.get("/signed-in/x").cookie(cookie).send();
+    app.tell("somebody-1", person(false));
+    for _ in 0..12 {
+        assert_eq!(
+            received(&page("sessionid=somebody-1")).as_deref(),
+            Some("sessionid=somebody-1")
+        );
+    }
+    assert_eq!(
+        received(&page("sessionid=made-up-1")),
+        None,
+        "the second look-up is paid for"
+    );
+    assert_eq!(page("sessionid=made-up-1").status, 429, "who is nobody pays each time");
+    app.tell("somebody-1", person(true));
+    assert_eq!(page("sessionid=somebody-1").status, 403, "and is still asked about");
+}
+
+#[test]
 fn a_token_beside_another_in_the_query_is_refused_and_an_apps_own_parameter_passes() {
     let stack = &edge().stack;
     let member = stack.sign_up();

@@ -160,6 +160,15 @@ impl SessionSources {
         self.ask(cookie, session).await
     }
 
+    /// Asks both sources, whatever is remembered, and remembers what they say. Silence is not remembered.
+    pub async fn look_up_anew(&self, cookie: &str, session: &str) -> Sighting {
+        let sighting = self.ask(cookie, session).await;
+        if sighting.core != Found::Silent && sighting.app != Found::Silent {
+            self.memory.insert(self.digest(cookie, session), sighting.clone()).await;
+        }
+        sighting
+    }
+
     async fn ask(&self, cookie: &str, session: &str) -> Sighting {
         let query = SessionQuery {
             session: session.to_owned(),

@@ -42,20 +42,27 @@ impl Way<'_> {
     /// What the sources say of a session; nothing where that no longer matters.
     async fn sight(&self, route: &Route, name: &str, session: &str) -> Result<Option<Sighting>, Stop> {
         let sources = &self.gate.sessions;
-        // Where a session may pass, no memory will do.
-        let fresh = match route.sessions {
-            RouteSessions::NonSuperuser | RouteSessions::Account => true,
-            RouteSessions::Never => false,
+        let known = match route.sessions {
+            RouteSessions::Never | RouteSessions::NonSuperuser => sources.remembered(name, session).await,
+            RouteSessions::Account => None,
         };
-        if !fresh && let Some(sighting) = sources.remembered(name, session).await {
-            return Ok(Some(sighting));
+        // Where a session may pass, no memory will do. But a page has many parts: whoever was known a moment ago has paid, and
+        // is asked about again for nothing.
+        let may_pass = route.sessions != RouteSessions::Never;
+        match known {
+            Some(sighting) if !may_pass => return Ok(Some(sighting)),
+            Some(sighting) if sighting.only().is_some() => return Ok(Some(sources.look_up_anew(name, session).await)),
+            Some(_) | None => {}
         }
-        match self.pay_for_cold_work().await {
-            Ok(()) if fresh => Ok(Some(sources.look_up_now(name, session).await)),
-            Ok(()) => Ok(Some(sources.look_up(name, session).await)),
+        match (self.pay_for_cold_work().await, route.sessions) {
+            (Ok(()), RouteSessions::Never) => Ok(Some(sources.look_up(name, session).await)),
+            (Ok(()), RouteSessions::NonSuperuser) => Ok(Some(sources.look_up_anew(name, session).await)),
+            (Ok(()), RouteSessions::Account) => Ok(Some(sources.look_up_now(name, session).await)),
             // An api route refuses every session, whether or not it could be looked up.
-            Err(_) if route.kind == RouteKind::Api && !fresh => Ok(None),
-            Err(throttled) => Err(throttled),
+            (Err(_), RouteSessions::Never) if route.kind == RouteKind::Api => Ok(None),
+            (Err(throttled), RouteSessions::Never | RouteSessions::NonSuperuser | RouteSessions::Account) => {
+                Err(throttled)
+            }
         }
     }
 
