@@ -278,7 +278,7 @@ impl<'a> Way<'a> {
 
     /// Whether a limit that only watches would have refused the request, by the throttle's last word on it or by an earlier one.
     fn is_watched(&self, rate: Option<&Verdict>) -> bool {
-        rate.is_some_and(|rate| rate.would_refuse.is_some()) || self.cold_watched.load(Ordering::Relaxed)
+        rate.is_some_and(Verdict::is_watched) || self.cold_watched.load(Ordering::Relaxed)
     }
 
     /// The whole way, from the route to the permit.

@@ -65,20 +65,21 @@ impl Gateway {
     }
 
     /// What is left of the time that the whole exchange may take; nothing on a route with `stream`, which has no such end.
-    fn time_left(&self, passage: &Passage) -> Option<Duration> {
+    /// `now` is the clock's elapsed time, here and below: a hook looks at the clock once.
+    fn time_left(&self, passage: &Passage, now: Duration) -> Option<Duration> {
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let total = self.gate.config.upstreams[route.upstream].total_timeout;
-        let took = self.gate.clock.elapsed().saturating_sub(passage.started);
+        let took = now.saturating_sub(passage.started);
         (!route.stream).then(|| total.saturating_sub(took))
     }
 
-    fn is_overdue(&self, passage: &Passage) -> bool {
-        self.time_left(passage) == Some(Duration::ZERO)
+    fn is_overdue(&self, passage: &Passage, now: Duration) -> bool {
+        self.time_left(passage, now) == Some(Duration::ZERO)
     }
 
     /// Gives an exchange up that has taken longer than it may, at whichever part that shows.
-    fn give_up_if_overdue(&self, passage: &mut Passage) -> Result<()> {
-        if !self.is_overdue(passage) {
+    fn give_up_if_overdue(&self, passage: &mut Passage, now: Duration) -> Result<()> {
+        if !self.is_overdue(passage, now) {
             return Ok(());
         }
         passage.refusal = Some(Refusal::UpstreamTimeout);
@@ -131,12 +132,11 @@ impl ProxyHttp for Gateway {
             *ctx = Handover::take_from(session.req_header_mut());
         }
         let passage = passage(ctx)?;
-        if !self.gate.access_log.is_off() {
-            passage.asked_at = Some(self.gate.clock.elapsed());
-        }
+        let now = self.gate.clock.elapsed();
+        passage.asked_at = Some(now);
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let mut peer = Box::new(self.peers[route.upstream].clone());
-        match self.time_left(passage) {
+        match self.time_left(passage, now) {
             Some(left) => bound(&mut peer.options, left),
             None => peer.options.read_timeout = Some(self.gate.config.stream_timeout),
         }
@@ -172,7 +172,7 @@ impl ProxyHttp for Gateway {
             ));
         }
         if passage.body_open {
-            self.give_up_if_overdue(passage)?;
+            self.give_up_if_overdue(passage, self.gate.clock.elapsed())?;
         }
         Ok(())
     }
@@ -205,12 +205,13 @@ impl ProxyHttp for Gateway {
             );
             return Err(error.into_up());
         }
-        self.give_up_if_overdue(passage)?;
+        let now = self.gate.clock.elapsed();
+        self.give_up_if_overdue(passage, now)?;
         if response.status.is_informational() {
             return outgoing::finish_interim(&self.gate, response, passage);
         }
         if let Some(asked_at) = passage.asked_at {
-            passage.upstream_took = Some(self.gate.clock.elapsed().saturating_sub(asked_at));
+            passage.upstream_took = Some(now.saturating_sub(asked_at));
         }
         if self.gate.draining.load(Ordering::Relaxed) {
             // pingora writes the `Connection` of an answer itself, and by this.
@@ -226,7 +227,7 @@ impl ProxyHttp for Gateway {
         _end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        self.give_up_if_overdue(passage(ctx)?)?;
+        self.give_up_if_overdue(passage(ctx)?, self.gate.clock.elapsed())?;
         Ok(None)
     }
 
@@ -239,7 +240,7 @@ impl ProxyHttp for Gateway {
         };
         // An app that waits for the rest of a body is not the one that is slow.
         let waits_for_body = passage.body_open && matches!(error.etype(), ErrorType::ReadTimedout);
-        let waits_for_body = waits_for_body && !self.is_overdue(passage);
+        let waits_for_body = waits_for_body && !self.is_overdue(passage, self.gate.clock.elapsed());
         let found = || {
             if waits_for_body {
                 Some(Refusal::RequestTimeout)

@@ -98,7 +98,7 @@ impl Gate {
         framed: &Framed<'_>,
     ) -> Box<Refused> {
         let seen = Seen::of(framed);
-        let limit_watched = rate.as_ref().is_some_and(|rate| rate.would_refuse.is_some());
+        let limit_watched = rate.as_ref().is_some_and(throttle::Verdict::is_watched);
         Box::new(Refused {
             refusal,
             client,

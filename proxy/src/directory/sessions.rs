@@ -49,6 +49,11 @@ impl Sighting {
         }
     }
 
+    /// Whether a source did not answer.
+    fn is_incomplete(&self) -> bool {
+        self.core == Found::Silent || self.app == Found::Silent
+    }
+
     /// Whether a source that might have named a superuser did not answer.
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -142,7 +147,7 @@ impl SessionSources {
     pub async fn look_up(&self, cookie: &str, session: &str) -> Sighting {
         let asked = self.memory.try_get_with(self.digest(cookie, session), async {
             let sighting = self.ask(cookie, session).await;
-            if sighting.core == Found::Silent || sighting.app == Found::Silent {
+            if sighting.is_incomplete() {
                 Err(sighting)
             } else {
                 Ok(sighting)
@@ -155,15 +160,10 @@ impl SessionSources {
         self.without_ended(session, sighting)
     }
 
-    /// Asks both sources, whatever is remembered, and remembers nothing.
-    pub async fn look_up_now(&self, cookie: &str, session: &str) -> Sighting {
-        self.ask(cookie, session).await
-    }
-
     /// Asks both sources, whatever is remembered, and remembers what they say. Silence is not remembered.
-    pub async fn look_up_anew(&self, cookie: &str, session: &str) -> Sighting {
+    pub async fn look_up_now(&self, cookie: &str, session: &str) -> Sighting {
         let sighting = self.ask(cookie, session).await;
-        if sighting.core != Found::Silent && sighting.app != Found::Silent {
+        if !sighting.is_incomplete() {
             self.memory.insert(self.digest(cookie, session), sighting.clone()).await;
         }
         sighting

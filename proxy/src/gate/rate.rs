@@ -29,7 +29,7 @@ impl Way<'_> {
         let rate = self.gate.charge_cold(self.client.ip, self.elapsed).await?;
         if rate.allowed {
             self.has_paid.store(true, Ordering::Relaxed);
-            if rate.would_refuse.is_some() {
+            if rate.is_watched() {
                 self.cold_watched.store(true, Ordering::Relaxed);
             }
             return Ok(());

@@ -51,18 +51,15 @@ impl Way<'_> {
         let may_pass = route.sessions != RouteSessions::Never;
         match known {
             Some(sighting) if !may_pass => return Ok(Some(sighting)),
-            Some(sighting) if sighting.only().is_some() => return Ok(Some(sources.look_up_anew(name, session).await)),
+            Some(sighting) if sighting.only().is_some() => return Ok(Some(sources.look_up_now(name, session).await)),
             Some(_) | None => {}
         }
-        match (self.pay_for_cold_work().await, route.sessions) {
-            (Ok(()), RouteSessions::Never) => Ok(Some(sources.look_up(name, session).await)),
-            (Ok(()), RouteSessions::NonSuperuser) => Ok(Some(sources.look_up_anew(name, session).await)),
-            (Ok(()), RouteSessions::Account) => Ok(Some(sources.look_up_now(name, session).await)),
+        match self.pay_for_cold_work().await {
+            Ok(()) if may_pass => Ok(Some(sources.look_up_now(name, session).await)),
+            Ok(()) => Ok(Some(sources.look_up(name, session).await)),
             // An api route refuses every session, whether or not it could be looked up.
-            (Err(_), RouteSessions::Never) if route.kind == RouteKind::Api => Ok(None),
-            (Err(throttled), RouteSessions::Never | RouteSessions::NonSuperuser | RouteSessions::Account) => {
-                Err(throttled)
-            }
+            Err(_) if route.kind == RouteKind::Api && !may_pass => Ok(None),
+            Err(throttled) => Err(throttled),
         }
     }
 

@@ -203,6 +203,7 @@ mod tests {
             assert_eq!(run(fields, query), Err(refusal), "{fields}");
         }
     }
+
     #[test]
     fn a_credential_in_the_query_is_found_under_any_name_and_however_it_is_escaped() {
         for query in [

@@ -65,6 +65,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether a limit that only watches would have refused the request.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.would_refuse.is_some()
+    }
+
     /// The value of `Retry-After` on a refusal, in whole seconds, at least 1; 0 when the request is allowed.
     #[must_use]
     pub const fn retry_after_seconds(&self) -> u64 {
