@@ -6,7 +6,7 @@ use super::commands::print;
 use crate::app::doctor::{self, Report};
 use crate::config::Config;
 use crate::storage::copy::{self, CopyError};
-use crate::storage::migrations::{self, Step};
+use crate::storage::migrations::{self, Step, Target};
 use crate::storage::{Database, Store};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -20,9 +20,8 @@ pub(super) async fn migrate(config: &Config, command: Migrate) -> Result<(), Fai
             (output, false)
         }
         Migrate::Down { to, output } => {
-            if to != 0 && !before.iter().any(|(step, _)| step.number == to) {
-                return Err(Failure::No(format!("there is no migration {to}")));
-            }
+            let to = Target::of(config.database.engine(), to)
+                .ok_or_else(|| Failure::No(format!("there is no migration {to}")))?;
             migrations::down(&config.database, &config.database.lock()?, to).await?;
             (output, false)
         }

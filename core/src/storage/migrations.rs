@@ -122,17 +122,27 @@ pub async fn up(database: &Database, _held: &Lock) -> Result<(), Error> {
         .map_err(told)
 }
 
-/// Takes the schema back to migration `to`; 0 is the empty database.
+/// Where a schema can be taken back to: one of its migrations, or the empty database.
+#[derive(Clone, Copy, Debug)]
+pub struct Target(i64);
+
+impl Target {
+    /// Nothing where there is no migration of this number; 0 is the empty database.
+    #[must_use]
+    pub fn of(engine: Engine, number: i64) -> Option<Self> {
+        let known = number == 0 || steps(engine).iter().any(|step| step.number == number);
+        known.then_some(Self(number))
+    }
+}
+
+/// Takes the schema back.
 ///
 /// # Errors
-/// As for [`up`], and a `to` that no migration has.
-pub async fn down(database: &Database, _held: &Lock, to: i64) -> Result<(), Error> {
-    if to != 0 && !steps(database.engine()).iter().any(|step| step.number == to) {
-        return Err(Error::Setup(format!("there is no migration {to}")));
-    }
+/// As for [`up`].
+pub async fn down(database: &Database, _held: &Lock, to: Target) -> Result<(), Error> {
     let mut connection = connect(database).await?;
     migrator(database.engine())
-        .undo(&mut connection, to)
+        .undo(&mut connection, to.0)
         .await
         .map_err(told)
 }
