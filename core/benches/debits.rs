@@ -27,6 +27,7 @@ use igny8_core::storage::{Engine, migrations};
 use igny8_testkit::folder::TestFolder;
 use igny8_testkit::postgres::Postgres;
 use igny8_testkit::process::repository;
+use rustix::time::{ClockId, clock_gettime};
 use secrecy::SecretString;
 use sqlx::{AnyConnection, Connection};
 use std::process::ExitCode;
@@ -428,18 +429,10 @@ async fn cost_of(count: usize, work: impl Future<Output = ()>) -> Cost {
     }
 }
 
-/// What this process has used of its processors, in steps of 10 ms.
+/// What this process has used of its processors.
 fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // After the name in parentheses, which may hold anything, come the state and, eleven fields on, user and system time.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|ticks| ticks.parse::<u64>().unwrap())
-        .sum();
-    Duration::from_millis(10 * ticks)
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.try_into().unwrap(), used.tv_nsec.try_into().unwrap())
 }
 
 fn password(index: usize) -> SecretString {

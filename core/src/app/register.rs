@@ -9,7 +9,7 @@ use super::{Core, StoryError};
 use crate::domain::account::default_name;
 use crate::domain::link::Purpose;
 use crate::domain::user::NewUser;
-use crate::storage::{plan, user};
+use crate::storage::plan;
 use igny8_contract::claims::AccountRole;
 use igny8_contract::refusal::Refusal;
 use secrecy::SecretString;
@@ -81,16 +81,14 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
     core.signed_in(&sign_up.beginning, profile)
 }
 
-/// Refuses what is refused anyway before the costly hash. The transaction decides again, on the state it commits to.
+/// Refuses a plan that nobody signs up to before the costly hash. The transaction decides again, on the state it commits to.
+///
+/// Without a wish there is a plan, or the catalogue is broken for everybody. And few addresses are taken: a look for each
+/// sign-up would cost more than a hash for those.
 async fn check_early(core: &Core, registration: &Registration) -> Result<(), StoryError> {
-    let mut connection = core.store.read().await?;
-    // Without a wish there is a plan, or the catalogue is broken for everybody: not worth a look for each.
     if registration.plan_slug.is_some() {
-        let catalogue = plan::all(&mut connection).await?;
+        let catalogue = plan::all(&mut *core.store.read().await?).await?;
         core.sign_ups.plan(&catalogue, registration.plan_slug.as_deref())?;
-    }
-    if user::by_email(&mut connection, &registration.email).await?.is_some() {
-        return Err(Refusal::EmailTaken.into());
     }
     Ok(())
 }
