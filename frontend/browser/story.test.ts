@@ -61,7 +61,7 @@ test('whoever signs up lands on their sites with 2,000 credits, and everything w
     await page.getByRole('link', { name: /Straw, bark or leaves/ }).click()
     await page.getByLabel('Text').fill('Wait until the soil is warm.')
     await page.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('Saved').waitFor()
+    await page.getByText('Saved', { exact: true }).waitFor()
     await page.getByRole('link', { name: 'Queue' }).click()
     await page.getByText('Nothing is waiting').waitFor()
 

@@ -41,7 +41,7 @@ function Editor({ draft }: { draft: Draft }) {
   const [body, setBody] = useState(draft.body)
   const save = useSaveDraft(draft.id)
   const written = wordsIn(body)
-  const changed = title !== draft.title || body !== draft.body
+  const changed = title.trim() !== draft.title || body !== draft.body
   return (
     <>
       <Link
