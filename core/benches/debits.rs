@@ -47,8 +47,8 @@ const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 5;
 /// The same for sign-ups against hashes, so many of each at a time: what a hash costs drifts within seconds by more than the
 /// rest of a sign-up is, and short slices drift alike.
-const SLICES: usize = 25;
-const SLICE: usize = 64;
+const SLICES: usize = 100;
+const SLICE: usize = 32;
 /// Accounts of the wide measurement; the first of them is the hot one.
 const ACCOUNTS: i64 = 1000;
 const SHORT: (AccountId, i64) = (AccountId(ACCOUNTS + 1), 100);

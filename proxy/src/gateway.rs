@@ -224,10 +224,13 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        self.give_up_if_overdue(passage(ctx)?, self.gate.clock.elapsed())?;
+        // What is whole is not given up.
+        if !end {
+            self.give_up_if_overdue(passage(ctx)?, self.gate.clock.elapsed())?;
+        }
         Ok(None)
     }
 

@@ -13,9 +13,7 @@ const FEWEST_JUDGED: usize = 12;
 /// The most readings of a password times the square of its length: some milliseconds of a processor.
 const MOST_WORK: usize = 80_000;
 /// Which characters zxcvbn reads as a letter, a letter a text. It tries every way to give each letter one of those that occur.
-const READ_AS_LETTERS: [&str; 12] = [
-    "4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2",
-];
+const READ_AS_LETTERS: [&str; 12] = ["4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2"];
 
 /// Why a password is refused, in a sentence for the person who chose it. `about` are words that an attacker would try
 /// first: the address, names.
@@ -44,13 +42,15 @@ pub fn judge(password: &str, about: &[&str]) -> Result<(), String> {
 }
 
 /// The beginning of a password that is judged. zxcvbn looks for words in every part of it, once for each reading: a password
-/// of 72 characters with all that can be read as letters took it a second.
+/// of 72 characters with all that can be read as letters took it a third of a second.
 fn judged(password: &str) -> &str {
-    let ends = password.char_indices().map(|(start, character)| start + character.len_utf8());
-    let judged = (ends.zip(1..=MOST_JUDGED))
-        .map(|(end, length)| (password.get(..end).unwrap_or(password), length))
-        .take_while(|(part, length)| *length <= FEWEST_JUDGED || readings(part) * length * length <= MOST_WORK);
-    judged.last().map_or("", |(part, _)| part)
+    let beginnings = (password.char_indices())
+        .filter_map(|(start, last)| password.get(..start + last.len_utf8()))
+        .zip(1..=MOST_JUDGED);
+    let judged = beginnings.take_while(|(beginning, length)| {
+        *length <= FEWEST_JUDGED || readings(beginning) * length * length <= MOST_WORK
+    });
+    judged.last().map_or("", |(beginning, _)| beginning)
 }
 
 /// In how many ways zxcvbn reads a text, at most. A character that stands for two letters is tried as either.
