@@ -83,8 +83,8 @@ pub async fn register(core: &Core, registration: Registration) -> Result<SignedI
 
 /// Refuses a plan that nobody signs up to before the costly hash. The transaction decides again, on the state it commits to.
 ///
-/// Without a wish there is a plan, or the catalogue is broken for everybody. And few addresses are taken: a look for each
-/// sign-up would cost more than a hash for those.
+/// Without a wish there is a plan, or the catalogue is broken for everybody. Whether the address is taken the transaction alone
+/// decides: whoever tries the addresses of others gets no answer that is cheaper than a sign-up.
 async fn check_early(core: &Core, registration: &Registration) -> Result<(), StoryError> {
     if registration.plan_slug.is_some() {
         let catalogue = plan::all(&mut *core.store.read().await?).await?;
