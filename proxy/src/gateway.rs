@@ -16,6 +16,7 @@ use pingora::proxy::FailToProxy;
 use pingora::upstreams::peer::{HttpUpstreamRequestPolicy, PeerOptions};
 use pingora::{ErrorSource, ErrorType};
 use std::any::Any;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,7 +52,8 @@ impl Gateway {
     }
 
     /// Whether a body has come more slowly than it may since its request was let through.
-    fn trickles(&self, passage: &Passage) -> bool {
+    /// `now` is the clock's elapsed time, here and below: a hook looks at the clock once.
+    fn trickles(&self, passage: &Passage, now: Duration) -> bool {
         let config = &self.gate.config;
         if config.routes.all()[passage.forward.route_index()].stream {
             return false;
@@ -61,11 +63,10 @@ impl Gateway {
             .checked_div(config.min_body_rate)
             .unwrap_or(u64::MAX / 2);
         let allowed = config.body_timeout.saturating_add(Duration::from_secs(seconds));
-        self.gate.clock.elapsed().saturating_sub(passage.started) > allowed
+        now.saturating_sub(passage.started) > allowed
     }
 
     /// What is left of the time that the whole exchange may take; nothing on a route with `stream`, which has no such end.
-    /// `now` is the clock's elapsed time, here and below: a hook looks at the clock once.
     fn time_left(&self, passage: &Passage, now: Duration) -> Option<Duration> {
         let route = &self.gate.config.routes.all()[passage.forward.route_index()];
         let total = self.gate.config.upstreams[route.upstream].total_timeout;
@@ -152,11 +153,13 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let passage = passage(ctx)?;
         passage.body_open &= !end;
+        // Most requests have no body, and nothing to time here.
+        let now = LazyCell::new(|| self.gate.clock.elapsed());
         if let Some(progress) = &passage.progress {
-            progress.note(self.gate.clock.elapsed(), end);
+            progress.note(*now, end);
         }
         passage.body_bytes += body.as_ref().map_or(0, |body| body.len() as u64);
-        if passage.body_open && self.trickles(passage) {
+        if passage.body_open && self.trickles(passage, *now) {
             passage.refusal = Some(Refusal::RequestTimeout);
             return Err(Error::explain(
                 ErrorType::HTTPStatus(408),
@@ -172,7 +175,7 @@ impl ProxyHttp for Gateway {
             ));
         }
         if passage.body_open {
-            self.give_up_if_overdue(passage, self.gate.clock.elapsed())?;
+            self.give_up_if_overdue(passage, *now)?;
         }
         Ok(())
     }

@@ -246,26 +246,13 @@ pub fn expired_sessions<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::route::{EdgeRules, OnSuperuserSession};
     use super::super::{framing, path};
     use super::*;
-    use igny8_contract::standing::StandingNeed;
 
     fn route(kind: RouteKind, authorization: Authorization) -> Route {
         Route {
-            prefix: "/admin".into(),
-            kind,
-            upstream: 0,
-            scope: None,
-            standing: StandingNeed::Required,
             authorization,
-            cookies_allow: Vec::new(),
-            hosts: Vec::new(),
-            on_superuser_session: OnSuperuserSession::Revoke,
-            sessions: RouteSessions::Never,
-            max_body_bytes: 0,
-            stream: false,
-            edge: EdgeRules::default(),
+            ..super::super::route::tests::route("/admin", kind)
         }
     }
 

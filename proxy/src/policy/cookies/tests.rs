@@ -1,23 +1,11 @@
 use super::super::framing;
 use super::*;
-use igny8_contract::standing::StandingNeed;
 use proptest::prelude::*;
 
 fn route(kind: RouteKind) -> Route {
     Route {
-        prefix: "/x".into(),
-        kind,
-        upstream: 0,
-        scope: None,
-        standing: StandingNeed::Required,
-        authorization: super::super::route::Authorization::Drop,
         cookies_allow: vec!["locale".into()],
-        hosts: Vec::new(),
-        on_superuser_session: super::super::route::OnSuperuserSession::Revoke,
-        sessions: super::super::route::RouteSessions::Never,
-        max_body_bytes: 0,
-        stream: false,
-        edge: super::super::route::EdgeRules::default(),
+        ..super::super::route::tests::route("/x", kind)
     }
 }
 
